@@ -1,0 +1,1 @@
+//! The use cases of Relata, and the runner that moves runs.

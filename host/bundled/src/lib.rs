@@ -1,0 +1,1 @@
+//! The built-in plugins, compiled to components and embedded.

@@ -1,0 +1,81 @@
+//! Entries of the event log, as runs see them.
+
+use relata_model::{Change, EventId, Reference, RunId, Timestamp, Value};
+use serde::{Deserialize, Serialize};
+
+/// One entry of the event log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Happening {
+    /// Its id. An inbox takes each one once.
+    pub id: EventId,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: HappeningKind,
+    /// The run that did it, if one did.
+    pub run: Option<RunId>,
+    /// The workflow of that run.
+    pub workflow: Option<String>,
+    /// How many runs stand between it and a person or the outside world; at
+    /// 8 it starts nothing more.
+    pub depth: u32,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HappeningKind {
+    /// A record changed.
+    Change(Change),
+    /// Something with a name: `survey.answered`, `order.paid`, or
+    /// `enters:dormant-90-days` for a segment.
+    Named {
+        /// Its name.
+        name: String,
+        /// What correlates it with a step's result, if anything does.
+        key: Option<String>,
+        /// The records it is about, the main one first.
+        about: Vec<Reference>,
+        /// More about it.
+        data: Value,
+    },
+}
+
+/// What a run listens for: a topic and a key, both compared as text. A
+/// happening reaches a run when one of its [`Happening::topics`] is among the
+/// run's watches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Watch {
+    /// `changed` for any change of a record, else the name of an event.
+    pub topic: String,
+    /// A reference (`lead/01k9…`), or an event's key.
+    pub key: String,
+}
+
+impl Watch {
+    /// Any change of a record.
+    #[must_use]
+    pub fn changes_of(record: &Reference) -> Self {
+        Self { topic: "changed".to_owned(), key: record.to_string() }
+    }
+
+    /// A named event with a key, or about a record.
+    pub fn event(name: impl Into<String>, key: impl ToString) -> Self {
+        Self { topic: name.into(), key: key.to_string() }
+    }
+}
+
+impl Happening {
+    /// Under which topics it is delivered.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Watch> {
+        match &self.kind {
+            HappeningKind::Change(change) => vec![Watch::changes_of(&change.reference)],
+            HappeningKind::Named { name, key, about, .. } => about
+                .iter()
+                .map(|record| Watch::event(name.clone(), record))
+                .chain(key.iter().map(|key| Watch::event(name.clone(), key)))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The words that every room of Relata shares: ids, values, object
+//! definitions, records, changes and calendars.
+//!
+//! Pure: no input or output, no clock and no randomness. Where something
+//! needs the time or a fresh id, it takes it as an argument.
+
+pub mod calendar;
+pub mod duration;
+pub mod id;
+pub mod object;
+pub mod record;
+pub mod seed;
+pub mod text;
+pub mod value;
+mod yaml;
+
+pub use calendar::Calendar;
+pub use duration::Duration;
+pub use id::{EffectId, EventId, RecordId, RunId};
+pub use object::{FieldDefinition, FieldType, ObjectDefinition, Objects};
+pub use record::{Change, ChangeKind, FieldError, Fields, Record, Reference};
+pub use value::{Money, Value};
+
+/// Re-exported, so that every room means the same by a point in time, a day
+/// and a decimal.
+pub use jiff::{Timestamp, civil::Date, tz::TimeZone};
+pub use rust_decimal::Decimal;

@@ -1,0 +1,1 @@
+//! Plugins in wasmtime: loading, limits, capabilities, the host side of wit/.

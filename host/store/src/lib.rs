@@ -1,0 +1,1 @@
+//! Everything SQL: records, events, runs, outbox, schedules.

@@ -1,0 +1,43 @@
+//! What a workflow may name: objects, actions, templates, records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use relata_model::Objects;
+use serde_json::Value as Json;
+
+/// Everything that a workflow may name.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// The company's objects.
+    pub objects: Objects,
+    /// Actions by full name: `crm.update`.
+    pub actions: BTreeMap<String, ActionSignature>,
+    /// Mail templates by name; `None` where they are not known, and so not
+    /// checked.
+    pub templates: Option<BTreeSet<String>>,
+    /// External ids by object (`team`, `segment`, `calendar`, `queue`, …);
+    /// an object that is missing here is not checked.
+    pub records: BTreeMap<String, BTreeSet<String>>,
+    /// The roles that users have; empty where not known.
+    pub roles: BTreeSet<String>,
+}
+
+/// What the checker knows of an action.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActionSignature {
+    /// `crm.update`.
+    pub name: String,
+    /// One line.
+    pub title: String,
+    /// JSON Schema of its input; see `wit/0.1.0/actions.wit` for the formats.
+    pub input: Json,
+    /// JSON Schema of its output.
+    pub output: Json,
+    /// What it writes: `lead`, `lead.owner`, `*`.
+    pub writes: Vec<String>,
+    /// Events that answer it, each with the field of the output that holds
+    /// their key.
+    pub correlation: Vec<(String, String)>,
+    /// The key under which its steps run one after another.
+    pub exclusive: Option<String>,
+}

@@ -1,0 +1,405 @@
+//! A workflow as the engine runs it: what the YAML said, with every formula
+//! parsed and typed. Steps lie in an arena; blocks are lists of step ids.
+
+use relata_model::{Decimal, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::formula::Formula;
+
+/// A whole workflow. Stored with its version, so that a run goes on with what
+/// it began with, whatever becomes of the language or the plugins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    /// `assign-new-leads`.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// Who answers for it: a role or a team.
+    pub owner: Option<String>,
+    /// The calendar of its working hours and days: an external id.
+    pub calendar: Option<String>,
+    /// The object that its runs are about; none for a schedule.
+    pub subject: Option<String>,
+    /// What starts a run; any one of them.
+    pub triggers: Vec<Trigger>,
+    /// All must hold, or no run starts.
+    pub only_if: Vec<Formula>,
+    /// Segments (external ids) whose members get no run.
+    pub never_for: Vec<String>,
+    /// How often.
+    pub repeat: Option<Repeat>,
+    /// What ends a run before its last step.
+    pub stop_when: Vec<StopWhen>,
+    /// The calendar in which messages may go out: an external id.
+    pub send_in: Option<String>,
+    /// How many messages may go out in a time; the rest is held.
+    pub hold_above: Option<Cap>,
+    /// All steps, by [`StepId`].
+    pub steps: Vec<Step>,
+    /// All blocks, by [`BlockId`].
+    pub blocks: Vec<Vec<StepId>>,
+    /// Where a run begins.
+    pub main: BlockId,
+    /// What runs when a step has failed for good.
+    pub on_error: Option<BlockId>,
+}
+
+impl Definition {
+    /// A step by its id.
+    ///
+    /// # Panics
+    ///
+    /// For an id of another definition.
+    #[must_use]
+    pub fn step(&self, id: StepId) -> &Step {
+        &self.steps[id.0 as usize]
+    }
+
+    /// A block by its id.
+    ///
+    /// # Panics
+    ///
+    /// For an id of another definition.
+    #[must_use]
+    pub fn block(&self, id: BlockId) -> &[StepId] {
+        &self.blocks[id.0 as usize]
+    }
+}
+
+/// The place of a step in [`Definition::steps`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StepId(pub u32);
+
+/// The place of a block in [`Definition::blocks`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BlockId(pub u32);
+
+/// What starts a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// Something happens to a record.
+    Occurrence(Occurrence),
+    /// Time comes.
+    Schedule(Schedule),
+}
+
+/// Something that happens to a record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Occurrence {
+    /// `created: lead`.
+    Created {
+        /// The object.
+        object: String,
+    },
+    /// `changed: ticket.status`, with `from:` and `to:`. A new record is
+    /// created, not changed.
+    Changed {
+        /// The object.
+        object: String,
+        /// The field; none for a change of any field.
+        field: Option<String>,
+        /// The values before; empty means any.
+        from: Vec<Value>,
+        /// The values after; empty means any.
+        to: Vec<Value>,
+    },
+    /// `enters: segment/dormant-90-days`.
+    Enters {
+        /// The segment's external id.
+        segment: String,
+    },
+    /// `event: order.paid`.
+    Event {
+        /// The event's name.
+        name: String,
+    },
+}
+
+/// `schedule:` or `cron:`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// A cron expression of the `cron` crate's seven-field form.
+    pub cron: String,
+    /// As the author wrote it.
+    pub written: String,
+    /// An IANA name.
+    pub time_zone: String,
+    /// What becomes of fires while the host was away.
+    pub if_missed: IfMissed,
+}
+
+/// What becomes of fires while the host was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IfMissed {
+    /// One run for all of them.
+    Once,
+    /// A run for each.
+    All,
+    /// None; each is recorded as missed.
+    Skip,
+}
+
+/// How often a workflow runs for one and the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// What counts as the same: a formula that yields a record or a text.
+    pub one_per: Formula,
+    /// When it may run again; `None` is never.
+    pub again_after: Option<Formula>,
+    /// The step from which the time counts; from the start if none.
+    pub counted_from: Option<String>,
+    /// What a trigger does while a run for the same is going on.
+    pub while_running: WhileRunning,
+}
+
+/// What a trigger does while a run for the same is going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhileRunning {
+    /// It is recorded, and nothing starts.
+    #[default]
+    Ignore,
+    /// The run ends, and another begins.
+    Restart,
+    /// Another begins when the run has ended.
+    Queue,
+    /// Another begins beside it.
+    Parallel,
+}
+
+/// What ends a run before its last step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StopWhen {
+    /// What has to happen to the run's subject.
+    pub occurrence: Occurrence,
+    /// How the run's end is called; `stopped` if not said.
+    pub outcome: Option<String>,
+}
+
+/// `2000 per day`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cap {
+    /// So many messages.
+    pub count: u64,
+    /// In so many hours, rolling: 24 for a day, 1 for an hour.
+    pub hours: u32,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its place in the arena.
+    pub id: StepId,
+    /// Where it stands: `steps[5].then[0]`. Stable within a version; part of
+    /// every effect's id.
+    pub path: String,
+    /// For people: `do: crm.update`, `wait: 24 hours`.
+    pub label: String,
+    /// The line in the source, from 1.
+    pub line: u32,
+    /// What its result is called (`as:`, `decide:`, `split:`).
+    pub name: Option<String>,
+    /// What it does.
+    pub kind: StepKind,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// `do:` calls an action of a plugin.
+    Do(Do),
+    /// `decide:` takes the first row that holds.
+    Decide {
+        /// In order; the last has no condition.
+        rows: Vec<Row>,
+    },
+    /// `if:`
+    If {
+        /// What decides.
+        condition: Formula,
+        /// Where it holds.
+        then: BlockId,
+        /// Where it does not.
+        otherwise: Option<BlockId>,
+    },
+    /// `wait:` for a length of time.
+    Wait {
+        /// How long: yields a duration, or a point in time (`wait_until`).
+        duration: Expression,
+        /// Then at the next opening of this calendar (external id).
+        resume_in: Option<String>,
+    },
+    /// `wait_for:` something to happen.
+    WaitFor(WaitFor),
+    /// `deadline:` with levels.
+    Deadline(Deadline),
+    /// `split:` into arms, always the same for one and the same subject.
+    Split {
+        /// Name and share; the shares add up to 1.
+        arms: Vec<(String, Decimal)>,
+    },
+    /// `stop_if:` and `stop_unless:`.
+    Stop {
+        /// What decides.
+        condition: Formula,
+        /// `stop_unless`: stops where the condition does not hold.
+        unless: bool,
+    },
+}
+
+/// A call of an action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Do {
+    /// `crm.update`.
+    pub action: String,
+    /// The arguments, in the order of the source.
+    pub input: Vec<Argument>,
+    /// How often it is tried again, and how.
+    pub retry: Retry,
+    /// The step's result where it has failed for good; without it the run
+    /// goes to `on_error`.
+    pub if_it_fails: Option<Expression>,
+    /// The key under which steps run one after another, with `{name}` for an
+    /// argument: `rotation/{team}`.
+    pub exclusive: Option<String>,
+    /// Events that answer the action, each with the field of the output that
+    /// holds their key.
+    pub correlation: Vec<(String, String)>,
+    /// The type of the output, by which its references and times are read.
+    pub output: crate::types::Type,
+}
+
+/// One argument of an action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Argument {
+    /// Its name in the action's input.
+    pub name: String,
+    /// What yields it.
+    pub value: Expression,
+    /// What the host makes of it before the call.
+    pub conversion: Conversion,
+}
+
+/// What the host makes of an argument before the call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conversion {
+    /// Nothing.
+    Plain,
+    /// A duration or a time becomes the point in time, RFC 3339.
+    Due,
+    /// A text such as `enterprise` becomes the reference `team/enterprise`.
+    Reference {
+        /// The objects that it may be of; any if empty.
+        objects: Vec<String>,
+    },
+}
+
+/// `retry: 3 times`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// How often it is tried again after the first attempt.
+    pub times: u32,
+    /// The first pause, milliseconds; it doubles with each attempt up to
+    /// `longest_ms`, with jitter.
+    pub first_ms: u64,
+    /// The longest pause, milliseconds.
+    pub longest_ms: u64,
+}
+
+impl Default for Retry {
+    /// What a step does that says nothing: three more attempts, after about
+    /// 5 s, 10 s and 20 s.
+    fn default() -> Self {
+        Self { times: 3, first_ms: 5_000, longest_ms: 3_600_000 }
+    }
+}
+
+/// One row of a decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// None: everything else.
+    pub condition: Option<Formula>,
+    /// What the decision yields.
+    pub value: Expression,
+    /// The line in the source, from 1.
+    pub line: u32,
+}
+
+/// `wait_for:`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WaitFor {
+    /// What has to happen. For `changed: lead.status` the record is the
+    /// value of `about`; a value that the field has already counts at once.
+    pub occurrence: Occurrence,
+    /// Whose change is awaited (the variable or path before the field);
+    /// the run's subject if none.
+    pub about: Option<Formula>,
+    /// Counts what happened since this step ended: its `as` name.
+    pub since: Option<String>,
+    /// How long; for ever if none.
+    pub up_to: Option<Expression>,
+    /// When it happened in time.
+    pub then: Option<BlockId>,
+    /// When it did not.
+    pub otherwise: Option<BlockId>,
+}
+
+/// `deadline:`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deadline {
+    /// The whole time, from the moment at which the step begins.
+    pub within: Expression,
+    /// The calendar of its working time; the workflow's if none.
+    pub calendar: Option<String>,
+    /// Ends the step as met as soon as it holds.
+    pub met_when: Formula,
+    /// The clock stands while it holds.
+    pub pause_while: Option<Formula>,
+    /// By share, ascending.
+    pub levels: Vec<Level>,
+}
+
+/// What happens when a share of a deadline has gone by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Level {
+    /// 0.5 for `50%`.
+    pub share: Decimal,
+    /// What runs.
+    pub block: BlockId,
+}
+
+/// What yields a value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expression {
+    /// Just this.
+    Literal(Value),
+    /// `=formula`.
+    Formula(Formula),
+    /// Text with `{{ }}` in it.
+    Text(Vec<Piece>),
+    /// Several.
+    List(Vec<Expression>),
+    /// By name.
+    Map(Vec<(String, Expression)>),
+}
+
+/// A piece of a text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Piece {
+    /// As it stands.
+    Literal(String),
+    /// A formula's value, through a filter such as `short`.
+    Value {
+        /// What yields the value.
+        formula: Formula,
+        /// How it is written; plainly if none.
+        filter: Option<String>,
+    },
+}

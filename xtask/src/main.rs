@@ -1,0 +1,148 @@
+//! `cargo xtask demo | test | build | ci | bench`: what cargo alone cannot do,
+//! above all to make sure of what the build and the tests need from outside
+//! Rust. Each command first checks that (some milliseconds when all is there).
+
+#![expect(
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "xtask is a developer's tool: it talks on the terminal, reads the environment and times its stages"
+)]
+
+mod cargo;
+mod ci;
+mod deny;
+mod needs;
+mod tests;
+// The file and not its crate: relata-plugin-build compiles the component encoder,
+// a minute of work that every first `cargo xtask` would wait for.
+#[path = "../../plugin-sdk/build/src/toolchain.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "public in relata-plugin-build, whose file it is"
+)]
+mod toolchain;
+
+use std::process::{Command, ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Tasks of the Relata workspace. Each first makes sure of what it needs from
+/// outside Rust, and says what it installs.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build Relata and run its demonstration in a fresh rehearsal store.
+    Demo {
+        /// Passed to `relata demo`, for example `--json` or `--keep DIR`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run every test, the examples in the documentation included.
+    Test {
+        /// Passed to the test runner, for example a part of a test's name; then
+        /// the examples in the documentation are left out.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Build the release binary, target/release/relata.
+    Build,
+    /// Run every check that a change has to pass, and print the time each took.
+    Ci {
+        /// Leave a stage out; may be given several times.
+        #[arg(long, value_name = "STAGE")]
+        skip: Vec<ci::Stage>,
+    },
+    /// Run a benchmark of the release binary.
+    Bench {
+        name: Benchmark,
+        /// Passed to the benchmark, for example `--json`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Only make sure of what the build and the tests need from outside Rust.
+    Setup,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Benchmark {
+    /// A step's sandbox against the bare wasmtime floor.
+    Sandbox,
+    /// Group commit against one commit a run.
+    Store,
+    /// Three-step runs a second, end to end.
+    Engine,
+}
+
+impl Benchmark {
+    fn name(self) -> &'static str {
+        match self {
+            Benchmark::Sandbox => "sandbox",
+            Benchmark::Store => "store",
+            Benchmark::Engine => "engine",
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<ExitCode> {
+    match task {
+        Task::Demo { arguments } => {
+            needs::ensure(needs::BUILD)?;
+            // Not `cargo run --quiet`: the first build takes minutes and should show it.
+            cargo::run(&mut cargo::locked(&["build", "-p", "relata-cli"]))?;
+            let mut demo = Command::new(cargo::built("debug"));
+            demo.arg("demo").args(arguments);
+            cargo::exit_code(&mut demo)
+        }
+        Task::Test { arguments } => {
+            needs::ensure(needs::TEST)?;
+            if !arguments.is_empty() {
+                return cargo::exit_code(&mut tests::runner(&arguments));
+            }
+            tests::all()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Build => {
+            needs::ensure(needs::BUILD)?;
+            release()?;
+            eprintln!("built {}", cargo::built("release").display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Ci { skip } => ci::run(&skip),
+        Task::Bench { name, arguments } => {
+            needs::ensure(needs::BUILD)?;
+            release()?;
+            let mut bench = Command::new(cargo::built("release"));
+            bench.args(["bench", name.name()]).args(arguments);
+            cargo::exit_code(&mut bench)
+        }
+        Task::Setup => {
+            needs::ensure(needs::TEST)?;
+            eprintln!("everything that the build and the tests need is there");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn release() -> anyhow::Result<()> {
+    cargo::run(cargo::command().args(["build", "--release", "-p", "relata-cli"]))
+}

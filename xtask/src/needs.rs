@@ -1,0 +1,221 @@
+//! What the build and the tests need from outside Rust, in one table, and its
+//! installation.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::{cargo, toolchain};
+
+/// One thing that cargo cannot bring.
+pub(crate) struct Need {
+    /// What it is, and what for; read after "needs".
+    why: &'static str,
+    /// Whether it is there; takes milliseconds.
+    present: fn() -> bool,
+    /// The Debian packages that bring it.
+    packages: &'static [&'static str],
+    /// What to run, or to install, where there is no Debian or no right to install.
+    otherwise: &'static str,
+}
+
+const WEBASSEMBLY: Need = Need {
+    why: "a Rust compiler for wasm32-unknown-unknown, to build the plugins",
+    present: webassembly,
+    packages: &[
+        "rustc-web",
+        "cargo-web",
+        "rust-web-src",
+        "rust-web-llvm",
+        "lld-22",
+    ],
+    otherwise: "rustup target add wasm32-unknown-unknown",
+};
+
+const POSTGRESQL: Need = Need {
+    why: "a PostgreSQL server (initdb), on which the store's tests run beside SQLite",
+    present: postgresql,
+    packages: &["postgresql"],
+    otherwise: "install PostgreSQL 15 or newer, with initdb on the PATH",
+};
+
+const SMTP: Need = Need {
+    why: "aiosmtpd for Python, a real mail server for the mail tests",
+    present: aiosmtpd,
+    packages: &["python3-aiosmtpd"],
+    otherwise: "python3 -m pip install aiosmtpd",
+};
+
+/// What every build needs.
+pub(crate) const BUILD: &[Need] = &[WEBASSEMBLY];
+
+/// What the tests need besides.
+pub(crate) const TEST: &[Need] = &[WEBASSEMBLY, POSTGRESQL, SMTP];
+
+/// The module that Debian's compiler links WebAssembly with; the packages only
+/// recommend it, so it can be missing beside a complete compiler.
+const LINKER: &str = "/usr/bin/rust-lld";
+
+fn webassembly() -> bool {
+    match toolchain::toolchain() {
+        Ok(toolchain) => !toolchain.build_std || Path::new(LINKER).exists(),
+        Err(_) => false,
+    }
+}
+
+fn postgresql() -> bool {
+    // Debian keeps the server's programs out of the PATH, in a folder a version.
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    versions
+        .into_iter()
+        .any(|version| version.path().join("bin/initdb").is_file())
+        || cargo::on_path("initdb")
+}
+
+fn aiosmtpd() -> bool {
+    // Debian's Python first: another one on the PATH does not see its packages.
+    ["/usr/bin/python3", "python3"]
+        .iter()
+        .any(|python| succeeds(Command::new(python).args(["-c", "import aiosmtpd"])))
+}
+
+/// Makes sure that all of `needs` is there; installs what is missing where that
+/// is possible.
+///
+/// The order for the compiler: the active toolchain's own target, Debian's
+/// packages, rustup. Rustup comes after Debian because a machine that reaches
+/// only its distribution's packages cannot use it.
+///
+/// # Errors
+/// When something is missing and cannot be installed here; the message names
+/// the command to run.
+pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
+    let mut missing: Vec<&Need> = needs.iter().filter(|need| !(need.present)()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for need in &missing {
+        eprintln!("setting up: {}", need.why);
+    }
+    if let Some(apt) = Apt::find() {
+        let packages: Vec<&str> = missing
+            .iter()
+            .flat_map(|need| need.packages)
+            .copied()
+            .collect();
+        if let Err(error) = apt.install(&packages) {
+            eprintln!("{error:#}");
+        }
+        missing.retain(|need| !(need.present)());
+    }
+    if missing
+        .iter()
+        .any(|need| need.packages == WEBASSEMBLY.packages)
+        && cargo::on_path("rustup")
+    {
+        let mut rustup = Command::new("rustup");
+        rustup.args(["target", "add", "wasm32-unknown-unknown"]);
+        eprintln!("$ {}", cargo::shown(&rustup));
+        if let Err(error) = cargo::run(&mut rustup) {
+            eprintln!("{error:#}");
+        }
+        missing.retain(|need| !(need.present)());
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut lines = String::new();
+    for need in &missing {
+        lines += &format!(
+            "\n  - {}\n    on Debian, as root: apt-get install --no-install-recommends {}\n    elsewhere: {}",
+            need.why,
+            need.packages.join(" "),
+            need.otherwise
+        );
+    }
+    bail!("this machine lacks, and xtask could not install:{lines}");
+}
+
+/// Debian's installer, with the right to use it.
+struct Apt {
+    /// What stands before every call: nothing for root.
+    prefix: &'static [&'static str],
+}
+
+impl Apt {
+    fn find() -> Option<Apt> {
+        if !Path::new("/etc/debian_version").exists() || !cargo::on_path("apt-get") {
+            return None;
+        }
+        let user = Command::new("id")
+            .arg("-u")
+            .stderr(Stdio::null())
+            .output()
+            .ok()?;
+        if user.stdout.trim_ascii() == b"0" {
+            return Some(Apt { prefix: &[] });
+        }
+        if succeeds(Command::new("sudo").args(["-n", "true"])) {
+            return Some(Apt {
+                prefix: &["sudo", "-n"],
+            });
+        }
+        None
+    }
+
+    fn install(&self, packages: &[&str]) -> Result<()> {
+        self.get(&["update"])?;
+        let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+        arguments.extend(packages);
+        self.get(&arguments)
+    }
+
+    /// `apt-get`, tried three times: a mirror's hiccup must not fail a build.
+    fn get(&self, arguments: &[&str]) -> Result<()> {
+        const TRIES: u64 = 3;
+        for attempt in 1.. {
+            let mut words = self.prefix.to_vec();
+            // `sudo` drops the environment, hence `env`. The lock: another
+            // installation may be under way.
+            words.extend([
+                "env",
+                "DEBIAN_FRONTEND=noninteractive",
+                "apt-get",
+                "-qq",
+                "-o",
+                "DPkg::Lock::Timeout=120",
+                "-o",
+                "Dpkg::Use-Pty=0",
+            ]);
+            words.extend(arguments);
+            let mut command = Command::new(words[0]);
+            // What apt prints belongs to the log, not to the output of a command with --json.
+            command
+                .args(&words[1..])
+                .stdin(Stdio::null())
+                .stdout(std::io::stderr());
+            eprintln!("$ apt-get {}", arguments.join(" "));
+            match cargo::run(&mut command) {
+                Ok(()) => break,
+                Err(error) if attempt == TRIES => return Err(error),
+                Err(error) => eprintln!("{error:#}; trying again"),
+            }
+            std::thread::sleep(Duration::from_secs(5 * attempt));
+        }
+        Ok(())
+    }
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
