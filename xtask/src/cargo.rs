@@ -18,9 +18,7 @@ pub(crate) fn built(profile: &str) -> PathBuf {
         Some(dir) => root().join(dir),
         None => root().join("target"),
     };
-    target
-        .join(profile)
-        .join(format!("relata{}", env::consts::EXE_SUFFIX))
+    target.join(profile).join(format!("relata{}", env::consts::EXE_SUFFIX))
 }
 
 /// The cargo that started us, to be run in the root of the workspace.
@@ -66,9 +64,7 @@ pub(crate) fn locked(arguments: &[&str]) -> Command {
 /// # Errors
 /// When it cannot be started or does not exit with 0; the message names it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{}`", shown(command)))?;
+    let status = command.status().with_context(|| format!("cannot start `{}`", shown(command)))?;
     if !status.success() {
         bail!("`{}` failed ({status})", shown(command));
     }
@@ -80,9 +76,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// # Errors
 /// When it cannot be started, or was ended by a signal.
 pub(crate) fn exit_code(command: &mut Command) -> Result<ExitCode> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{}`", shown(command)))?;
+    let status = command.status().with_context(|| format!("cannot start `{}`", shown(command)))?;
     match status.code() {
         Some(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
         None => bail!("`{}` was ended ({status})", shown(command)),
@@ -91,9 +85,7 @@ pub(crate) fn exit_code(command: &mut Command) -> Result<ExitCode> {
 
 /// A program and its arguments, as a person would type them.
 pub(crate) fn shown(command: &Command) -> String {
-    let program = Path::new(command.get_program())
-        .file_name()
-        .unwrap_or(command.get_program());
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let mut line = program.to_string_lossy().into_owned();
     for argument in command.get_args() {
         line.push(' ');

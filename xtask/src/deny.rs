@@ -37,20 +37,13 @@ pub(crate) fn check() -> Result<Option<String>> {
     if database_is_here() {
         // It fails when the copy is older than deny.toml allows.
         cargo::run(at_root(&deny).args(["--locked", "--offline", "check", "advisories"]))?;
-        return Ok(Some(
-            "(advisories checked against the copy on this machine)".into(),
-        ));
+        return Ok(Some("(advisories checked against the copy on this machine)".into()));
     }
     let messages = String::from_utf8_lossy(&fetched.stderr).into_owned();
-    let reason = messages
-        .lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or("no reason given");
+    let reason =
+        messages.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
     eprintln!("advisories: NOT CHECKED, the RustSec database could not be fetched ({reason})");
-    Ok(Some(
-        "(advisories NOT CHECKED: no RustSec database could be had)".into(),
-    ))
+    Ok(Some("(advisories NOT CHECKED: no RustSec database could be had)".into()))
 }
 
 fn at_root(program: &Path) -> Command {
@@ -68,13 +61,8 @@ fn database_is_here() -> bool {
             None => return false,
         },
     };
-    let copies = std::fs::read_dir(home.join("advisory-dbs"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    copies
-        .into_iter()
-        .any(|copy| copy.path().join("crates").is_dir())
+    let copies = std::fs::read_dir(home.join("advisory-dbs")).into_iter().flatten().flatten();
+    copies.into_iter().any(|copy| copy.path().join("crates").is_dir())
 }
 
 fn find_or_install() -> Result<PathBuf> {
@@ -95,16 +83,7 @@ fn find_or_install() -> Result<PathBuf> {
     }
     eprintln!("compiling cargo-deny {VERSION}, which takes some minutes");
     let mut install = cargo::command();
-    install
-        .args([
-            "install",
-            "--locked",
-            "--version",
-            VERSION,
-            "cargo-deny",
-            "--root",
-        ])
-        .arg(&tools);
+    install.args(["install", "--locked", "--version", VERSION, "cargo-deny", "--root"]).arg(&tools);
     cargo::run(&mut install)?;
     if !is_usable(&installed) {
         bail!("{} was installed but does not run", installed.display());
@@ -114,20 +93,11 @@ fn find_or_install() -> Result<PathBuf> {
 
 /// Whether the program runs and reads our `deny.toml`: 0.20 or newer.
 fn is_usable(program: &Path) -> bool {
-    let Ok(output) = Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output()
-    else {
+    let Ok(output) = Command::new(program).arg("--version").stdin(Stdio::null()).output() else {
         return false;
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut numbers = text
-        .split_whitespace()
-        .nth(1)
-        .unwrap_or_default()
-        .split('.')
-        .map(str::parse);
+    let mut numbers = text.split_whitespace().nth(1).unwrap_or_default().split('.').map(str::parse);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (0u32, 20u32),
         _ => false,
@@ -153,10 +123,6 @@ fn install_wheel(tools: &Path) -> Result<()> {
         "--upgrade",
         "--require-hashes",
     ]);
-    pip.arg("--target")
-        .arg(tools)
-        .arg("-r")
-        .arg(&requirement)
-        .stdin(Stdio::null());
+    pip.arg("--target").arg(tools).arg("-r").arg(&requirement).stdin(Stdio::null());
     cargo::run(&mut pip)
 }

@@ -16,10 +16,7 @@ mod tests;
 // The file and not its crate: relata-plugin-build compiles the component encoder,
 // a minute of work that every first `cargo xtask` would wait for.
 #[path = "../../plugin-sdk/build/src/toolchain.rs"]
-#[expect(
-    unreachable_pub,
-    reason = "public in relata-plugin-build, whose file it is"
-)]
+#[expect(unreachable_pub, reason = "public in relata-plugin-build, whose file it is")]
 mod toolchain;
 
 use std::process::{Command, ExitCode};
@@ -29,11 +26,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 /// Tasks of the Relata workspace. Each first makes sure of what it needs from
 /// outside Rust, and says what it installs.
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    bin_name = "cargo xtask",
-    disable_help_subcommand = true
-)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
 struct Arguments {
     #[command(subcommand)]
     task: Task,

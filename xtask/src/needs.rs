@@ -24,13 +24,7 @@ pub(crate) struct Need {
 const WEBASSEMBLY: Need = Need {
     why: "a Rust compiler for wasm32-unknown-unknown, to build the plugins",
     present: webassembly,
-    packages: &[
-        "rustc-web",
-        "cargo-web",
-        "rust-web-src",
-        "rust-web-llvm",
-        "lld-22",
-    ],
+    packages: &["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"],
     otherwise: "rustup target add wasm32-unknown-unknown",
 };
 
@@ -67,13 +61,8 @@ fn webassembly() -> bool {
 
 fn postgresql() -> bool {
     // Debian keeps the server's programs out of the PATH, in a folder a version.
-    let versions = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
-    versions
-        .into_iter()
-        .any(|version| version.path().join("bin/initdb").is_file())
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.into_iter().any(|version| version.path().join("bin/initdb").is_file())
         || cargo::on_path("initdb")
 }
 
@@ -88,8 +77,7 @@ fn aiosmtpd() -> bool {
 /// is possible.
 ///
 /// The order for the compiler: the active toolchain's own target, Debian's
-/// packages, rustup. Rustup comes after Debian because a machine that reaches
-/// only its distribution's packages cannot use it.
+/// packages, and rustup where there is no Debian or no right to install.
 ///
 /// # Errors
 /// When something is missing and cannot be installed here; the message names
@@ -102,30 +90,22 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     for need in &missing {
         eprintln!("setting up: {}", need.why);
     }
+    // One or the other: a machine that takes its programs from its distribution
+    // should not find a download of rustup's beside them.
     if let Some(apt) = Apt::find() {
-        let packages: Vec<&str> = missing
-            .iter()
-            .flat_map(|need| need.packages)
-            .copied()
-            .collect();
+        let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
         if let Err(error) = apt.install(&packages) {
             eprintln!("{error:#}");
         }
-        missing.retain(|need| !(need.present)());
-    }
-    if missing
-        .iter()
-        .any(|need| need.packages == WEBASSEMBLY.packages)
-        && cargo::on_path("rustup")
-    {
+    } else if !webassembly() && cargo::on_path("rustup") {
         let mut rustup = Command::new("rustup");
         rustup.args(["target", "add", "wasm32-unknown-unknown"]);
         eprintln!("$ {}", cargo::shown(&rustup));
         if let Err(error) = cargo::run(&mut rustup) {
             eprintln!("{error:#}");
         }
-        missing.retain(|need| !(need.present)());
     }
+    missing.retain(|need| !(need.present)());
     if missing.is_empty() {
         return Ok(());
     }
@@ -152,18 +132,12 @@ impl Apt {
         if !Path::new("/etc/debian_version").exists() || !cargo::on_path("apt-get") {
             return None;
         }
-        let user = Command::new("id")
-            .arg("-u")
-            .stderr(Stdio::null())
-            .output()
-            .ok()?;
+        let user = Command::new("id").arg("-u").stderr(Stdio::null()).output().ok()?;
         if user.stdout.trim_ascii() == b"0" {
             return Some(Apt { prefix: &[] });
         }
         if succeeds(Command::new("sudo").args(["-n", "true"])) {
-            return Some(Apt {
-                prefix: &["sudo", "-n"],
-            });
+            return Some(Apt { prefix: &["sudo", "-n"] });
         }
         None
     }
@@ -195,10 +169,7 @@ impl Apt {
             words.extend(arguments);
             let mut command = Command::new(words[0]);
             // What apt prints belongs to the log, not to the output of a command with --json.
-            command
-                .args(&words[1..])
-                .stdin(Stdio::null())
-                .stdout(std::io::stderr());
+            command.args(&words[1..]).stdin(Stdio::null()).stdout(std::io::stderr());
             eprintln!("$ apt-get {}", arguments.join(" "));
             match cargo::run(&mut command) {
                 Ok(()) => break,
@@ -212,10 +183,6 @@ impl Apt {
 }
 
 fn succeeds(command: &mut Command) -> bool {
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }

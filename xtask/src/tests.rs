@@ -8,45 +8,39 @@ use anyhow::Result;
 use crate::cargo;
 
 /// Runs every test of the workspace. The examples in the documentation come
-/// first, so that the last lines are the runner's count of the tests.
+/// first, so that the last lines are the runner's count of the tests; where they
+/// fail, the tests run all the same.
 ///
 /// # Errors
-/// When a test fails or the workspace does not build.
+/// When an example or a test fails, or the workspace does not build.
 pub(crate) fn all() -> Result<()> {
-    if nextest() {
-        cargo::run(&mut cargo::locked(&[
-            "test",
-            "--quiet",
-            "--doc",
-            "--workspace",
-        ]))?;
-    }
-    // Without nextest, `cargo test` runs the examples itself.
-    cargo::run(&mut runner(&[]))
+    let examples = if nextest() {
+        cargo::run(&mut cargo::locked(&["test", "--quiet", "--doc", "--workspace"]))
+    } else {
+        // `cargo test` runs them itself.
+        Ok(())
+    };
+    cargo::run(&mut runner(&[]))?;
+    examples
 }
 
-/// The runner over the whole workspace: nextest where it is installed, which
-/// runs the tests of all packages side by side.
+/// The runner over the whole workspace, or over the packages that `arguments`
+/// name: nextest where it is installed, which runs the tests of all packages
+/// side by side.
 pub(crate) fn runner(arguments: &[String]) -> Command {
     let mut runner = if nextest() {
-        let mut nextest = cargo::locked(&[
-            "nextest",
-            "run",
-            "--workspace",
-            "--config-file",
-            "xtask/nextest.toml",
-        ]);
-        if env::var_os("CI").is_some() {
-            nextest.arg("--no-fail-fast");
-        }
-        nextest
+        cargo::locked(&["nextest", "run", "--config-file", "xtask/nextest.toml"])
     } else {
-        let mut test = cargo::locked(&["test", "--workspace"]);
-        if env::var_os("CI").is_some() {
-            test.arg("--no-fail-fast");
-        }
-        test
+        cargo::locked(&["test"])
     };
+    let names_a_package =
+        |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
+    if !arguments.iter().any(names_a_package) {
+        runner.arg("--workspace");
+    }
+    if env::var_os("CI").is_some() {
+        runner.arg("--no-fail-fast");
+    }
     runner.args(arguments);
     runner
 }

@@ -1,1 +1,244 @@
-//! The use cases of Relata, and the runner that moves runs.
+//! The use cases of Relata: everything that the API, the console and the
+//! command line do, and the runner that moves runs.
+//!
+//! The way of an event through these modules: [`records`] writes a record and
+//! its event in one transaction; [`triggers`] matches the event against the
+//! active workflows and starts runs, or records why not; [`runner`] claims
+//! runs, asks the engine what is due, calls the action in its sandbox through
+//! [`host`], and commits the step with everything it wrote; [`outbox`]
+//! delivers what goes to the outside.
+
+mod activation;
+mod change_set;
+mod clock;
+mod config;
+mod error;
+mod fresh;
+mod host;
+mod import;
+mod knowledge;
+mod lanes;
+mod outbox;
+mod plugins;
+mod records;
+mod rehearsal;
+mod runner;
+mod schedules;
+mod segments;
+mod serve;
+mod templates;
+mod triggers;
+mod why;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use relata_channels::MailOut;
+use relata_model::{ObjectDefinition, Objects, TimeZone, Timestamp, text};
+use relata_store::{Store, StoreConfig};
+use tokio::sync::{Notify, OnceCell};
+
+pub use activation::{Activation, WorkflowRow};
+pub use clock::Clock;
+pub use config::{Config, ConfigError, DataDirectory, SHIPPED};
+pub use error::AppError;
+pub use import::{ImportReport, RejectedLine};
+pub use plugins::Plugins;
+pub use records::Assignment;
+pub use rehearsal::Advanced;
+pub use relata_model as model;
+pub use relata_sandbox as sandbox;
+pub use relata_store as store;
+pub use relata_workflow as workflow;
+pub use templates::{Purpose, Rendered, TemplateError, Templates};
+pub use why::{Reason, TimelineEntry};
+
+/// A company's Relata: its data directory, opened.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    directory: DataDirectory,
+    config: Config,
+    zone: TimeZone,
+    objects: Arc<Objects>,
+    templates: Templates,
+    store: Store,
+    clock: Clock,
+    mail: MailOut,
+    plugins: OnceCell<Plugins>,
+    lanes: lanes::Lanes,
+    versions: activation::Versions,
+    rules: segments::Rules,
+    wake: Notify,
+    lock: Mutex<Option<std::fs::File>>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("directory", &self.inner.directory).finish_non_exhaustive()
+    }
+}
+
+/// The name of the setting that holds a rehearsal's time.
+const CLOCK: &str = "clock";
+
+impl App {
+    /// Makes a data directory and opens it. `start` is what a rehearsal's
+    /// clock shows first.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] where the directory is in use or cannot be written.
+    pub async fn create(root: &Path, rehearsal: Option<Timestamp>) -> Result<Self, AppError> {
+        DataDirectory::create(root, rehearsal.is_some())?;
+        let app = Self::open(root).await?;
+        if let Some(start) = rehearsal {
+            app.set_clock(start).await?;
+        }
+        app.seed().await?;
+        Ok(app)
+    }
+
+    /// Opens a data directory.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] says which file is wrong.
+    pub async fn open(root: &Path) -> Result<Self, AppError> {
+        let (directory, config) = DataDirectory::open(root)?;
+        let mut objects = Objects::standard();
+        for file in config::files(&directory.objects(), "yaml")? {
+            let name = file.display().to_string();
+            let source = std::fs::read_to_string(&file).map_err(|why| ConfigError::Io {
+                doing: "read",
+                file: file.clone(),
+                why,
+            })?;
+            ObjectDefinition::parse(&name, &source)
+                .and_then(|object| objects.add(&name, object))
+                .map_err(|why| AppError::wrong(why.to_string()))?;
+        }
+        let objects = Arc::new(objects);
+        let templates = Templates::load(&directory.templates())?;
+        let store = Store::open(
+            &StoreConfig { path: directory.database(), readers: 4 },
+            Arc::clone(&objects),
+        )
+        .await?;
+        let zone = TimeZone::get(&config.time_zone).unwrap_or(TimeZone::UTC);
+        let mail = MailOut::new(&config.mail.rooted_at(directory.root()))
+            .map_err(|why| AppError::wrong(format!("relata.toml, [mail]: {why}")))?;
+        let clock = if config.rehearsal {
+            let shown = store.setting_get(CLOCK).await?.and_then(|text| text.parse().ok());
+            Clock::manual(shown.unwrap_or(Timestamp::UNIX_EPOCH))
+        } else {
+            Clock::Real
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                directory,
+                config,
+                zone,
+                objects,
+                templates,
+                store,
+                clock,
+                mail,
+                plugins: OnceCell::new(),
+                lanes: lanes::Lanes::default(),
+                versions: activation::Versions::default(),
+                rules: segments::Rules::default(),
+                wake: Notify::new(),
+                lock: Mutex::new(None),
+            }),
+        })
+    }
+
+    /// Closes the database in good order.
+    pub async fn close(self) {
+        self.inner.store.clone().close().await;
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// The zone of times that name none.
+    #[must_use]
+    pub fn zone(&self) -> TimeZone {
+        self.inner.zone.clone()
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn directory(&self) -> &DataDirectory {
+        &self.inner.directory
+    }
+
+    /// The company's objects.
+    #[must_use]
+    pub fn objects(&self) -> &Objects {
+        &self.inner.objects
+    }
+
+    /// The company's mail templates.
+    #[must_use]
+    pub fn templates(&self) -> &Templates {
+        &self.inner.templates
+    }
+
+    /// The records, runs and effects.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// An object by its name.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] with the name that was probably meant.
+    pub fn object(&self, name: &str) -> Result<&ObjectDefinition, AppError> {
+        self.inner.objects.get(name).ok_or_else(|| {
+            let hint = text::nearest(name, self.inner.objects.names()).map_or_else(
+                || {
+                    let names: Vec<&str> = self.inner.objects.names().collect();
+                    format!("there are {}", names.join(", "))
+                },
+                |near| format!("did you mean `{near}`?"),
+            );
+            AppError::wrong(format!("there is no object `{name}`; {hint}"))
+        })
+    }
+
+    /// Tells the runner that there is something to do. Only a hint: the
+    /// database is the truth, and is looked at anyway.
+    pub(crate) fn wake(&self) {
+        self.inner.wake.notify_one();
+    }
+
+    async fn set_clock(&self, at: Timestamp) -> Result<(), AppError> {
+        self.inner.clock.set(at);
+        self.inner.store.setting_put(CLOCK, &at.to_string()).await?;
+        Ok(())
+    }
+}

@@ -110,11 +110,11 @@ impl Duration {
     #[must_use]
     pub const fn negated(self) -> Self {
         Self {
-            months: -self.months,
-            days: -self.days,
-            millis: -self.millis,
-            working_days: -self.working_days,
-            working_millis: -self.working_millis,
+            months: self.months.saturating_neg(),
+            days: self.days.saturating_neg(),
+            millis: self.millis.saturating_neg(),
+            working_days: self.working_days.saturating_neg(),
+            working_millis: self.working_millis.saturating_neg(),
         }
     }
 
@@ -176,7 +176,7 @@ impl fmt::Display for Duration {
         let mut parts = Vec::new();
         let mut part = |count: i64, unit: &str| {
             if count != 0 {
-                let s = if count.abs() == 1 { "" } else { "s" };
+                let s = if count.unsigned_abs() == 1 { "" } else { "s" };
                 parts.push(format!("{count} {unit}{s}"));
             }
         };

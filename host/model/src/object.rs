@@ -171,8 +171,8 @@ struct FieldFile {
     unique: bool,
     #[serde(default)]
     default: Json,
-    min: Option<Decimal>,
-    max: Option<Decimal>,
+    min: Option<serde_json::Number>,
+    max: Option<serde_json::Number>,
     #[serde(default)]
     summary: String,
     #[serde(default)]
@@ -215,7 +215,6 @@ impl ObjectDefinition {
             other => return Err(wrong(format!("meets broken common fields: {other:?}"))),
         };
         let mut fields = BTreeMap::new();
-        let mut order = Vec::new();
         for (is_common, (name, json)) in read
             .fields
             .into_iter()
@@ -241,8 +240,9 @@ impl ObjectDefinition {
             if fields.insert(name.clone(), field).is_some() {
                 return Err(wrong(format!("defines `{name}`, which every object has already")));
             }
-            order.push(name);
         }
+        let mut order = yaml::keys_in_order(source, Some("fields"));
+        order.extend(yaml::keys_in_order(COMMON, None));
         let object = Self {
             name: read.object,
             title: read.title,
@@ -260,10 +260,20 @@ impl ObjectDefinition {
             .iter()
             .chain(&object.match_by)
             .chain(object.indexes.iter().flatten())
-            .chain(object.events.values().flat_map(|event| event.about.iter().chain([&event.field])))
+            .chain(object.events.values().flat_map(|event| event.about.iter().chain([&event.field, &event.key])))
         {
-            if !object.fields.contains_key(name) {
+            if name != "id" && !object.fields.contains_key(name) {
                 return Err(wrong(format!("names a field `{name}` that it does not define")));
+            }
+        }
+        for (name, event) in &object.events {
+            if let Some(FieldType::Choice(words)) = object.field(&event.field).map(|field| &field.kind)
+                && !words.contains(&event.becomes)
+            {
+                return Err(wrong(format!(
+                    "has an event `{name}` when {} becomes `{}`, which is none of its choices",
+                    event.field, event.becomes
+                )));
             }
         }
         Ok(object)
@@ -366,6 +376,7 @@ impl ObjectDefinition {
                 errors.push(FieldError::new(&name, "is set by the system alone"));
                 continue;
             }
+            let value = field.or_default(value, before.is_none());
             match field.check(value) {
                 Ok(value) => {
                     let was = before.and_then(|before| before.get(&name));
@@ -433,8 +444,8 @@ impl FieldDefinition {
             required: file.required,
             unique: file.unique,
             default: Value::Nothing,
-            min: file.min,
-            max: file.max,
+            min: file.min.as_ref().and_then(number_from_json),
+            max: file.max.as_ref().and_then(number_from_json),
             summary: file.summary,
             transitions: file.transitions,
             read_only: false,
@@ -455,9 +466,7 @@ impl FieldDefinition {
         let value = match (&self.kind, value) {
             (_, Value::Nothing) if self.required => return Err("must not be empty".to_owned()),
             (_, Value::Nothing) => return Ok(Value::Nothing),
-            (kind, Value::Text(text)) if !matches!(kind, FieldType::LongText) && text.trim().is_empty() => {
-                return self.check(Value::Nothing);
-            }
+            (_, Value::Text(text)) if text.trim().is_empty() => return self.check(Value::Nothing),
             (_, value) => value,
         };
         let value = self.kind.normalize(value)?;
@@ -482,6 +491,21 @@ impl FieldDefinition {
             _ => {}
         }
         Ok(value)
+    }
+
+    /// The default where nothing is given: in a new record always, later only
+    /// where the field may not be empty.
+    fn or_default(&self, value: Value, is_new: bool) -> Value {
+        let blank = match &value {
+            Value::Nothing => true,
+            Value::Text(text) => text.trim().is_empty(),
+            _ => false,
+        };
+        if blank && !self.default.is_nothing() && (is_new || !self.may_be_empty()) {
+            self.default.clone()
+        } else {
+            value
+        }
     }
 
     fn check_transition(&self, was: Option<&Value>, is: &Value) -> Result<(), String> {

@@ -14,6 +14,23 @@ pub(crate) fn to_json(source: &str) -> Result<Json, String> {
     documents.first().map_or(Ok(Json::Null), convert)
 }
 
+/// The keys of the map at the top, or of the one that stands under a key
+/// there, in the order of the source, which [`to_json`] does not keep.
+pub(crate) fn keys_in_order(source: &str, under: Option<&str>) -> Vec<String> {
+    let Ok(documents) = Yaml::load_from_str(source) else { return Vec::new() };
+    documents
+        .first()
+        .and_then(|document| match under {
+            Some(key) => document.as_mapping_get(key),
+            None => Some(document),
+        })
+        .and_then(Yaml::as_mapping)
+        .into_iter()
+        .flat_map(|map| map.keys())
+        .filter_map(|key| key.as_str().map(str::to_owned))
+        .collect()
+}
+
 fn convert(node: &Yaml<'_>) -> Result<Json, String> {
     Ok(match node {
         Yaml::Value(Scalar::Null) => Json::Null,

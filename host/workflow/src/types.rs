@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use relata_model::{FieldDefinition, FieldType, Value};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 /// The type of a value. Whether it may be empty stands beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,11 +47,170 @@ pub struct Slot {
     pub optional: bool,
 }
 
-impl Type {
-    /// Reads a value of this type from the wire: references, times, dates and
-    /// durations by their types, anything else plainly.
+impl Slot {
+    /// A value that is always there.
     #[must_use]
-    pub fn read(&self, json: &serde_json::Value) -> relata_model::Value {
-        relata_model::Value::from_json(json)
+    pub const fn of(kind: Type) -> Self {
+        Self { kind, optional: false }
+    }
+
+    /// A value that may be missing.
+    #[must_use]
+    pub const fn maybe(kind: Type) -> Self {
+        Self { kind, optional: true }
+    }
+
+    /// The type of what a field holds.
+    #[must_use]
+    pub fn of_field(field: &FieldDefinition) -> Self {
+        Self { kind: Type::of_field(&field.kind), optional: field.may_be_empty() }
+    }
+
+    /// A type that takes the values of both; none where they do not go
+    /// together.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Option<Self> {
+        let optional = self.optional
+            || other.optional
+            || matches!(self.kind, Type::Nothing)
+            || matches!(other.kind, Type::Nothing);
+        Some(Self { kind: self.kind.join(&other.kind)?, optional })
+    }
+}
+
+impl Type {
+    /// Of any object.
+    #[must_use]
+    pub const fn any_record() -> Self {
+        Self::Record(Vec::new())
+    }
+
+    /// The type of what a field of this kind holds.
+    #[must_use]
+    pub fn of_field(kind: &FieldType) -> Self {
+        match kind {
+            FieldType::Text | FieldType::LongText | FieldType::Email | FieldType::Phone | FieldType::Country => Self::Text,
+            FieldType::Number | FieldType::Integer => Self::Number,
+            FieldType::Money => Self::Money,
+            FieldType::YesNo => Self::YesNo,
+            FieldType::Date => Self::Date,
+            FieldType::Time => Self::Time,
+            FieldType::Duration => Self::Duration,
+            FieldType::Choice(words) => Self::Choice(words.clone()),
+            FieldType::Reference(objects) => Self::Record(objects.clone()),
+            FieldType::Texts => Self::List(Box::new(Slot::of(Self::Text))),
+        }
+    }
+
+    /// What it is, in a sentence: `a number`, `a record of user or queue`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Nothing => "nothing".to_owned(),
+            Self::Text => "text".to_owned(),
+            Self::Number => "a number".to_owned(),
+            Self::YesNo => "yes or no".to_owned(),
+            Self::Date => "a day".to_owned(),
+            Self::Time => "a point in time".to_owned(),
+            Self::Duration => "a duration".to_owned(),
+            Self::Money => "an amount of money".to_owned(),
+            Self::Choice(words) if words.len() == 1 => format!("the text \"{}\"", words[0]),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Record(objects) if objects.is_empty() => "a record".to_owned(),
+            Self::Record(objects) => format!("a record of {}", objects.join(" or ")),
+            Self::List(_) => "a list".to_owned(),
+            Self::Map(_) => "a set of named values".to_owned(),
+            Self::Any => "anything".to_owned(),
+        }
+    }
+
+    /// A type that takes the values of both; none where they do not go
+    /// together.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Option<Self> {
+        Some(match (self, other) {
+            (Self::Nothing, kind) | (kind, Self::Nothing) => kind.clone(),
+            (Self::Any, _) | (_, Self::Any) => Self::Any,
+            (Self::Choice(words), Self::Choice(more)) => {
+                let mut all = words.clone();
+                all.extend(more.iter().filter(|word| !words.contains(word)).cloned());
+                Self::Choice(all)
+            }
+            (Self::Text | Self::Choice(_), Self::Text | Self::Choice(_)) => Self::Text,
+            (Self::Record(objects), Self::Record(more)) => {
+                if objects.is_empty() || more.is_empty() {
+                    return Some(Self::any_record());
+                }
+                let mut all = objects.clone();
+                all.extend(more.iter().filter(|object| !objects.contains(object)).cloned());
+                Self::Record(all)
+            }
+            (Self::List(items), Self::List(more)) => Self::List(Box::new(items.join(more)?)),
+            (Self::Map(parts), Self::Map(more)) => {
+                let mut all = parts.clone();
+                for part in all.iter_mut().filter(|(name, _)| !more.contains_key(*name)) {
+                    part.1.optional = true;
+                }
+                for (name, slot) in more {
+                    let joined = match parts.get(name) {
+                        Some(there) => there.join(slot)?,
+                        None => Slot::maybe(slot.kind.clone()),
+                    };
+                    all.insert(name.clone(), joined);
+                }
+                Self::Map(all)
+            }
+            (one, same) if one == same => one.clone(),
+            _ => return None,
+        })
+    }
+
+    /// Whether every value of `other` is one of this type too.
+    #[must_use]
+    pub fn takes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any | Self::Nothing) => true,
+            (Self::Text, Self::Text | Self::Choice(_)) => true,
+            (Self::Choice(words), Self::Choice(given)) => given.iter().all(|word| words.contains(word)),
+            (Self::Record(objects), Self::Record(given)) => {
+                objects.is_empty() || (!given.is_empty() && given.iter().all(|object| objects.contains(object)))
+            }
+            (Self::List(items), Self::List(given)) => items.kind.takes(&given.kind),
+            (Self::Map(parts), Self::Map(given)) => parts.iter().all(|(name, slot)| {
+                given.get(name).map_or(slot.optional, |given| {
+                    slot.kind.takes(&given.kind) && (slot.optional || !given.optional)
+                })
+            }),
+            (one, same) => one == same,
+        }
+    }
+
+    /// Reads a value of this type from the wire: references, times, days,
+    /// durations and amounts by their types, everything else plainly. What
+    /// does not fit its type is read plainly too.
+    #[must_use]
+    pub fn read(&self, json: &Json) -> Value {
+        let written = |kind: &FieldType| kind.read(json).unwrap_or_else(|_| Value::from_json(json));
+        match (self, json) {
+            (_, Json::Null) => Value::Nothing,
+            (Self::Record(objects), Json::String(_)) => written(&FieldType::Reference(objects.clone())),
+            (Self::Time, Json::String(_)) => written(&FieldType::Time),
+            (Self::Date, Json::String(_)) => written(&FieldType::Date),
+            (Self::Duration, Json::String(_)) => written(&FieldType::Duration),
+            (Self::Money, Json::String(_)) => written(&FieldType::Money),
+            (Self::List(items), Json::Array(values)) => {
+                Value::List(values.iter().map(|value| items.kind.read(value)).collect())
+            }
+            (Self::Map(parts), Json::Object(values)) => Value::Map(
+                values
+                    .iter()
+                    .map(|(name, value)| {
+                        let kind = parts.get(name).map_or(&Self::Any, |slot| &slot.kind);
+                        (name.clone(), kind.read(value))
+                    })
+                    .collect(),
+            ),
+            _ => Value::from_json(json),
+        }
     }
 }

@@ -65,10 +65,7 @@ fn active() -> Result<Toolchain, String> {
     let rustc = std::env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from);
     let sysroot = sysroot(&rustc)?;
     if !library(&sysroot).is_dir() {
-        return Err(format!(
-            "the active toolchain in {} has no {TARGET}",
-            sysroot.display()
-        ));
+        return Err(format!("the active toolchain in {} has no {TARGET}", sysroot.display()));
     }
     let installed = |name: &str| {
         let path = sysroot.join("bin").join(name);
@@ -116,12 +113,7 @@ fn system() -> Result<Toolchain, String> {
             rustc.display()
         ));
     }
-    Ok(Toolchain {
-        cargo,
-        rustc,
-        build_std,
-        active: false,
-    })
+    Ok(Toolchain { cargo, rustc, build_std, active: false })
 }
 
 fn library(sysroot: &Path) -> PathBuf {
@@ -162,10 +154,7 @@ mod tests {
 
     #[test]
     fn versions() {
-        assert_eq!(
-            parse_version("rustc 1.96.0 (ac68faa20 2026-05-25)"),
-            Some((1, 96))
-        );
+        assert_eq!(parse_version("rustc 1.96.0 (ac68faa20 2026-05-25)"), Some((1, 96)));
         assert_eq!(parse_version("rustc 1.97.0-nightly (x)"), Some((1, 97)));
         assert_eq!(parse_version("rustc"), None);
         assert!((1, 63) < OLDEST);
@@ -173,9 +162,7 @@ mod tests {
 
     #[test]
     fn the_error_says_what_to_run() {
-        let error = MissingToolchain {
-            tried: vec!["/usr/bin/rustc is not installed".to_owned()],
-        };
+        let error = MissingToolchain { tried: vec!["/usr/bin/rustc is not installed".to_owned()] };
         expect_test::expect![[r#"
             no Rust compiler for wasm32-unknown-unknown was found, and the plugins need one.
             Run `cargo xtask build` (or `cargo xtask test`): it sets one up.

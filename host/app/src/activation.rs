@@ -1,0 +1,257 @@
+//! Workflows: checked, activated as immutable versions, and loaded again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use relata_workflow::{Catalog, Definition, Diagnostic, Trigger};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::{App, AppError};
+
+/// Compiled versions by digest. A version never changes, so one that was
+/// read once is good for ever.
+#[derive(Debug, Default)]
+pub(crate) struct Versions {
+    loaded: Mutex<HashMap<String, Arc<Definition>>>,
+}
+
+/// What became of an activation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Activation {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The digest of the version, sha-256 in hexadecimal.
+    pub version: String,
+    /// Whether this very version was active already.
+    pub unchanged: bool,
+}
+
+/// A workflow as a list shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkflowRow {
+    /// Its name.
+    pub workflow: String,
+    /// For people.
+    pub title: String,
+    /// The active version's digest; none where it is not active.
+    pub version: Option<String>,
+    /// Since when it is active, RFC 3339.
+    pub active_since: Option<String>,
+}
+
+/// Objects whose external ids a workflow may name.
+const NAMED: [&str; 5] = ["calendar", "queue", "segment", "survey", "team"];
+
+impl App {
+    /// Everything that a workflow may name in this company.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] where a plugin does not load or the database fails.
+    pub async fn catalog(&self) -> Result<Catalog, AppError> {
+        let mut records = BTreeMap::new();
+        for object in NAMED {
+            records.insert(object.to_owned(), self.store().record_external_ids(object).await?);
+        }
+        let mut roles = BTreeSet::new();
+        for user in self.records_all("user").await? {
+            if let relata_model::Value::List(items) = user.field("roles") {
+                roles.extend(items.iter().filter_map(|role| role.as_text().map(str::to_owned)));
+            }
+        }
+        Ok(Catalog {
+            objects: self.objects().clone(),
+            actions: self.plugins().await?.signatures(),
+            templates: Some(self.templates().names()),
+            records,
+            roles,
+        })
+    }
+
+    /// Checks workflow texts, each by itself and all of them together with
+    /// the active ones (for loops). `sources` are file names and texts.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] only where the check itself could not be made.
+    pub async fn check(
+        &self,
+        sources: &[(String, String)],
+    ) -> Result<Vec<(String, Option<Definition>, Vec<Diagnostic>)>, AppError> {
+        let catalog = self.catalog().await?;
+        Ok(check_with(&catalog, sources))
+    }
+
+    /// Activates a workflow: from now on its triggers start runs of this
+    /// version. Runs of an earlier version finish on it.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] with all diagnostics where the text has errors.
+    pub async fn activate(&self, file: &str, source: &str) -> Result<Activation, AppError> {
+        let checked = self.check(&[(file.to_owned(), source.to_owned())]).await?;
+        let Some((_, Some(definition), _)) = checked.first() else {
+            let found = checked.first().map_or(&[][..], |(_, _, found)| found);
+            return Err(AppError::wrong(relata_workflow::diagnostic::render(found, source, false)));
+        };
+        let compiled = serde_json::to_string(definition)
+            .map_err(|why| AppError::Fault(format!("a workflow does not serialize: {why}")))?;
+        // The same text means something else when an action or object has
+        // changed; so what was compiled is part of the version.
+        let digest = hex(&Sha256::digest(format!("{source}\0{compiled}")));
+        let now = self.now();
+        let name = definition.name.clone();
+        let unchanged = self
+            .store()
+            .workflow_active()
+            .await?
+            .iter()
+            .any(|active| active.name == name && active.digest == digest);
+        let version = relata_store::WorkflowVersion {
+            digest: digest.clone(),
+            name: name.clone(),
+            title: definition.title.clone(),
+            source: source.to_owned(),
+            compiled,
+            at: now,
+        };
+        let schedules = definition
+            .triggers
+            .iter()
+            .enumerate()
+            .filter_map(|(number, trigger)| match trigger {
+                Trigger::Schedule(schedule) => Some((number, schedule)),
+                Trigger::Occurrence(_) => None,
+            })
+            .map(|(number, schedule)| relata_store::NewSchedule {
+                workflow: name.clone(),
+                trigger: u32::try_from(number).unwrap_or(u32::MAX),
+                next_at: relata_workflow::next_fire(schedule, now),
+            })
+            .collect();
+        self.store().workflow_activate(version, schedules, now).await?;
+        self.wake();
+        Ok(Activation { workflow: name, version: digest, unchanged })
+    }
+
+    /// Ends a workflow's triggers. Its runs go on.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] where no workflow of this name is active.
+    pub async fn deactivate(&self, name: &str) -> Result<(), AppError> {
+        if self.store().workflow_deactivate(name, self.now()).await? {
+            return Ok(());
+        }
+        let active = self.store().workflow_active().await?;
+        let hint = relata_model::text::nearest(name, active.iter().map(|row| row.name.as_str()))
+            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        Err(AppError::wrong(format!("no workflow `{name}` is active{hint}")))
+    }
+
+    /// The workflows that are active, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] where the database fails.
+    pub async fn workflows(&self) -> Result<Vec<WorkflowRow>, AppError> {
+        let active = self.store().workflow_active().await?;
+        Ok(active
+            .into_iter()
+            .map(|row| WorkflowRow {
+                workflow: row.name,
+                title: row.title,
+                version: Some(row.digest),
+                active_since: Some(row.activated_at.to_string()),
+            })
+            .collect())
+    }
+
+    /// The active definitions.
+    pub(crate) async fn active(&self) -> Result<Vec<(String, Arc<Definition>)>, AppError> {
+        let mut active = Vec::new();
+        for row in self.store().workflow_active().await? {
+            let definition = self.version(&row.digest).await?;
+            active.push((row.digest, definition));
+        }
+        Ok(active)
+    }
+
+    /// A version by its digest.
+    pub(crate) async fn version(&self, digest: &str) -> Result<Arc<Definition>, AppError> {
+        let loaded = {
+            let loaded = self.inner.versions.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            loaded.get(digest).cloned()
+        };
+        if let Some(definition) = loaded {
+            return Ok(definition);
+        }
+        let version = self
+            .store()
+            .workflow_version(digest)
+            .await?
+            .ok_or_else(|| AppError::Fault(format!("the workflow version {digest} is missing")))?;
+        let definition: Definition = serde_json::from_str(&version.compiled)
+            .map_err(|why| AppError::Fault(format!("the workflow version {digest} does not read: {why}")))?;
+        let definition = Arc::new(definition);
+        self.inner
+            .versions
+            .loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(digest.to_owned(), Arc::clone(&definition));
+        Ok(definition)
+    }
+}
+
+/// Checks workflow texts against a catalog.
+fn check_with(
+    catalog: &Catalog,
+    sources: &[(String, String)],
+) -> Vec<(String, Option<Definition>, Vec<Diagnostic>)> {
+    sources
+        .iter()
+        .map(|(file, source)| {
+            let (definition, found) = relata_workflow::parse(file, source, catalog);
+            (file.clone(), definition, found)
+        })
+        .collect()
+}
+
+/// Checks workflow texts outside of a data directory: against the shipped
+/// objects, seeds and plugins, and the templates of a folder if there is one.
+///
+/// # Errors
+///
+/// [`AppError`] where the plugins or templates do not load.
+pub async fn check_alone(
+    sources: &[(String, String)],
+    templates: Option<&Path>,
+) -> Result<Vec<(String, Option<Definition>, Vec<Diagnostic>)>, AppError> {
+    let mut records: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (object, fields) in relata_model::seed::records() {
+        if let Some(key) = fields.get("external_id").and_then(serde_json::Value::as_str) {
+            records.entry(object.to_owned()).or_default().insert(key.to_owned());
+        }
+    }
+    let templates = match templates {
+        Some(folder) => Some(crate::Templates::load(folder)?.names()),
+        None => None,
+    };
+    let catalog = Catalog {
+        objects: relata_model::Objects::standard(),
+        actions: crate::Plugins::load(None).await?.signatures(),
+        templates,
+        records,
+        roles: BTreeSet::new(),
+    };
+    Ok(check_with(&catalog, sources))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

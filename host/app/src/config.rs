@@ -1,0 +1,247 @@
+//! `relata.toml` and the layout of a data directory.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use relata_channels::MailConfig;
+use relata_model::TimeZone;
+use serde::{Deserialize, Serialize};
+
+/// What `relata.toml` says.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The company's name, as mails say it.
+    pub company: String,
+    /// The zone of times that name none: an IANA name.
+    pub time_zone: String,
+    /// A rehearsal: the clock is moved by hand.
+    #[serde(default)]
+    pub rehearsal: bool,
+    /// How mails go out.
+    pub mail: MailConfig,
+}
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// There is no `relata.toml`.
+    #[error("{} is not a data directory: it has no relata.toml; make one with `relata init {}`", .0.display(), .0.display())]
+    NotThere(PathBuf),
+    /// The directory is in use for something else.
+    #[error("{} is not empty; `relata init` wants a new or empty directory", .0.display())]
+    NotEmpty(PathBuf),
+    /// The file does not read.
+    #[error("{} does not read: {why}", .file.display())]
+    Wrong {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, with line and column.
+        why: String,
+    },
+    /// The file system refused.
+    #[error("cannot {doing} {}: {why}", .file.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        file: PathBuf,
+        /// Why not.
+        why: io::Error,
+    },
+}
+
+/// A data directory: `relata.toml`, `workflows/`, `objects/`, `templates/`
+/// and the database.
+#[derive(Debug, Clone)]
+pub struct DataDirectory {
+    root: PathBuf,
+}
+
+/// The commented file that `relata init` writes.
+const FIRST_CONFIG: &str = r#"# Relata's settings. The records, runs and mails lie in relata.db beside this file.
+
+# The name that mails are written in.
+company = "COMPANY"
+
+# The zone of times that name none.
+time_zone = "Europe/Berlin"
+
+# A rehearsal has a clock that only `relata clock` moves.
+rehearsal = REHEARSAL
+
+[mail]
+from = "COMPANY <hello@example.com>"
+
+# Mails as files: nothing leaves this machine.
+[mail.transport]
+kind = "directory"
+path = "mail"
+
+# To send through a server, replace the three lines above by these. The
+# password is read from the environment, never from a file.
+#
+# [mail.transport]
+# kind = "smtp"
+# host = "smtp.example.com"
+# port = 587
+# security = "starttls"          # starttls, tls or none
+# username = "relata"
+# password_env = "RELATA_SMTP_PASSWORD"
+"#;
+
+macro_rules! shipped {
+    ($($name:literal => $source:literal),+ $(,)?) => {
+        /// The shipped workflows and templates that a new directory starts
+        /// with: the file's name there, and its text.
+        pub const SHIPPED: &[(&str, &str)] = &[
+            $(($name, include_str!(concat!("../../../", $source)))),+
+        ];
+    };
+}
+
+shipped!(
+    "workflows/assign-new-leads.yaml" => "workflows/assign-new-leads.yaml",
+    "workflows/complaint-escalation.yaml" => "workflows/complaint-escalation.yaml",
+    "workflows/inquiry-survey.yaml" => "workflows/inquiry-survey.yaml",
+    "workflows/win-back.yaml" => "workflows/win-back.yaml",
+    "templates/csat.de.md" => "workflows/templates/csat.de.md",
+    "templates/csat.md" => "workflows/templates/csat.md",
+    "templates/csat.zh.md" => "workflows/templates/csat.zh.md",
+    "templates/welcome.de.md" => "workflows/templates/welcome.de.md",
+    "templates/welcome.md" => "workflows/templates/welcome.md",
+    "templates/welcome.zh.md" => "workflows/templates/welcome.zh.md",
+    "templates/win-back-free_shipping.de.md" => "workflows/templates/win-back-free_shipping.de.md",
+    "templates/win-back-free_shipping.md" => "workflows/templates/win-back-free_shipping.md",
+    "templates/win-back-free_shipping.zh.md" => "workflows/templates/win-back-free_shipping.zh.md",
+    "templates/win-back-reminder.de.md" => "workflows/templates/win-back-reminder.de.md",
+    "templates/win-back-reminder.md" => "workflows/templates/win-back-reminder.md",
+    "templates/win-back-reminder.zh.md" => "workflows/templates/win-back-reminder.zh.md",
+    "templates/win-back-ten_percent.de.md" => "workflows/templates/win-back-ten_percent.de.md",
+    "templates/win-back-ten_percent.md" => "workflows/templates/win-back-ten_percent.md",
+    "templates/win-back-ten_percent.zh.md" => "workflows/templates/win-back-ten_percent.zh.md",
+);
+
+impl DataDirectory {
+    /// Makes a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] where the directory is in use or cannot be written.
+    pub fn create(root: &Path, rehearsal: bool) -> Result<Self, ConfigError> {
+        let io = |doing, file: &Path| {
+            let file = file.to_owned();
+            move |why| ConfigError::Io { doing, file, why }
+        };
+        if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(ConfigError::NotEmpty(root.to_owned()));
+        }
+        for part in ["", "workflows", "objects", "templates"] {
+            let path = root.join(part);
+            fs::create_dir_all(&path).map_err(io("create", &path))?;
+        }
+        for (name, text) in SHIPPED {
+            let path = root.join(name);
+            fs::write(&path, text).map_err(io("write", &path))?;
+        }
+        let config = FIRST_CONFIG
+            .replace("COMPANY", "Example Company")
+            .replace("REHEARSAL", if rehearsal { "true" } else { "false" });
+        let path = root.join("relata.toml");
+        fs::write(&path, config).map_err(io("write", &path))?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// An existing one, with its settings.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] where it is none, or its settings do not read.
+    pub fn open(root: &Path) -> Result<(Self, Config), ConfigError> {
+        let directory = Self { root: root.to_owned() };
+        let file = directory.root.join("relata.toml");
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {
+                return Err(ConfigError::NotThere(root.to_owned()));
+            }
+            Err(why) => return Err(ConfigError::Io { doing: "read", file, why }),
+        };
+        let config: Config = toml::from_str(&text).map_err(|why| ConfigError::Wrong {
+            file: file.clone(),
+            why: why.to_string(),
+        })?;
+        if TimeZone::get(&config.time_zone).is_err() {
+            return Err(ConfigError::Wrong {
+                file,
+                why: format!(
+                    "`time_zone = \"{}\"` is not a zone; use an IANA name such as Europe/Berlin",
+                    config.time_zone
+                ),
+            });
+        }
+        Ok((directory, config))
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the database lies.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.root.join("relata.db")
+    }
+
+    /// The company's workflows.
+    #[must_use]
+    pub fn workflows(&self) -> PathBuf {
+        self.root.join("workflows")
+    }
+
+    /// The company's own objects and fields.
+    #[must_use]
+    pub fn objects(&self) -> PathBuf {
+        self.root.join("objects")
+    }
+
+    /// The company's mail templates.
+    #[must_use]
+    pub fn templates(&self) -> PathBuf {
+        self.root.join("templates")
+    }
+
+    /// Compiled plugins.
+    #[must_use]
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
+    /// Held by the one program that moves runs.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("runner.lock")
+    }
+}
+
+/// All files of a folder with an extension, by name.
+pub(crate) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, ConfigError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(why) => {
+            return Err(ConfigError::Io { doing: "read", file: folder.to_owned(), why });
+        }
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect();
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,562 @@
+//! The host side of a plugin's calls, for one step: the arrow from `sandbox`
+//! turned round. Reads come from the store with the step's own writes over
+//! them; writes are collected in a [`ChangeSet`].
+
+use async_trait::async_trait;
+use relata_model::{FieldError, Fields, Record, Reference, Timestamp, Value};
+use relata_sandbox::contract::{
+    Code, Condition, Entity, EventRequest, Fields as JsonFields, HostCalls, HostError, MailRequest,
+    Notice, Operator, Page, Query, Receipt, StateItem, StatePut,
+};
+use relata_store::{self as store, Cap, Effect, EffectBody, NewEffect};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    App, AppError, Purpose,
+    change_set::{ChangeSet, Written},
+    fresh,
+};
+
+/// What a step is to the host.
+#[derive(Debug, Clone)]
+pub(crate) struct StepScope {
+    /// The plugin that is called: the owner of its state.
+    pub(crate) plugin: String,
+    /// The run, for the effects' rows.
+    pub(crate) run: Option<relata_model::RunId>,
+    /// The workflow, for caps.
+    pub(crate) workflow: String,
+    /// The step's path.
+    pub(crate) step: String,
+    /// The same for every attempt.
+    pub(crate) idempotency_key: String,
+    /// The calendar in which messages may go out.
+    pub(crate) send_in: Option<String>,
+    /// How many messages may go out.
+    pub(crate) hold_above: Option<Cap>,
+    /// The time of the step.
+    pub(crate) now: Timestamp,
+}
+
+/// The host of one call.
+pub(crate) struct StepHost {
+    pub(crate) app: App,
+    pub(crate) scope: StepScope,
+    pub(crate) changes: ChangeSet,
+    /// A fault of our own: the step must not commit, whatever the plugin
+    /// makes of the error it was given.
+    pub(crate) fault: Option<AppError>,
+    effects: usize,
+}
+
+impl StepHost {
+    pub(crate) fn new(app: App, scope: StepScope) -> Self {
+        Self { app, scope, changes: ChangeSet::default(), fault: None, effects: 0 }
+    }
+
+    /// Turns an error of ours into one for the plugin, and remembers it where
+    /// it was no fault of the plugin's.
+    fn refuse(&mut self, why: AppError) -> HostError {
+        if why.is_wrong_input() {
+            return HostError::invalid(why.to_string());
+        }
+        let told = HostError::transient("the host has a fault of its own; the step is tried again");
+        self.fault = Some(why);
+        told
+    }
+
+    async fn fetch(&mut self, reference: &Reference) -> Result<Record, HostError> {
+        let found = match self.changes.record(reference) {
+            Some(record) => Ok(record.cloned()),
+            None => self.app.store().record_fetch(reference).await,
+        };
+        match found {
+            Ok(Some(record)) => Ok(record),
+            Ok(None) => Err(HostError::not_found(format!(
+                "there is no {} `{}`",
+                reference.object, reference.key
+            ))),
+            Err(why) => Err(self.refuse(why.into())),
+        }
+    }
+
+    fn reference(&self, text: &str) -> Result<Reference, HostError> {
+        let reference: Reference =
+            text.parse().map_err(|why: relata_model::record::ReferenceError| HostError::invalid(why.to_string()))?;
+        self.app.object(&reference.object).map_err(|why| HostError::invalid(why.to_string()))?;
+        Ok(reference)
+    }
+
+    /// Reads fields off the wire; references are turned to those by id.
+    async fn fields(&mut self, object: &str, json: JsonFields) -> Result<Fields, HostError> {
+        let definition =
+            self.app.object(object).map_err(|why| HostError::invalid(why.to_string()))?.clone();
+        let mut fields = Fields::new();
+        for (name, value) in json {
+            let Some(field) = definition.field(&name) else {
+                // The model refuses it with the name that was meant.
+                fields.insert(name, Value::from_json(&value));
+                continue;
+            };
+            let mut value = field
+                .kind
+                .read(&value)
+                .map_err(|why| HostError::invalid(format!("{object}.{name} {why}")))?;
+            if let Value::Reference(reference) = &value {
+                let record = self.fetch(reference).await.map_err(|mut why| {
+                    why.message = format!("{object}.{name}: {}", why.message);
+                    why
+                })?;
+                value = Value::Reference(record.reference);
+            }
+            fields.insert(name, value);
+        }
+        Ok(fields)
+    }
+
+    fn effect_id(&mut self) -> relata_model::EffectId {
+        self.effects += 1;
+        fresh::effect_id(&self.scope.idempotency_key, self.effects)
+    }
+
+    /// When a message may go out: at once, or at the next opening.
+    async fn sending_time(&mut self) -> Result<Timestamp, HostError> {
+        let Some(key) = self.scope.send_in.clone() else { return Ok(self.scope.now) };
+        match self.app.calendar(&key).await {
+            Ok(Some(calendar)) => Ok(calendar.next_opening(self.scope.now).unwrap_or(self.scope.now)),
+            Ok(None) => Err(HostError::not_found(format!(
+                "there is no calendar `{key}`, which the workflow names in send_in"
+            ))),
+            Err(why) => Err(self.refuse(why)),
+        }
+    }
+
+    async fn queue(&mut self, effect: Effect) -> Result<String, HostError> {
+        let effect_id = self.effect_id();
+        let due_at = self.sending_time().await?;
+        self.changes.writes.push(Written::Queued(Box::new(NewEffect {
+            effect_id,
+            run: self.scope.run,
+            workflow: self.scope.workflow.clone(),
+            step: self.scope.step.clone(),
+            effect,
+            due_at,
+            created_at: self.scope.now,
+            cap: self.scope.hold_above,
+        })));
+        Ok(effect_id.to_string())
+    }
+
+    /// Writes on the recipient's timeline why a message was not sent.
+    async fn suppress(
+        &mut self,
+        to: &Record,
+        template: Option<&str>,
+        why: &str,
+    ) -> Result<Receipt, HostError> {
+        let fields = json!({
+            "about": to.reference.to_string(),
+            "kind": "mail_suppressed",
+            "summary": why,
+            "template": template,
+            "happened_at": self.scope.now.to_string(),
+        });
+        if let Json::Object(fields) = fields {
+            self.record_create("interaction", fields).await?;
+        }
+        Ok(Receipt::Suppressed(why.to_owned()))
+    }
+}
+
+/// A record as plugins see it.
+pub(crate) fn entity(record: &Record) -> Entity {
+    Entity {
+        object: record.reference.object.clone(),
+        id: record.reference.key.clone(),
+        revision: record.revision,
+        fields: record.fields.iter().map(|(name, value)| (name.clone(), value.to_json())).collect(),
+    }
+}
+
+fn refused(object: &str, wrong: &[FieldError]) -> HostError {
+    let why: Vec<String> = wrong.iter().map(|error| format!("{object}.{error}")).collect();
+    HostError::invalid(why.join("; "))
+}
+
+#[async_trait]
+impl HostCalls for StepHost {
+    async fn record_get(&mut self, record: &str) -> Result<Entity, HostError> {
+        let reference = self.reference(record)?;
+        Ok(entity(&self.fetch(&reference).await?))
+    }
+
+    async fn record_query(&mut self, query: Query) -> Result<Page, HostError> {
+        let filter = self.filter(&query.object, query.filter).await?;
+        let limit = query.limit.clamp(1, 1_000);
+        let asked = store::Query {
+            object: query.object.clone(),
+            filter: filter.clone(),
+            order: store::Order::Age,
+            after: query.cursor.clone(),
+            limit,
+        };
+        let stored = match self.app.store().record_query(&asked).await {
+            Ok(page) => page,
+            Err(why) => return Err(self.refuse(why.into())),
+        };
+        let cursor = stored
+            .last()
+            .filter(|_| stored.len() == limit as usize)
+            .map(|last| last.reference.key.clone());
+        // The step's own writes lie over the page: what it changed is judged
+        // as it is now, what it created joins the last page.
+        let mut records: Vec<Record> = Vec::with_capacity(stored.len());
+        for record in stored {
+            match self.changes.record(&record.reference) {
+                None => records.push(record),
+                Some(Some(changed)) if store::matches(changed, &filter) => records.push(changed.clone()),
+                Some(_) => {}
+            }
+        }
+        if cursor.is_none() {
+            for (reference, touched) in self.changes.touched(&query.object) {
+                let Some(touched) = touched else { continue };
+                let listed = records.iter().any(|record| &record.reference == reference);
+                let earlier = query.cursor.as_ref().is_some_and(|cursor| &reference.key <= cursor);
+                if !listed && !earlier && store::matches(touched, &filter) {
+                    records.push(touched.clone());
+                }
+            }
+            records.sort_by(|a, b| a.reference.cmp(&b.reference));
+        }
+        let entities = records
+            .iter()
+            .map(|record| {
+                let mut entity = entity(record);
+                if !query.fields.is_empty() {
+                    entity.fields.retain(|name, _| query.fields.contains(name));
+                }
+                entity
+            })
+            .collect();
+        Ok(Page { entities, cursor })
+    }
+
+    async fn record_count(
+        &mut self,
+        object: &str,
+        filter: Vec<Condition>,
+    ) -> Result<u64, HostError> {
+        let filter = self.filter(object, filter).await?;
+        let mut count = match self.app.store().record_count(object, filter.clone()).await {
+            Ok(count) => count,
+            Err(why) => return Err(self.refuse(why.into())),
+        };
+        let touched: Vec<(Reference, Option<bool>)> = self
+            .changes
+            .touched(object)
+            .map(|(reference, record)| {
+                (reference.clone(), record.map(|record| store::matches(record, &filter)))
+            })
+            .collect();
+        for (reference, matches_now) in touched {
+            let matched = match self.app.store().record_fetch(&reference).await {
+                Ok(before) => before.is_some_and(|before| store::matches(&before, &filter)),
+                Err(why) => return Err(self.refuse(why.into())),
+            };
+            match (matched, matches_now == Some(true)) {
+                (false, true) => count += 1,
+                (true, false) => count = count.saturating_sub(1),
+                _ => {}
+            }
+        }
+        Ok(count)
+    }
+
+    async fn record_create(&mut self, object: &str, fields: JsonFields) -> Result<Entity, HostError> {
+        let fields = self.fields(object, fields).await?;
+        let definition = self.app.object(object).map_err(|why| HostError::invalid(why.to_string()))?;
+        let all = definition
+            .create(fields.clone(), self.scope.now)
+            .map_err(|wrong| refused(object, &wrong))?;
+        let id = fresh::record_id(self.scope.now);
+        let record = Record { reference: Reference::new(object, id.to_string()), revision: 1, fields: all };
+        let entity = entity(&record);
+        self.changes.put_record(Written::Created { object: object.to_owned(), id, fields }, record);
+        Ok(entity)
+    }
+
+    async fn record_update(
+        &mut self,
+        record: &str,
+        fields: JsonFields,
+        if_revision: Option<u64>,
+    ) -> Result<Entity, HostError> {
+        let reference = self.reference(record)?;
+        let before = self.fetch(&reference).await?;
+        if let Some(expected) = if_revision.filter(|expected| *expected != before.revision) {
+            return Err(HostError::new(
+                Code::Conflict,
+                format!("{} has revision {}, not {expected}", before.reference, before.revision),
+            ));
+        }
+        let object = before.reference.object.clone();
+        let fields = self.fields(&object, fields).await?;
+        let definition = self.app.object(&object).map_err(|why| HostError::invalid(why.to_string()))?;
+        let after = definition
+            .update(&before.fields, fields.clone(), self.scope.now)
+            .map_err(|wrong| refused(&object, &wrong))?;
+        if after == before.fields {
+            return Ok(entity(&before));
+        }
+        let record = Record {
+            reference: before.reference.clone(),
+            revision: before.revision + 1,
+            fields: after,
+        };
+        let entity = entity(&record);
+        let written = Written::Updated { reference: before.reference, fields, if_revision };
+        self.changes.put_record(written, record);
+        Ok(entity)
+    }
+
+    async fn record_delete(
+        &mut self,
+        record: &str,
+        if_revision: Option<u64>,
+    ) -> Result<(), HostError> {
+        let reference = self.reference(record)?;
+        let before = self.fetch(&reference).await?;
+        if let Some(expected) = if_revision.filter(|expected| *expected != before.revision) {
+            return Err(HostError::new(
+                Code::Conflict,
+                format!("{} has revision {}, not {expected}", before.reference, before.revision),
+            ));
+        }
+        self.changes.drop_record(before.reference, if_revision);
+        Ok(())
+    }
+
+    async fn send_mail(&mut self, mail: MailRequest) -> Result<Receipt, HostError> {
+        let reference = self.reference(&mail.to)?;
+        let to = self.fetch(&reference).await?;
+        let purpose = self
+            .app
+            .templates()
+            .purpose(&mail.template)
+            .map_err(|why| HostError::not_found(why.to_string()))?;
+        let object = &to.reference.object;
+        let definition = self.app.object(object).map_err(|why| HostError::invalid(why.to_string()))?;
+        if definition.field("email").is_none() {
+            return Err(HostError::invalid(format!(
+                "{} cannot get mail: the object {object} has no field `email`",
+                to.reference
+            )));
+        }
+        let consent = match purpose {
+            Purpose::Service => None,
+            Purpose::Marketing => Some(("mail_consent", "wants no marketing mails")),
+            Purpose::Survey => Some(("survey_consent", "wants no surveys")),
+        };
+        if let Some((_, why)) = consent.filter(|(field, _)| to.field(field) == &Value::YesNo(false)) {
+            return self.suppress(&to, Some(&mail.template), why).await;
+        }
+        let Some(address) = to.field("email").as_text().map(str::to_owned) else {
+            return self.suppress(&to, Some(&mail.template), "has no mail address").await;
+        };
+        let name = to.field("name").as_text().unwrap_or_default().to_owned();
+        let locale = to.field("locale").as_text().unwrap_or("en").to_owned();
+        let values = json!({
+            "to": wire(&to),
+            "data": mail.data,
+            "company": self.app.config().company,
+        });
+        let rendered = self
+            .app
+            .templates()
+            .render(&mail.template, &locale, &values)
+            .map_err(|why| HostError::new(Code::Permanent, why.to_string()))?;
+        let effect = Effect {
+            template: Some(mail.template),
+            recipient: to.reference.clone(),
+            body: EffectBody {
+                to_name: name,
+                to_address: address,
+                subject: rendered.subject,
+                text: rendered.text,
+                html: Some(rendered.html),
+            },
+        };
+        Ok(Receipt::Queued(self.queue(effect).await?))
+    }
+
+    async fn notify(&mut self, notice: Notice) -> Result<Receipt, HostError> {
+        let reference = self.reference(&notice.to)?;
+        let to = self.fetch(&reference).await?;
+        if to.reference.object != "user" {
+            return Err(HostError::invalid(format!("{} is not a user; notices go to users", to.reference)));
+        }
+        let Some(address) = to.field("email").as_text().map(str::to_owned) else {
+            return self.suppress(&to, None, "has no mail address").await;
+        };
+        let mut text = notice.text.clone();
+        if let Some(about) = &notice.about {
+            let about = self.reference(about)?;
+            let about = self.fetch(&about).await?;
+            text.push_str(&format!("\n\n{}", about.reference));
+        }
+        let subject: String = notice.text.lines().next().unwrap_or_default().chars().take(120).collect();
+        let effect = Effect {
+            template: None,
+            recipient: to.reference.clone(),
+            body: EffectBody {
+                to_name: to.field("name").as_text().unwrap_or_default().to_owned(),
+                to_address: address,
+                subject,
+                text,
+                html: None,
+            },
+        };
+        // A notice to a colleague knows no quiet hours and counts for no cap.
+        let (send_in, cap) = (self.scope.send_in.take(), self.scope.hold_above.take());
+        let queued = self.queue(effect).await;
+        (self.scope.send_in, self.scope.hold_above) = (send_in, cap);
+        Ok(Receipt::Queued(queued?))
+    }
+
+    async fn emit(&mut self, event: EventRequest) -> Result<(), HostError> {
+        let mut about = Vec::new();
+        for record in &event.about {
+            let reference = self.reference(record)?;
+            about.push(self.fetch(&reference).await?.reference);
+        }
+        self.changes.writes.push(Written::Emitted {
+            name: event.name,
+            about,
+            data: Value::from_json(&Json::Object(event.data)),
+        });
+        Ok(())
+    }
+
+    async fn state_get(&mut self, key: &str) -> Result<Option<StateItem>, HostError> {
+        if let Some((value, revision)) = self.changes.state(key) {
+            return Ok(Some(StateItem { value: value.clone(), revision: *revision }));
+        }
+        match self.app.store().state_get(&self.scope.plugin, key, self.scope.now).await {
+            Ok(item) => Ok(item.map(|item| StateItem { value: item.value, revision: item.revision })),
+            Err(why) => Err(self.refuse(why.into())),
+        }
+    }
+
+    async fn state_put(&mut self, put: StatePut) -> Result<u64, HostError> {
+        let present = self.state_get(&put.key).await?.map_or(0, |item| item.revision);
+        if let Some(expected) = put.if_revision.filter(|expected| *expected != present) {
+            return Err(HostError::new(
+                Code::Conflict,
+                format!("the state `{}` has revision {present}, not {expected}", put.key),
+            ));
+        }
+        let stored = store::StatePut {
+            plugin: self.scope.plugin.clone(),
+            key: put.key,
+            value: put.value,
+            // What was read in this call must still be so at the commit.
+            if_revision: Some(present),
+            expires_at: put.ttl_ms.and_then(|ttl| i64::try_from(ttl).ok()).and_then(|ttl| {
+                self.scope.now.checked_add(std::time::Duration::from_millis(ttl.unsigned_abs())).ok()
+            }),
+        };
+        self.changes.put_state(stored, present + 1);
+        Ok(present + 1)
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+impl StepHost {
+    /// Conditions off the wire, their values read as the fields' types.
+    async fn filter(
+        &mut self,
+        object: &str,
+        conditions: Vec<Condition>,
+    ) -> Result<Vec<store::Condition>, HostError> {
+        let definition =
+            self.app.object(object).map_err(|why| HostError::invalid(why.to_string()))?.clone();
+        let mut filter = Vec::with_capacity(conditions.len());
+        for condition in conditions {
+            let Condition { field, operator, value } = condition;
+            let kind = definition
+                .field(&field)
+                .map(|field| field.kind.clone())
+                .ok_or_else(|| HostError::invalid(format!("{object} has no field `{field}`")))?;
+            let read = |json: &Json| {
+                let json = match (&kind, json) {
+                    // One text is asked of a list of texts.
+                    (relata_model::FieldType::Texts, Json::String(_)) => return Ok(Value::from_json(json)),
+                    _ => json,
+                };
+                kind.read(json).map_err(|why| HostError::invalid(format!("{object}.{field} {why}")))
+            };
+            let value = match (operator, &value) {
+                (Operator::OneOf, Json::Array(items)) => {
+                    Value::List(items.iter().map(read).collect::<Result<_, _>>()?)
+                }
+                (Operator::OneOf, other) => {
+                    return Err(HostError::invalid(format!(
+                        "{object}.{field} one-of takes a list, not `{other}`"
+                    )));
+                }
+                (Operator::IsEmpty | Operator::IsNotEmpty, _) => Value::Nothing,
+                (_, json) => read(json)?,
+            };
+            let value = self.by_id(value).await?;
+            filter.push(store::Condition { field, operator: stored(operator), value });
+        }
+        Ok(filter)
+    }
+
+    /// References by external id become references by id.
+    async fn by_id(&mut self, value: Value) -> Result<Value, HostError> {
+        Ok(match value {
+            Value::Reference(reference) => match self.fetch(&reference).await {
+                Ok(record) => Value::Reference(record.reference),
+                // A record that is not there is what no field refers to.
+                Err(why) if why.code == Code::NotFound => Value::Reference(reference),
+                Err(why) => return Err(why),
+            },
+            Value::List(items) => {
+                let mut resolved = Vec::with_capacity(items.len());
+                for item in items {
+                    resolved.push(Box::pin(self.by_id(item)).await?);
+                }
+                Value::List(resolved)
+            }
+            other => other,
+        })
+    }
+}
+
+const fn stored(operator: Operator) -> store::Operator {
+    match operator {
+        Operator::Equal => store::Operator::Equal,
+        Operator::NotEqual => store::Operator::NotEqual,
+        Operator::Less => store::Operator::Less,
+        Operator::LessOrEqual => store::Operator::LessOrEqual,
+        Operator::Greater => store::Operator::Greater,
+        Operator::GreaterOrEqual => store::Operator::GreaterOrEqual,
+        Operator::OneOf => store::Operator::OneOf,
+        Operator::Contains => store::Operator::Contains,
+        Operator::IsEmpty => store::Operator::IsEmpty,
+        Operator::IsNotEmpty => store::Operator::IsNotEmpty,
+    }
+}
+
+/// A record's fields for templates: empty ones are there, as nothing.
+fn wire(record: &Record) -> Json {
+    let mut fields: JsonFields =
+        record.fields.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
+    fields.insert("id".to_owned(), Json::String(record.reference.key.clone()));
+    Json::Object(fields)
+}

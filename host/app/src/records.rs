@@ -1,0 +1,170 @@
+//! Records: read, written and seeded. Every write of the API, the command
+//! line and an import comes through here.
+
+use relata_model::{Fields, Record, Reference, Value, seed};
+use relata_store::{Cause, Order, Query, Target, Write, Written};
+use relata_workflow::Facts;
+
+use crate::{App, AppError, fresh};
+
+/// `FIELD=VALUE` of a command line, or a cell of a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The field's name.
+    pub field: String,
+    /// As written; empty empties the field.
+    pub written: String,
+}
+
+/// How many records are read at once.
+const PAGE: u32 = 500;
+
+impl App {
+    /// Creates a record.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] with every field that is wrong.
+    pub async fn create_record(&self, object: &str, fields: Fields, actor: &str) -> Result<Record, AppError> {
+        let now = self.now();
+        let target = Target::New { object: self.object(object)?.name.clone(), id: fresh::record_id(now), fields };
+        Ok(self.write_record(target, actor).await?.record)
+    }
+
+    /// Sets fields of a record, and leaves the others.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] with every field that is wrong.
+    pub async fn update_record(
+        &self,
+        reference: &Reference,
+        fields: Fields,
+        actor: &str,
+    ) -> Result<Written, AppError> {
+        self.object(&reference.object)?;
+        let target = Target::Update { reference: reference.clone(), fields, if_revision: None };
+        self.write_record(target, actor).await
+    }
+
+    /// Reads `FIELD=VALUE` pairs as fields of an object.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] names the field and what it takes.
+    pub fn read_fields(&self, object: &str, assignments: &[Assignment]) -> Result<Fields, AppError> {
+        let definition = self.object(object)?;
+        let zone = self.zone();
+        let mut fields = Fields::new();
+        for Assignment { field, written } in assignments {
+            self.known_field(definition, field)?;
+            let kind = &definition.fields[field].kind;
+            let value = kind
+                .parse(written, &zone)
+                .map_err(|why| AppError::wrong(format!("{object}.{field} {why}")))?;
+            fields.insert(field.clone(), value);
+        }
+        Ok(fields)
+    }
+
+    async fn write_record(&self, target: Target, actor: &str) -> Result<Written, AppError> {
+        let now = self.now();
+        let write = Write { target, cause: Cause::person(actor), fresh: fresh::uuids(now, 4), now };
+        let store = self.store().clone();
+        let written = self
+            .store()
+            .write(move |tx| {
+                Box::pin(async move { Ok::<_, AppError>(store.record_write_in(tx, write).await?) })
+            })
+            .await?;
+        self.wake();
+        Ok(written)
+    }
+
+    /// A record by its reference.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] where there is none.
+    pub async fn record(&self, reference: &Reference) -> Result<Record, AppError> {
+        self.object(&reference.object)?;
+        self.store()
+            .record_fetch(reference)
+            .await?
+            .ok_or_else(|| AppError::wrong(format!("there is no {} `{}`", reference.object, reference.key)))
+    }
+
+    /// All records of an object, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] where there is no such object, or the database fails.
+    pub async fn records_all(&self, object: &str) -> Result<Vec<Record>, AppError> {
+        self.records_where(object, None).await
+    }
+
+    /// The records of an object for which a formula holds, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] with the diagnostics of the formula.
+    pub async fn records_where(
+        &self,
+        object: &str,
+        condition: Option<&str>,
+    ) -> Result<Vec<Record>, AppError> {
+        self.object(object)?;
+        let formula = match condition {
+            Some(source) => Some(self.condition(object, source)?),
+            None => None,
+        };
+        let mut facts = Facts { zone: self.zone(), ..Facts::default() };
+        let mut query = Query {
+            object: object.to_owned(),
+            filter: Vec::new(),
+            order: Order::Age,
+            after: None,
+            limit: PAGE,
+        };
+        let mut found = Vec::new();
+        loop {
+            let page = self.store().record_query(&query).await?;
+            query.after = page
+                .last()
+                .filter(|_| page.len() == PAGE as usize)
+                .map(|last| last.reference.key.clone());
+            for record in page {
+                let wanted = match &formula {
+                    Some(formula) => self.holds(formula, &record, &mut facts).await?,
+                    None => true,
+                };
+                if wanted {
+                    found.push(record);
+                }
+            }
+            if query.after.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Writes the records that a new data directory starts with.
+    pub(crate) async fn seed(&self) -> Result<(), AppError> {
+        for (object, json) in seed::records() {
+            let definition = self.object(object)?;
+            let mut fields = Fields::new();
+            for (name, value) in json {
+                let read = match definition.field(&name) {
+                    Some(field) => field
+                        .kind
+                        .read(&value)
+                        .map_err(|why| AppError::Fault(format!("a shipped {object}.{name} {why}")))?,
+                    None => Value::from_json(&value),
+                };
+                fields.insert(name, read);
+            }
+            self.create_record(object, fields, "init").await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,304 @@
+//! Segments: who is in one, and who has just entered.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use relata_engine::Halt;
+use relata_model::{Record, Reference, Timestamp, Value};
+use relata_store::{Cause, Condition, NewEvent, Operator, Order, Query, Target, Write};
+use relata_workflow::{
+    Facts, Need,
+    formula::{EvaluationError, Formula, Scope},
+    types::{Slot, Type},
+};
+
+use crate::{App, AppError, fresh};
+
+/// Parsed rules, by object and text.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    parsed: Mutex<HashMap<(String, String), Arc<Formula>>>,
+}
+
+/// A segment, read from its record.
+struct Segment {
+    /// Its reference, by id.
+    reference: Reference,
+    /// Its external id.
+    key: String,
+    /// What its members are.
+    object: String,
+    /// The object whose records decide.
+    source: String,
+    /// The field of the source that leads to the member; none where the
+    /// source is the member itself.
+    via: Option<String>,
+    /// The rule over the source; none where members are put there by hand.
+    rule: Option<Arc<Formula>>,
+}
+
+/// How many records are read at once.
+const PAGE: u32 = 500;
+
+impl App {
+    async fn segment(&self, key: &str) -> Result<Segment, AppError> {
+        let reference = Reference::new("segment", key);
+        let record = self
+            .store()
+            .record_fetch(&reference)
+            .await?
+            .ok_or_else(|| AppError::wrong(format!("there is no segment `{key}`")))?;
+        let text = |field: &str| record.field(field).as_text().map(str::to_owned);
+        let object = text("object").unwrap_or_default();
+        self.object(&object)?;
+        let source = text("source").unwrap_or_else(|| object.clone());
+        let rule = match text("rule").filter(|rule| !rule.trim().is_empty()) {
+            Some(rule) => Some(self.condition(&source, &rule)?),
+            None => None,
+        };
+        Ok(Segment {
+            key: text("external_id").unwrap_or_else(|| key.to_owned()),
+            reference: record.reference,
+            via: text("via"),
+            object,
+            source,
+            rule,
+        })
+    }
+
+    /// A condition over the records of an object, parsed once.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] with the diagnostics.
+    pub fn condition(&self, object: &str, source: &str) -> Result<Arc<Formula>, AppError> {
+        let key = (object.to_owned(), source.to_owned());
+        let mut parsed = self.inner.rules.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(formula) = parsed.get(&key) {
+            return Ok(Arc::clone(formula));
+        }
+        self.object(object)?;
+        let variables = BTreeMap::from([(
+            object.to_owned(),
+            Slot { kind: Type::Record(vec![object.to_owned()]), optional: false },
+        )]);
+        let formula = Formula::parse_condition(source, &variables, self.objects())
+            .map_err(|wrong| AppError::wrong(relata_workflow::diagnostic::render(&wrong, source, false)))?;
+        let formula = Arc::new(formula);
+        parsed.insert(key, Arc::clone(&formula));
+        Ok(formula)
+    }
+
+    /// Whether a condition holds for a record.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] where the formula fails on it.
+    pub async fn holds(
+        &self,
+        formula: &Formula,
+        record: &Record,
+        facts: &mut Facts,
+    ) -> Result<bool, AppError> {
+        facts.records.insert(record.reference.clone(), Some(record.clone()));
+        let variables = BTreeMap::from([(
+            record.reference.object.clone(),
+            Value::Reference(record.reference.clone()),
+        )]);
+        let (now, zone) = (self.now(), self.zone());
+        self.with_facts(facts, None, |facts| {
+            let scope = Scope { variables: &variables, facts, now, zone: &zone, calendar: None };
+            match formula.holds(&scope) {
+                Ok((holds, _)) => Ok(holds),
+                Err(EvaluationError::Need(need)) => Err(Halt::Need(need)),
+                Err(EvaluationError::Fault(why)) => Err(Halt::Rejected(why)),
+            }
+        })
+        .await
+    }
+
+    /// Whether a record is in a segment, as of now.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] where there is no such segment, or its rule is wrong.
+    pub async fn is_member(&self, key: &str, record: &Reference) -> Result<bool, AppError> {
+        let segment = self.segment(key).await?;
+        if segment.object != record.object {
+            return Ok(false);
+        }
+        self.belongs(&segment, record).await
+    }
+
+    async fn belongs(&self, segment: &Segment, member: &Reference) -> Result<bool, AppError> {
+        let Some(rule) = &segment.rule else {
+            let listed = self.store().record_count("segment_member", membership(segment, member)).await?;
+            return Ok(listed > 0);
+        };
+        let mut facts = Facts::default();
+        let Some(via) = &segment.via else {
+            return match self.store().record_fetch(member).await? {
+                Some(record) => self.holds(rule, &record, &mut facts).await,
+                None => Ok(false),
+            };
+        };
+        let filter = vec![Condition {
+            field: via.clone(),
+            operator: Operator::Equal,
+            value: Value::Reference(member.clone()),
+        }];
+        let mut query = Query { filter, ..self.all(&segment.source) };
+        loop {
+            let page = self.store().record_query(&query).await?;
+            for record in &page {
+                if self.holds(rule, record, &mut facts).await? {
+                    return Ok(true);
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE as usize => {
+                    query.after = Some(last.reference.key.clone());
+                }
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    fn all(&self, object: &str) -> Query {
+        Query {
+            object: object.to_owned(),
+            filter: Vec::new(),
+            order: Order::Age,
+            after: None,
+            limit: PAGE,
+        }
+    }
+
+    /// Brings the stored members of a segment up to date: who belongs now and
+    /// did not before enters it, which is an event. Answers how many entered
+    /// or left.
+    pub(crate) async fn segment_refresh(&self, key: &str, now: Timestamp) -> Result<usize, AppError> {
+        let segment = self.segment(key).await?;
+        if segment.rule.is_none() {
+            return Ok(0);
+        }
+        let mut moved = 0;
+        let mut query = self.all(&segment.object);
+        loop {
+            let page = self.store().record_query(&query).await?;
+            for record in &page {
+                moved += usize::from(self.segment_settle(&segment, &record.reference, now).await?);
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE as usize => {
+                    query.after = Some(last.reference.key.clone());
+                }
+                _ => return Ok(moved),
+            }
+        }
+    }
+
+    /// The same for the members that a change of `record` can touch.
+    pub(crate) async fn segment_refresh_for(
+        &self,
+        key: &str,
+        change: &relata_model::Change,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let segment = self.segment(key).await?;
+        if segment.rule.is_none() {
+            return Ok(());
+        }
+        let mut members = Vec::new();
+        if change.reference.object == segment.object {
+            members.push(change.reference.clone());
+        }
+        if let Some(via) = segment.via.as_ref().filter(|_| change.reference.object == segment.source) {
+            members.extend([change.was(via), change.is(via)].into_iter().filter_map(Value::as_reference).cloned());
+            members.dedup();
+        }
+        for member in members {
+            self.segment_settle(&segment, &member, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the membership of one record if it is another than before.
+    async fn segment_settle(
+        &self,
+        segment: &Segment,
+        member: &Reference,
+        now: Timestamp,
+    ) -> Result<bool, AppError> {
+        let belongs = self.belongs(segment, member).await?;
+        let query = Query {
+            filter: membership(segment, member),
+            limit: 1,
+            ..self.all("segment_member")
+        };
+        let stored = self.store().record_query(&query).await?.into_iter().next();
+        let target = match (&stored, belongs) {
+            (None, true) => Target::New {
+                object: "segment_member".to_owned(),
+                id: fresh::record_id(now),
+                fields: BTreeMap::from([
+                    // The external id is unique: two hosts cannot both enter.
+                    ("external_id".to_owned(), Value::Text(format!("{}/{}", segment.key, member.key))),
+                    ("segment".to_owned(), Value::Reference(segment.reference.clone())),
+                    ("member".to_owned(), Value::Reference(member.clone())),
+                ]),
+            },
+            (Some(record), false) if record.field("by_hand") != &Value::YesNo(true) => {
+                Target::Delete { reference: record.reference.clone(), if_revision: None }
+            }
+            _ => return Ok(false),
+        };
+        let cause = Cause::person("segments");
+        let event = belongs.then(|| NewEvent {
+            id: fresh::event_id(now),
+            at: now,
+            name: format!("enters:{}", segment.key),
+            key: None,
+            about: vec![member.clone()],
+            data: Value::Nothing,
+            cause: cause.clone(),
+        });
+        let write = Write { target, cause, fresh: fresh::uuids(now, 2), now };
+        let store = self.store().clone();
+        self.store()
+            .write(move |tx| {
+                Box::pin(async move {
+                    store.record_write_in(tx, write).await?;
+                    if let Some(event) = event {
+                        store.event_emit_in(tx, event).await?;
+                    }
+                    Ok::<_, AppError>(())
+                })
+            })
+            .await?;
+        Ok(true)
+    }
+}
+
+fn membership(segment: &Segment, member: &Reference) -> Vec<Condition> {
+    [("segment", &segment.reference), ("member", member)]
+        .map(|(field, reference)| Condition {
+            field: field.to_owned(),
+            operator: Operator::Equal,
+            value: Value::Reference(reference.clone()),
+        })
+        .into()
+}
+
+impl App {
+    /// The segments that a need names, answered.
+    pub(crate) async fn fetch_member(&self, facts: &mut Facts, need: Need) -> Result<(), AppError> {
+        if let Need::Member { segment, record } = need {
+            let member = self.is_member(&segment, &record).await?;
+            facts.members.insert((segment, record), member);
+        }
+        Ok(())
+    }
+}

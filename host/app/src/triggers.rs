@@ -1,0 +1,261 @@
+//! Events become runs, or recorded reasons why not; and reach the runs that
+//! wait for them. One transaction per batch: the event is settled together
+//! with what it started, so none is lost and none starts twice.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use relata_engine::{Admission, Happening, HappeningKind, Run, Start, Watch, admit, watches};
+use relata_model::{ChangeKind, Reference, Timestamp};
+use relata_store::{Enrolment, EnrolmentRequest, NewRun, NotStarted, Tx};
+use relata_workflow::{Definition, Facts, Occurrence, Trigger, WhileRunning};
+
+use crate::{App, AppError, fresh, runner::log_rows};
+
+/// How many events one transaction settles.
+const BATCH: u32 = 200;
+
+/// What one event does.
+struct Matched {
+    happening: Happening,
+    starts: Vec<Starting>,
+    refusals: Vec<(String, Option<String>, String)>,
+}
+
+/// A run that an event may start; the enrolment has the last word.
+struct Starting {
+    definition: Arc<Definition>,
+    run: Run,
+    log: Vec<relata_store::LogRow>,
+    watches: BTreeSet<Watch>,
+    blocked_since: Option<Option<Timestamp>>,
+}
+
+impl App {
+    /// Matches a batch of events that nobody has looked at yet. Answers how
+    /// many there were.
+    pub(crate) async fn match_events(&self) -> Result<usize, AppError> {
+        let happenings = self.store().event_pending(BATCH).await?;
+        if happenings.is_empty() {
+            return Ok(0);
+        }
+        let active = self.active().await?;
+        let segments: BTreeSet<&str> = entered(&active).collect();
+        let mut matched = Vec::with_capacity(happenings.len());
+        for happening in happenings {
+            if let HappeningKind::Change(change) = &happening.kind
+                && change.kind != ChangeKind::Deleted
+            {
+                for segment in &segments {
+                    self.segment_refresh_for(segment, change, happening.at).await?;
+                }
+            }
+            matched.push(self.match_one(happening, &active).await?);
+        }
+        let count = matched.len();
+        let now = self.now();
+        let store = self.store().clone();
+        self.store()
+            .write(move |tx| {
+                Box::pin(async move {
+                    for event in matched {
+                        settle(&store, tx, event, now).await?;
+                    }
+                    Ok::<_, AppError>(())
+                })
+            })
+            .await?;
+        Ok(count)
+    }
+
+    async fn match_one(
+        &self,
+        happening: Happening,
+        active: &[(String, Arc<Definition>)],
+    ) -> Result<Matched, AppError> {
+        let now = self.now();
+        let mut matched = Matched { happening, starts: Vec::new(), refusals: Vec::new() };
+        for (digest, definition) in active {
+            if !may_match(definition, &matched.happening) {
+                continue;
+            }
+            let mut facts = self.facts_of(&matched.happening);
+            let asked = {
+                let happening = &matched.happening;
+                self.with_facts(&mut facts, None, |facts| admit(definition, happening, facts, now)).await
+            };
+            let admission = match asked {
+                Ok(admission) => admission,
+                // A formula that fails on this record is a reason, not an end.
+                Err(AppError::Rejected(why)) => Admission::Refuse { key: None, reason: why },
+                Err(other) => return Err(other),
+            };
+            match admission {
+                Admission::NoMatch => {}
+                Admission::Refuse { key, reason } => {
+                    matched.refusals.push((definition.name.clone(), key, reason));
+                }
+                Admission::Start { subject, key, blocked_since } => {
+                    let start = Start {
+                        id: fresh::run_id(now),
+                        version: digest.clone(),
+                        subject,
+                        key,
+                        happening: Some(matched.happening.clone()),
+                        now,
+                    };
+                    let starting = self.starting(definition, start, blocked_since);
+                    matched.starts.push(starting);
+                }
+            }
+        }
+        Ok(matched)
+    }
+
+    fn starting(
+        &self,
+        definition: &Arc<Definition>,
+        start: Start,
+        blocked_since: Option<Option<Timestamp>>,
+    ) -> Starting {
+        let (run, events) = Run::start(definition, start);
+        let log = log_rows(definition, &run, 0, &events, self.now(), None);
+        Starting {
+            definition: Arc::clone(definition),
+            watches: watches(definition, &run),
+            run,
+            log,
+            blocked_since,
+        }
+    }
+
+    /// Starts a run for a fire of a schedule, in a transaction of its own.
+    pub(crate) fn scheduled(&self, definition: &Arc<Definition>, digest: &str, now: Timestamp) -> NewRun {
+        let start = Start {
+            id: fresh::run_id(now),
+            version: digest.to_owned(),
+            subject: None,
+            key: None,
+            happening: None,
+            now,
+        };
+        let starting = self.starting(definition, start, None);
+        NewRun { run: starting.run, due_at: Some(now), watches: starting.watches, log: starting.log }
+    }
+
+    /// What is known before anybody asks: the record as the event left it.
+    fn facts_of(&self, happening: &Happening) -> Facts {
+        let mut facts = Facts { zone: self.zone(), ..Facts::default() };
+        if let HappeningKind::Change(change) = &happening.kind
+            && let Some(after) = &change.after
+        {
+            let record = relata_model::Record {
+                reference: change.reference.clone(),
+                revision: 0,
+                fields: after.clone(),
+            };
+            facts.records.insert(change.reference.clone(), Some(record));
+        }
+        facts
+    }
+}
+
+/// The segments whose entering starts a workflow.
+pub(crate) fn entered(active: &[(String, Arc<Definition>)]) -> impl Iterator<Item = &str> {
+    active.iter().flat_map(|(_, definition)| &definition.triggers).filter_map(|trigger| match trigger {
+        Trigger::Occurrence(Occurrence::Enters { segment }) => Some(segment.as_str()),
+        _ => None,
+    })
+}
+
+/// A quick look: most events concern few workflows.
+fn may_match(definition: &Definition, happening: &Happening) -> bool {
+    definition.triggers.iter().any(|trigger| match (trigger, &happening.kind) {
+        (Trigger::Occurrence(Occurrence::Created { object }), HappeningKind::Change(change)) => {
+            change.kind == ChangeKind::Created && &change.reference.object == object
+        }
+        (Trigger::Occurrence(Occurrence::Changed { object, .. }), HappeningKind::Change(change)) => {
+            change.kind == ChangeKind::Changed && &change.reference.object == object
+        }
+        (Trigger::Occurrence(Occurrence::Event { name: wanted }), HappeningKind::Named { name, .. }) => {
+            wanted == name
+        }
+        (Trigger::Occurrence(Occurrence::Enters { segment }), HappeningKind::Named { name, .. }) => {
+            name.strip_prefix("enters:") == Some(segment)
+        }
+        _ => false,
+    })
+}
+
+/// Writes what one event does.
+async fn settle(
+    store: &relata_store::Store,
+    tx: &mut Tx,
+    matched: Matched,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let Matched { happening, starts, refusals } = matched;
+    for run in store.waiter_runs_in(tx, &happening.topics()).await? {
+        store.run_deliver_in(tx, run, &happening, now).await?;
+    }
+    let record = main_record(&happening);
+    let refuse = |workflow: String, key: Option<String>, reason: String| NotStarted {
+        workflow,
+        event: Some(happening.id),
+        record: record.clone(),
+        key,
+        reason,
+        at: now,
+    };
+    for (workflow, key, reason) in refusals {
+        store.not_started_in(tx, refuse(workflow, key, reason)).await?;
+    }
+    for starting in starts {
+        let Starting { definition, run, log, watches, blocked_since } = starting;
+        if let (Some(repeat), Some(key)) = (&definition.repeat, &run.key) {
+            let request = EnrolmentRequest {
+                workflow: definition.name.clone(),
+                key: key.clone(),
+                run: run.id,
+                now,
+                blocked_since,
+                counted_at: repeat.counted_from.is_none().then_some(now),
+                beside: repeat.while_running == WhileRunning::Parallel,
+                replace: repeat.while_running == WhileRunning::Restart,
+            };
+            match store.enrolment_try_in(tx, request).await? {
+                Enrolment::Granted => {}
+                Enrolment::Replaced(former) => {
+                    let why = format!("{} started it anew", run.id);
+                    store.run_cancel_in(tx, former, &why, now).await?;
+                }
+                Enrolment::Running(other) => {
+                    let reason = format!("{other} is still running for the same {key}");
+                    let refusal = refuse(definition.name.clone(), Some(key.clone()), reason);
+                    store.not_started_in(tx, refusal).await?;
+                    continue;
+                }
+                Enrolment::Blocked { last } => {
+                    let reason = match blocked_since {
+                        Some(Some(_)) => format!("it ran for the same {key} on {last}; again_after has not gone by"),
+                        _ => format!("it ran for the same {key} on {last}, and again_after is never"),
+                    };
+                    let refusal = refuse(definition.name.clone(), Some(key.clone()), reason);
+                    store.not_started_in(tx, refusal).await?;
+                    continue;
+                }
+            }
+        }
+        store.run_insert_in(tx, NewRun { run, due_at: Some(now), watches, log }).await?;
+    }
+    store.event_settle_in(tx, &[happening.id]).await?;
+    Ok(())
+}
+
+/// The record that an event is mainly about.
+fn main_record(happening: &Happening) -> Option<Reference> {
+    match &happening.kind {
+        HappeningKind::Change(change) => Some(change.reference.clone()),
+        HappeningKind::Named { about, .. } => about.first().cloned(),
+    }
+}
+

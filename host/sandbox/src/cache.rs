@@ -1,0 +1,160 @@
+//! The private cache of compiled plugins.
+//!
+//! A file holds a SHA-256 and the compiled code it is of. It is named by what
+//! it was made from: the component's digest, and a hash of the wasmtime
+//! version, its settings and the machine's features. Anything amiss with a
+//! file means that the plugin is compiled again.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::error::SandboxError;
+
+const DIGEST: usize = 32;
+
+/// A folder of compiled plugins that nobody but this host writes to.
+pub(crate) struct CompileCache {
+    dir: PathBuf,
+    /// Names wasmtime's version and settings in a file's name.
+    compatibility: String,
+}
+
+impl CompileCache {
+    /// Opens the folder, or makes it with mode 0700. A folder that others may
+    /// write to is refused: whoever can put a file there can run native code
+    /// in this host.
+    pub(crate) fn open(dir: &Path, engine: &Engine) -> Result<Self, SandboxError> {
+        let refuse = |why: String| SandboxError::Cache {
+            path: dir.to_owned(),
+            why,
+        };
+        create_private(dir).map_err(|error| refuse(error.to_string()))?;
+        let metadata = fs::metadata(dir).map_err(|error| refuse(error.to_string()))?;
+        if !metadata.is_dir() {
+            return Err(refuse("it is not a folder".to_owned()));
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = metadata.permissions().mode();
+            if mode & 0o022 != 0 {
+                return Err(refuse(format!(
+                    "other users may write to it (mode {:03o}); `chmod 700` makes it private",
+                    mode & 0o777
+                )));
+            }
+        }
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        Ok(Self {
+            dir: dir.to_owned(),
+            compatibility: format!("{:016x}", hasher.finish()),
+        })
+    }
+
+    fn path(&self, digest: &str) -> PathBuf {
+        self.dir
+            .join(format!("{digest}-{}.cwasm", self.compatibility))
+    }
+
+    /// The compiled component, if there is one and it is whole.
+    pub(crate) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        let path = self.path(digest);
+        let file = match fs::read(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!(cache.path = %path.display(), %error, "a compiled plugin cannot be read and is compiled again");
+                return None;
+            }
+        };
+        let component = split_verified(&file).and_then(|code| deserialize(engine, code));
+        if component.is_none() {
+            tracing::warn!(cache.path = %path.display(), "a compiled plugin is damaged and is compiled again");
+        }
+        component
+    }
+
+    /// Keeps a compiled component. A failure costs a compilation at the next
+    /// start and is only logged.
+    pub(crate) fn store(&self, digest: &str, component: &Component) {
+        let path = self.path(digest);
+        let stored = component
+            .serialize()
+            .map_err(io::Error::other)
+            .and_then(|code| self.write(&path, &code));
+        if let Err(error) = stored {
+            tracing::warn!(cache.path = %path.display(), %error, "a compiled plugin cannot be kept");
+        }
+    }
+
+    fn write(&self, path: &Path, code: &[u8]) -> io::Result<()> {
+        // Another process may do the same at this moment: each writes a file
+        // of its own, and the last rename wins.
+        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        let written = options.open(&temporary).and_then(|mut file| {
+            file.write_all(&Sha256::digest(code))?;
+            file.write_all(code)?;
+            file.sync_all()?;
+            fs::rename(&temporary, path)
+        });
+        if written.is_err() {
+            // There is nothing to clean up if it was never made.
+            drop(fs::remove_file(&temporary));
+        }
+        written
+    }
+}
+
+#[cfg(unix)]
+fn create_private(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+}
+
+#[cfg(not(unix))]
+fn create_private(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)
+}
+
+/// The code of a cache file, if its digest is right.
+fn split_verified(file: &[u8]) -> Option<&[u8]> {
+    let (digest, code) = file.split_at_checked(DIGEST)?;
+    (Sha256::digest(code).as_slice() == digest).then_some(code)
+}
+
+#[allow(unsafe_code)]
+fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: `Component::deserialize` is sound for bytes that
+    // `Component::serialize` made. These come from a file in a folder that
+    // only this host's user can write to (checked in `open`), which holds
+    // nothing but what `store` put there, and their SHA-256 was verified just
+    // now, so that a torn or rotten file does not get here. wasmtime itself
+    // refuses code of another version, configuration or processor. The bytes
+    // are read into memory once: they cannot change after the check.
+    unsafe { Component::deserialize(engine, code) }.ok()
+}
+
+/// The SHA-256 of some bytes in hexadecimal.
+pub(crate) fn hex_digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

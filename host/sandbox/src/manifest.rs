@@ -1,0 +1,181 @@
+//! `plugin.toml`: what a plugin is called and what it asks for.
+
+use serde::Deserialize;
+
+use crate::contract::VERSIONS;
+use crate::limits::LimitsAsked;
+use crate::permissions::Permissions;
+
+/// A parsed `plugin.toml`.
+///
+/// ```
+/// let manifest = relata_sandbox::PluginManifest::parse(r#"
+///     name = "assign"
+///     version = "0.1.0"
+///     title = "Assign records to people"
+///     contract = "0.1.0"
+///     [permissions]
+///     state = true
+///     [permissions.records.lead]
+///     read = ["owner", "status"]
+///     update = ["owner"]
+///     [limits]
+///     cpu_ms = 50
+/// "#)?;
+/// assert_eq!(manifest.name, "assign");
+/// # Ok::<(), relata_sandbox::ManifestError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginManifest {
+    /// The name workflows use: `assign` in `do: assign.round_robin`.
+    pub name: String,
+    /// The plugin's own version.
+    pub version: String,
+    /// One line.
+    pub title: String,
+    /// The version of the contract it was built against.
+    pub contract: String,
+    /// What it asks to do.
+    #[serde(default)]
+    pub permissions: Permissions,
+    /// What it asks to use up.
+    #[serde(default)]
+    pub limits: LimitsAsked,
+}
+
+/// A `plugin.toml` that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// It is not TOML, or not of the manifest's shape; the message has the
+    /// line and shows it.
+    #[error("plugin.toml cannot be read: {0}")]
+    Shape(String),
+    /// The name would not do in `do: name.action`.
+    #[error(
+        "plugin.toml: the name `{0}` cannot be used: a letter a-z first, then letters a-z, digits and _, at most 40"
+    )]
+    Name(String),
+    /// The version is not of the form 1.2.3.
+    #[error("plugin.toml: the version `{0}` is not of the form 1.2.3")]
+    Version(String),
+    /// A contract this host does not know.
+    #[error("plugin.toml: the contract `{0}` is unknown to this host, which runs {known}", known = VERSIONS.join(", "))]
+    Contract(String),
+}
+
+impl PluginManifest {
+    /// Parses the text of a `plugin.toml`.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        let manifest: PluginManifest = toml::from_str(text)
+            .map_err(|error| ManifestError::Shape(error.to_string().trim_end().to_owned()))?;
+        if !is_name(&manifest.name) {
+            return Err(ManifestError::Name(manifest.name));
+        }
+        if !is_version(&manifest.version) {
+            return Err(ManifestError::Version(manifest.version));
+        }
+        if !VERSIONS.contains(&manifest.contract.as_str()) {
+            return Err(ManifestError::Contract(manifest.contract));
+        }
+        Ok(manifest)
+    }
+}
+
+/// Whether a text can be a plugin's or an action's name.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.len() <= 40
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn is_version(text: &str) -> bool {
+    let core = text.split_once(['-', '+']).map_or(text, |(core, _)| core);
+    let numbers: Vec<&str> = core.split('.').collect();
+    numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    const HEAD: &str =
+        "name = \"p\"\nversion = \"0.1.0\"\ntitle = \"P\"\ncontract = \"0.1.0\"\n";
+
+    fn check(text: &str, expected: Expect) {
+        let got = match PluginManifest::parse(text) {
+            Ok(manifest) => format!("{:?}", manifest.permissions),
+            Err(error) => error.to_string(),
+        };
+        expected.assert_eq(&got);
+    }
+
+    #[test]
+    fn only_a_head_asks_for_nothing() {
+        check(
+            HEAD,
+            expect!["Permissions { messages: [], events: [], state: false, records: {} }"],
+        );
+    }
+
+    #[test]
+    fn unknown_keys_and_names_are_refused() {
+        check(
+            &format!("{HEAD}[permissions]\nfiles = true\n"),
+            expect![[r#"
+                plugin.toml cannot be read: TOML parse error at line 6, column 1
+                  |
+                6 | files = true
+                  | ^^^^^
+                unknown field `files`, expected one of `messages`, `events`, `state`, `records`"#]],
+        );
+        check(
+            &format!("{HEAD}[permissions]\nmessages = [\"sms\"]\n"),
+            expect![[r#"
+                plugin.toml cannot be read: TOML parse error at line 6, column 13
+                  |
+                6 | messages = ["sms"]
+                  |             ^^^^^
+                unknown variant `sms`, expected `mail` or `notify`"#]],
+        );
+        check(
+            &format!("{HEAD}[permissions.records.lead]\nwrite = [\"owner\"]\n"),
+            expect![[r#"
+                plugin.toml cannot be read: TOML parse error at line 6, column 1
+                  |
+                6 | write = ["owner"]
+                  | ^^^^^
+                unknown field `write`, expected one of `read`, `update`, `create`, `delete`"#]],
+        );
+        check(
+            &format!("{HEAD}[limits]\nmemory = 64\n"),
+            expect![[r#"
+                plugin.toml cannot be read: TOML parse error at line 6, column 1
+                  |
+                6 | memory = 64
+                  | ^^^^^^
+                unknown field `memory`, expected one of `memory_mib`, `cpu_ms`, `call_s`, `input_kib`, `output_kib`, `log_kib`, `writes`, `queries`"#]],
+        );
+    }
+
+    #[test]
+    fn names_versions_and_contracts_are_checked() {
+        check(
+            &HEAD.replace("\"p\"", "\"My-Plugin\""),
+            expect![
+                "plugin.toml: the name `My-Plugin` cannot be used: a letter a-z first, then letters a-z, digits and _, at most 40"
+            ],
+        );
+        check(
+            &HEAD.replace("version = \"0.1.0\"", "version = \"one\""),
+            expect!["plugin.toml: the version `one` is not of the form 1.2.3"],
+        );
+        check(
+            &HEAD.replace("contract = \"0.1.0\"", "contract = \"9.0.0\""),
+            expect!["plugin.toml: the contract `9.0.0` is unknown to this host, which runs 0.1.0"],
+        );
+    }
+}

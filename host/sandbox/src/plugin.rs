@@ -1,0 +1,282 @@
+//! A loaded plugin.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jsonschema::{PatternOptions, Validator};
+use serde_json::Value;
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+use crate::call::{Nobody, Setup};
+use crate::contract::v0_1_0::{ACTIONS, Guest, RawDescriptor};
+use crate::contract::Descriptor;
+use crate::error::LoadFault;
+use crate::gate::Caller;
+use crate::limits::Limits;
+use crate::manifest::{PluginManifest, is_name};
+use crate::permissions::Permissions;
+use crate::sandbox::Shared;
+
+/// The most that a pattern in a schema may take up, in bytes.
+const PATTERN_BYTES: usize = 1 << 20;
+
+/// A loaded plugin, ready to be called. Clones share everything.
+#[derive(Clone)]
+pub struct Plugin {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) manifest: PluginManifest,
+    pub(crate) permissions: Arc<Permissions>,
+    pub(crate) limits: Limits,
+    pub(crate) guest: Guest,
+    pub(crate) schemas: BTreeMap<String, Schemas>,
+    digest: String,
+    imports: Vec<String>,
+    descriptors: Vec<Descriptor>,
+}
+
+/// The compiled schemas of an action.
+pub(crate) struct Schemas {
+    pub(crate) input: Validator,
+    pub(crate) output: Validator,
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.name())
+            .field("version", &self.version())
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Plugin {
+    /// The name workflows use: `assign`.
+    pub fn name(&self) -> &str {
+        &self.inner.manifest.name
+    }
+
+    /// The plugin's own version.
+    pub fn version(&self) -> &str {
+        &self.inner.manifest.version
+    }
+
+    /// The component's SHA-256 in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.inner.digest
+    }
+
+    /// Its `plugin.toml`.
+    pub fn manifest(&self) -> &PluginManifest {
+        &self.inner.manifest
+    }
+
+    /// The limits that hold for its calls.
+    pub fn limits(&self) -> Limits {
+        self.inner.limits
+    }
+
+    /// What it actually imports: `relata:plugin/log@0.1.0` and so on.
+    pub fn imports(&self) -> &[String] {
+        &self.inner.imports
+    }
+
+    /// Its actions, in its own order.
+    pub fn descriptors(&self) -> &[Descriptor] {
+        &self.inner.descriptors
+    }
+
+    /// One action by its name without the plugin's: `round_robin`.
+    pub fn descriptor(&self, action: &str) -> Option<&Descriptor> {
+        self.inner
+            .descriptors
+            .iter()
+            .find(|descriptor| descriptor.id == action)
+    }
+
+    /// Whether it only computes: it imports nothing but `log`, so that one
+    /// input always has one output and its results may be kept and replayed.
+    pub fn pure(&self) -> bool {
+        self.inner
+            .imports
+            .iter()
+            .all(|import| matches!(interface(import), Some("types" | "log")))
+    }
+
+    pub(crate) async fn load(
+        shared: Arc<Shared>,
+        manifest: PluginManifest,
+        digest: String,
+        component: &Component,
+    ) -> Result<Self, LoadFault> {
+        let limits = manifest
+            .limits
+            .within(&shared.config.default_limits, &shared.config.ceiling)?;
+        let imports = check_imports(&shared, &manifest, component)?;
+        let guest = Guest::new(&shared.linker, component).map_err(|error| LoadFault::Contract {
+            contract: manifest.contract.clone(),
+            why: format!("{error:#}"),
+        })?;
+        let described = describe(&shared, &manifest, &limits, &guest).await?;
+        let (descriptors, schemas) = parse_descriptors(described)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                permissions: Arc::new(manifest.permissions.clone()),
+                shared,
+                manifest,
+                limits,
+                guest,
+                schemas,
+                digest,
+                imports,
+                descriptors,
+            }),
+        })
+    }
+}
+
+/// `log` of `relata:plugin/log@0.1.0`, if it is of a contract we know.
+fn interface(import: &str) -> Option<&str> {
+    import
+        .strip_prefix("relata:plugin/")?
+        .strip_suffix("@0.1.0")
+}
+
+/// Compares what a component really imports with the contract and with what
+/// its manifest asks for.
+fn check_imports(
+    shared: &Shared,
+    manifest: &PluginManifest,
+    component: &Component,
+) -> Result<Vec<String>, LoadFault> {
+    let kind = component.component_type();
+    let permissions = &manifest.permissions;
+    let mut imports = Vec::new();
+    for (import, item) in kind.imports(&shared.engine) {
+        let unasked = match interface(import) {
+            _ if !matches!(item.ty, ComponentItem::ComponentInstance(_)) => Err(()),
+            Some("types" | "log" | "env") => Ok(None),
+            Some("records") => Ok((!permissions.any_records())
+                .then_some("[permissions.records.OBJECT] with read, update, create or delete")),
+            Some("messages") => Ok(permissions
+                .messages
+                .is_empty()
+                .then_some("messages = [\"mail\"] or [\"notify\"] under [permissions]")),
+            Some("events") => Ok(permissions
+                .events
+                .is_empty()
+                .then_some("events = [\"NAME\"] under [permissions]")),
+            Some("state") => {
+                Ok((!permissions.state).then_some("state = true under [permissions]"))
+            }
+            _ => Err(()),
+        };
+        match unasked {
+            Ok(None) => imports.push(import.to_owned()),
+            Ok(Some(remedy)) => {
+                return Err(LoadFault::Unasked {
+                    interface: interface(import).unwrap_or(import).to_owned(),
+                    remedy,
+                });
+            }
+            Err(()) => {
+                return Err(LoadFault::ForeignImport {
+                    import: import.to_owned(),
+                    contract: manifest.contract.clone(),
+                });
+            }
+        }
+    }
+    if kind.get_export(&shared.engine, ACTIONS).is_none() {
+        return Err(LoadFault::Contract {
+            contract: manifest.contract.clone(),
+            why: format!("it does not export `{ACTIONS}`"),
+        });
+    }
+    Ok(imports)
+}
+
+async fn describe(
+    shared: &Arc<Shared>,
+    manifest: &PluginManifest,
+    limits: &Limits,
+    guest: &Guest,
+) -> Result<Vec<RawDescriptor>, LoadFault> {
+    let setup = Setup {
+        caller: Caller {
+            plugin: manifest.name.clone(),
+            action: "describe".to_owned(),
+            run_id: String::new(),
+            step_id: String::new(),
+        },
+        // It is asked before anybody agreed to anything.
+        permissions: Arc::new(Permissions::default()),
+        limits: *limits,
+        now_ms: 0,
+        seed: 0,
+    };
+    let (result, _, _) = setup
+        .run(shared, Box::new(Nobody), async |store| {
+            guest.describe(store).await
+        })
+        .await;
+    result.map_err(LoadFault::Describe)
+}
+
+fn parse_descriptors(
+    described: Vec<RawDescriptor>,
+) -> Result<(Vec<Descriptor>, BTreeMap<String, Schemas>), LoadFault> {
+    let mut descriptors = Vec::with_capacity(described.len());
+    let mut schemas = BTreeMap::new();
+    if described.is_empty() {
+        return Err(LoadFault::Description("it has none".to_owned()));
+    }
+    for raw in described {
+        let mut descriptor = raw.descriptor;
+        let id = descriptor.id.clone();
+        if !is_name(&id) {
+            return Err(LoadFault::Description(format!(
+                "`{id}` cannot be an action's name: a letter a-z first, then letters a-z, digits and _, at most 40"
+            )));
+        }
+        let (input_schema, input) = schema(&id, "input", &raw.input_schema)?;
+        let (output_schema, output) = schema(&id, "output", &raw.output_schema)?;
+        descriptor.input_schema = input_schema;
+        descriptor.output_schema = output_schema;
+        if schemas
+            .insert(id.clone(), Schemas { input, output })
+            .is_some()
+        {
+            return Err(LoadFault::Description(format!(
+                "the action `{id}` is there twice"
+            )));
+        }
+        descriptors.push(descriptor);
+    }
+    Ok((descriptors, schemas))
+}
+
+fn schema(action: &str, which: &str, text: &str) -> Result<(Value, Validator), LoadFault> {
+    let wrong =
+        |why: String| LoadFault::Description(format!("the {which} schema of `{action}` {why}"));
+    let schema: Value =
+        serde_json::from_str(text).map_err(|error| wrong(format!("is no JSON: {error}")))?;
+    // The schema is the plugin's, the check runs outside of its limits: a
+    // pattern must not take more than linear time.
+    let validator = jsonschema::options()
+        .offline()
+        .with_pattern_options(
+            PatternOptions::regex()
+                .size_limit(PATTERN_BYTES)
+                .dfa_size_limit(PATTERN_BYTES),
+        )
+        .build(&schema)
+        .map_err(|error| wrong(format!("is no JSON Schema: {error}")))?;
+    Ok((schema, validator))
+}

@@ -1,0 +1,64 @@
+//! What a call used up and what the plugin said meanwhile.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How loud a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// For the plugin's author.
+    Debug,
+    /// What happened.
+    Info,
+    /// Something to look at.
+    Warn,
+    /// Something that failed.
+    Error,
+}
+
+/// One line that the plugin logged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogLine {
+    /// How loud.
+    pub level: LogLevel,
+    /// The sentence.
+    pub message: String,
+    /// More, as the plugin gave it: a JSON object, or the raw text if it was
+    /// no JSON.
+    pub fields: Value,
+}
+
+/// A panic, as the plugin's panic hook told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Panic {
+    /// The panic's message.
+    pub message: String,
+    /// Where in the plugin's source: `src/lib.rs:14:9`.
+    pub location: String,
+}
+
+/// What one call used up. There is a report for every call, also a failed one.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CallReport {
+    /// CPU time of the guest in milliseconds, to the tick.
+    pub cpu_ms: u32,
+    /// From the instance to the answer, waits included.
+    pub elapsed: Duration,
+    /// Of that, waiting on host calls.
+    pub waited: Duration,
+    /// The most linear memory at any time, in bytes.
+    pub peak_memory_bytes: usize,
+    /// Host calls of any kind but logging.
+    pub host_calls: u32,
+    /// Of these, reads of records and state.
+    pub queries: u32,
+    /// Of these, writes, mails, notices, events and state values.
+    pub writes: u32,
+    /// The log, up to the plugin's limit.
+    pub logs: Vec<LogLine>,
+    /// Lines that no longer fitted into the log.
+    pub logs_dropped: u32,
+    /// The last panic.
+    pub panic: Option<Panic>,
+}

@@ -1,0 +1,81 @@
+//! What SQLite says otherwise than PostgreSQL. Every other statement of this
+//! crate is text that both take: `$1` placeholders, TEXT, BIGINT and NUMERIC
+//! columns, `ON CONFLICT`, `RETURNING`, `CAST`.
+
+use sea_query::{Expr, ExprTrait as _, SqliteQueryBuilder};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+
+use crate::connection::Argument;
+
+/// The type of a column that numbers its rows by itself, upwards, and never
+/// gives a number twice. PostgreSQL: `BIGINT GENERATED ALWAYS AS IDENTITY
+/// PRIMARY KEY`.
+const NUMBERED: &str = "INTEGER PRIMARY KEY AUTOINCREMENT";
+
+/// Begins a transaction that may write. It takes the write lock at once, so
+/// that it never has to give up half-way. PostgreSQL: `BEGIN`.
+pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// What a claim appends to the choice of its rows, so that two workers do
+/// not wait for each other. PostgreSQL: ` FOR UPDATE SKIP LOCKED`. SQLite has
+/// one writer at a time.
+pub(crate) const SKIP_LOCKED: &str = "";
+
+/// The columns of a table, as `name` and `type`. PostgreSQL: from
+/// `information_schema.columns`.
+pub(crate) const COLUMNS: &str = "SELECT name, type FROM pragma_table_info($1)";
+
+/// A migration's text for this database.
+pub(crate) fn migration(sql: &str) -> SqlStr {
+    AssertSqlSafe(sql.replace("NUMBERED PRIMARY KEY", NUMBERED)).into_sql_str()
+}
+
+/// A table out of a JSON list of objects, which a statement takes as one
+/// argument: however many rows, one text of SQL. PostgreSQL:
+/// `jsonb_to_recordset($1::jsonb) AS given(a TEXT, b BIGINT)`.
+pub(crate) fn given(placeholder: &str, columns: &[&str]) -> String {
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|name| format!("json_extract(value, '$.{name}') AS {name}"))
+        .collect();
+    format!("(SELECT {} FROM json_each({placeholder})) AS given", columns.join(", "))
+}
+
+/// Whether a column that holds a JSON list of texts has a text in it.
+/// PostgreSQL: `column::jsonb ? text`.
+pub(crate) fn list_has(column: Expr, text: &str) -> Expr {
+    Expr::cust_with_exprs(
+        "EXISTS (SELECT 1 FROM json_each(?) WHERE value = ?)",
+        [column, Expr::val(text)],
+    )
+}
+
+/// Whether a column's text has another in it, letter by letter. PostgreSQL:
+/// `strpos(column, text) > 0`.
+pub(crate) fn text_has(column: Expr, text: &str) -> Expr {
+    Expr::cust_with_exprs("instr(?, ?)", [column, Expr::val(text)]).gt(0)
+}
+
+/// A statement that was put together, as text and arguments.
+pub(crate) fn build(statement: &impl sea_query::QueryStatementWriter) -> (SqlStr, Vec<Argument>) {
+    let (sql, values) = statement.build_any(&SqliteQueryBuilder);
+    let arguments = values
+        .into_iter()
+        .map(|value| match value {
+            sea_query::Value::BigInt(number) => Argument::Whole(number),
+            sea_query::Value::Int(number) => Argument::Whole(number.map(i64::from)),
+            sea_query::Value::BigUnsigned(number) => {
+                number.map_or(Argument::Whole(None), Argument::from)
+            }
+            sea_query::Value::String(text) => Argument::Text(text),
+            // Columns hold whole numbers and texts; nothing else is put in.
+            other => Argument::Text(Some(format!("{other:?}"))),
+        })
+        .collect();
+    (AssertSqlSafe(sql).into_sql_str(), arguments)
+}
+
+/// A statement that makes or alters a table, as text.
+pub(crate) fn build_table(statement: &impl sea_query::SchemaStatementBuilder) -> SqlStr {
+    AssertSqlSafe(statement.build(SqliteQueryBuilder)).into_sql_str()
+}

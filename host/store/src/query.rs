@@ -1,0 +1,398 @@
+//! Finding records.
+
+use relata_model::{Decimal, FieldDefinition, FieldError, FieldType, ObjectDefinition, Record, Value, text};
+use sea_query::{Alias, Expr, ExprTrait as _, Func, Order as Direction, Query as Statement};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    RecordError, Store, Tx,
+    connection::Argument,
+    dialect,
+    record::{read, select},
+    value,
+};
+
+/// At most so many records come at once.
+pub const PAGE: u32 = 1_000;
+
+/// Which records of an object, in which order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// The object's name.
+    pub object: String,
+    /// All must hold.
+    pub filter: Vec<Condition>,
+    /// In which order.
+    pub order: Order,
+    /// Where the page before ended: its [`Page::next`].
+    pub after: Option<String>,
+    /// At most so many, and never more than [`PAGE`].
+    pub limit: u32,
+}
+
+impl Query {
+    /// The first page of an object's records that meet a filter, oldest
+    /// first.
+    pub fn new(object: impl Into<String>, filter: Vec<Condition>) -> Self {
+        Self { object: object.into(), filter, order: Order::default(), after: None, limit: PAGE }
+    }
+}
+
+/// The order of records.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Order {
+    /// By this field, records that have it empty last; by age (the id) if
+    /// none. Records that have the same are in order of age.
+    pub field: Option<String>,
+    /// The greatest or newest first.
+    pub descending: bool,
+}
+
+/// One thing that must hold of a field. `id` counts as a field too.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// The field's name.
+    pub field: String,
+    /// How it is compared.
+    pub operator: Operator,
+    /// With what: [`Value::Nothing`] for the operators that need nothing, a
+    /// list for [`Operator::OneOf`].
+    pub value: Value,
+}
+
+impl Condition {
+    /// A condition on a field.
+    pub fn new(field: impl Into<String>, operator: Operator, value: Value) -> Self {
+        Self { field: field.into(), operator, value }
+    }
+
+    /// The field is this.
+    pub fn equal(field: impl Into<String>, value: Value) -> Self {
+        Self::new(field, Operator::Equal, value)
+    }
+}
+
+/// How a field is compared with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// Is this. With [`Value::Nothing`]: is empty.
+    Equal,
+    /// Is not this; so is what is empty. With [`Value::Nothing`]: is not empty.
+    NotEqual,
+    /// Is less, or earlier. What is empty is not.
+    Less,
+    /// Is less or the same.
+    LessOrEqual,
+    /// Is more, or later. What is empty is not.
+    Greater,
+    /// Is more or the same.
+    GreaterOrEqual,
+    /// Is one of a list.
+    OneOf,
+    /// The text has this in it, letter by letter; the list has this text.
+    Contains,
+    /// Has nothing.
+    IsEmpty,
+    /// Has something.
+    IsNotEmpty,
+}
+
+/// Some records, and where the next ones begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The records.
+    pub records: Vec<Record>,
+    /// For [`Query::after`]; none on the last page.
+    pub next: Option<String>,
+}
+
+impl Store {
+    /// Records that meet all conditions, a page at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Invalid`] where a condition does not fit its field.
+    pub async fn record_query(&self, query: &Query) -> Result<Page, RecordError> {
+        self.read().await?.record_query(query).await
+    }
+
+    /// How many records meet all conditions.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Invalid`] where a condition does not fit its field.
+    pub async fn record_count(&self, object: &str, filter: &[Condition]) -> Result<u64, RecordError> {
+        self.read().await?.record_count(object, filter).await
+    }
+}
+
+/// Where a page ended: the id, and the value that it was ordered by.
+#[derive(Serialize, Deserialize)]
+struct Cursor(String, Option<Value>);
+
+impl Tx {
+    /// Records that meet all conditions, a page at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Invalid`] where a condition does not fit its field.
+    pub async fn record_query(&mut self, query: &Query) -> Result<Page, RecordError> {
+        let tables = std::sync::Arc::clone(&self.tables);
+        let (object, table) = tables.of(&query.object)?;
+        let mut statement = select(object, table);
+        for condition in self.conditions(object, &query.filter).await? {
+            statement.and_where(condition);
+        }
+        let (direction, further): (_, fn(Expr, Expr) -> Expr) = if query.order.descending {
+            (Direction::Desc, |left, right| left.lt(right))
+        } else {
+            (Direction::Asc, |left, right| left.gt(right))
+        };
+        let id = || Expr::col(Alias::new("id"));
+        let cursor = query
+            .after
+            .as_ref()
+            .map(|after| serde_json::from_str::<Cursor>(after))
+            .transpose()
+            .map_err(|_| invalid("after", "is not the end of a page of this query"))?;
+
+        let by = query.order.field.as_deref().filter(|field| *field != "id");
+        if let Some(name) = by {
+            let field = definition(object, name)?;
+            let column = || Expr::col(Alias::new(name));
+            statement
+                .order_by_expr(Expr::case(column().is_null(), 1).finally(0).into(), Direction::Asc)
+                .order_by(Alias::new(name), direction.clone());
+            if let Some(Cursor(last, value)) = cursor {
+                let same_and_further = |same: Expr| same.and(further(id(), Expr::val(last)));
+                statement.and_where(match value {
+                    None | Some(Value::Nothing) => same_and_further(column().is_null()),
+                    Some(value) => further(column(), operand(field, &value))
+                        .or(same_and_further(column().eq(operand(field, &value))))
+                        .or(column().is_null()),
+                });
+            }
+        } else if let Some(Cursor(last, _)) = cursor {
+            statement.and_where(further(id(), Expr::val(last)));
+        }
+        statement.order_by(Alias::new("id"), direction);
+
+        let limit = query.limit.clamp(1, PAGE);
+        statement.limit(u64::from(limit) + 1);
+        let (sql, arguments) = dialect::build(&statement);
+        let rows = self.connection.rows("look for records", sql, arguments).await?;
+        let more = rows.len() > limit as usize;
+        let records = rows
+            .iter()
+            .take(limit as usize)
+            .map(|row| read(object, row))
+            .collect::<Result<Vec<_>, _>>()?;
+        let next = records.last().filter(|_| more).map(|last| {
+            let value = by.map(|name| last.field(name).clone());
+            serde_json::json!(Cursor(last.reference.key.clone(), value)).to_string()
+        });
+        Ok(Page { records, next })
+    }
+
+    /// How many records meet all conditions.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Invalid`] where a condition does not fit its field.
+    pub async fn record_count(&mut self, object: &str, filter: &[Condition]) -> Result<u64, RecordError> {
+        let tables = std::sync::Arc::clone(&self.tables);
+        let (object, _) = tables.of(object)?;
+        let mut statement = Statement::select();
+        statement
+            .expr_as(Func::count(Expr::col(Alias::new("id"))), Alias::new("found"))
+            .from(Alias::new(&object.name));
+        for condition in self.conditions(object, filter).await? {
+            statement.and_where(condition);
+        }
+        let (sql, arguments) = dialect::build(&statement);
+        match self.connection.row("count records", sql, arguments).await? {
+            Some(row) => Ok(row.count("found")?),
+            None => Ok(0),
+        }
+    }
+
+    /// The conditions as expressions; every one that does not fit is named.
+    async fn conditions(
+        &mut self,
+        object: &ObjectDefinition,
+        filter: &[Condition],
+    ) -> Result<Vec<Expr>, RecordError> {
+        let mut expressions = Vec::with_capacity(filter.len());
+        let mut errors = Vec::new();
+        for condition in filter {
+            match self.condition(object, condition).await {
+                Ok(expression) => expressions.push(expression),
+                Err(RecordError::Invalid(more)) => errors.extend(more),
+                Err(other) => return Err(other),
+            }
+        }
+        if errors.is_empty() { Ok(expressions) } else { Err(RecordError::Invalid(errors)) }
+    }
+
+    async fn condition(
+        &mut self,
+        object: &ObjectDefinition,
+        condition: &Condition,
+    ) -> Result<Expr, RecordError> {
+        let name = &condition.field;
+        if name == "id" {
+            return self.condition_on_id(object, condition).await;
+        }
+        let field = definition(object, name)?;
+        let column = || Expr::col(Alias::new(name));
+        let values = match (&condition.operator, &condition.value) {
+            (Operator::OneOf, Value::List(values)) => values.clone(),
+            (Operator::OneOf, _) => return Err(invalid(name, "`one of` takes a list")),
+            (_, value) => vec![value.clone()],
+        };
+        // One of many is checked as a text, whatever the list allows.
+        let is_member = condition.operator == Operator::Contains;
+        let mut checked = Vec::with_capacity(values.len());
+        for value in values {
+            checked.push(if is_member { value } else { self.operand_check(name, field, value).await? });
+        }
+        let first = || checked.first().cloned().unwrap_or(Value::Nothing);
+        let ordered = |compare: fn(Expr, Expr) -> Expr| -> Result<Expr, RecordError> {
+            let value = first();
+            match (&field.kind, &value) {
+                (_, Value::Nothing) => Err(invalid(name, "cannot be more or less than nothing")),
+                (FieldType::Number | FieldType::Integer | FieldType::Date | FieldType::Time, _) => {
+                    Ok(compare(column(), operand(field, &value)))
+                }
+                (FieldType::Money, Value::Money(money)) => Ok(compare(column(), Expr::val(money.minor))
+                    .and(Expr::col(Alias::new(format!("{name}_currency"))).eq(&money.currency))),
+                (kind, _) => Err(invalid(
+                    name,
+                    format!("holds {}, which is not more or less than another", kind.describe()),
+                )),
+            }
+        };
+        match condition.operator {
+            Operator::IsEmpty => Ok(column().is_null()),
+            Operator::IsNotEmpty => Ok(column().is_not_null()),
+            Operator::Equal if first().is_nothing() => Ok(column().is_null()),
+            Operator::NotEqual if first().is_nothing() => Ok(column().is_not_null()),
+            Operator::Equal => Ok(equals(name, field, &first())),
+            Operator::NotEqual => Ok(equals(name, field, &first()).not().or(column().is_null())),
+            Operator::OneOf => Ok(checked.iter().fold(Expr::cust("1 = 0"), |any, value| {
+                any.or(if value.is_nothing() { column().is_null() } else { equals(name, field, value) })
+            })),
+            Operator::Less => ordered(|left, right| left.lt(right)),
+            Operator::LessOrEqual => ordered(|left, right| left.lte(right)),
+            Operator::Greater => ordered(|left, right| left.gt(right)),
+            Operator::GreaterOrEqual => ordered(|left, right| left.gte(right)),
+            Operator::Contains => {
+                let value = first();
+                let Some(text) = value.as_text() else {
+                    return Err(invalid(name, "`contains` takes a text"));
+                };
+                match field.kind {
+                    FieldType::Texts => Ok(dialect::list_has(column(), text)),
+                    FieldType::Text
+                    | FieldType::LongText
+                    | FieldType::Email
+                    | FieldType::Phone
+                    | FieldType::Country => Ok(dialect::text_has(column(), text)),
+                    _ => Err(invalid(
+                        name,
+                        format!("holds {}, which contains nothing", field.kind.describe()),
+                    )),
+                }
+            }
+        }
+    }
+
+    /// `id` is text, but people give records.
+    async fn condition_on_id(
+        &mut self,
+        object: &ObjectDefinition,
+        condition: &Condition,
+    ) -> Result<Expr, RecordError> {
+        let text = |value: &Value| match value {
+            Value::Reference(reference) if reference.object == object.name => Ok(reference.key.clone()),
+            Value::Text(text) => {
+                Ok(text.strip_prefix(&format!("{}/", object.name)).unwrap_or(text).to_owned())
+            }
+            other => Err(invalid("id", format!("takes a record of {}, not `{other}`", object.name))),
+        };
+        let column = Expr::col(Alias::new("id"));
+        match (condition.operator, &condition.value) {
+            (Operator::Equal, value) => Ok(column.eq(text(value)?)),
+            (Operator::NotEqual, value) => Ok(column.ne(text(value)?)),
+            (Operator::OneOf, Value::List(values)) => {
+                let ids = values.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+                Ok(ids.into_iter().fold(Expr::cust("1 = 0"), |any, id| any.or(column.clone().eq(id))))
+            }
+            _ => Err(invalid("id", "can only be equal, not equal, or one of a list")),
+        }
+    }
+
+    /// The value as the field would keep it: an address in lower case, a
+    /// record by its id.
+    async fn operand_check(
+        &mut self,
+        name: &str,
+        field: &FieldDefinition,
+        value: Value,
+    ) -> Result<Value, RecordError> {
+        // A filter may ask for what no record can have.
+        let loose = FieldDefinition {
+            required: false,
+            min: None,
+            max: Some(Decimal::MAX),
+            ..field.clone()
+        };
+        let value = loose.check(value).map_err(|why| invalid(name, why))?;
+        match value {
+            Value::Reference(reference) => match self.reference_resolve(&reference).await? {
+                Ok(reference) => Ok(Value::Reference(reference)),
+                Err(why) => Err(invalid(name, why)),
+            },
+            other => Ok(other),
+        }
+    }
+}
+
+/// A field of the object, or a sentence with what may have been meant.
+fn definition<'a>(object: &'a ObjectDefinition, name: &str) -> Result<&'a FieldDefinition, RecordError> {
+    object.field(name).ok_or_else(|| {
+        let hint = text::nearest(name, object.fields.keys().map(String::as_str))
+            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        invalid(name, format!("{} has no such field{hint}", text::with_article(&object.name)))
+    })
+}
+
+fn invalid(field: &str, why: impl Into<String>) -> RecordError {
+    RecordError::Invalid(vec![FieldError::new(field, why)])
+}
+
+/// The field's columns hold this value, which is not nothing.
+pub(crate) fn equals(name: &str, field: &FieldDefinition, value: &Value) -> Expr {
+    let column = Expr::col(Alias::new(name));
+    match (&field.kind, value) {
+        (FieldType::Money, Value::Money(money)) => column
+            .eq(money.minor)
+            .and(Expr::col(Alias::new(format!("{name}_currency"))).eq(&money.currency)),
+        _ => column.eq(operand(field, value)),
+    }
+}
+
+/// A value to compare a field's column with.
+fn operand(field: &FieldDefinition, value: &Value) -> Expr {
+    if let Value::Money(money) = value {
+        return Expr::val(money.minor);
+    }
+    let expression = match value::single(&field.kind, value) {
+        Argument::Whole(number) => Expr::val(number),
+        Argument::Text(text) => Expr::val(text),
+    };
+    match field.kind {
+        FieldType::Number => expression.cast_as(Alias::new("NUMERIC")),
+        _ => expression,
+    }
+}
