@@ -1,1 +1,23 @@
 //! Shared pieces of the end-to-end tests.
+
+/// The component that tries to hurt its host, one action a way; see
+/// `tests/guests/hostile`.
+pub fn hostile() -> &'static [u8] {
+    include_bytes!(concat!(env!("OUT_DIR"), "/hostile.wasm"))
+}
+
+/// The `plugin.toml` of [`hostile`].
+pub fn hostile_manifest() -> &'static str {
+    include_str!("../guests/hostile/plugin.toml")
+}
+
+/// The component that gives back its input, for benchmarks: it imports only
+/// the log.
+pub fn echo() -> &'static [u8] {
+    include_bytes!(concat!(env!("OUT_DIR"), "/echo.wasm"))
+}
+
+/// The `plugin.toml` of [`echo`].
+pub fn echo_manifest() -> &'static str {
+    include_str!("../guests/echo/plugin.toml")
+}

@@ -35,7 +35,7 @@ pub struct Activation {
 pub struct WorkflowRow {
     /// Its name.
     pub workflow: String,
-    /// For people.
+    /// For people; empty where it is not active.
     pub title: String,
     /// The active version's digest; none where it is not active.
     pub version: Option<String>,
@@ -55,7 +55,13 @@ impl App {
     pub async fn catalog(&self) -> Result<Catalog, AppError> {
         let mut records = BTreeMap::new();
         for object in NAMED {
-            records.insert(object.to_owned(), self.store().record_external_ids(object).await?);
+            let keys = self
+                .records_all(object)
+                .await?
+                .iter()
+                .filter_map(|record| record.field("external_id").as_text().map(str::to_owned))
+                .collect();
+            records.insert(object.to_owned(), keys);
         }
         let mut roles = BTreeSet::new();
         for user in self.records_all("user").await? {
@@ -92,7 +98,7 @@ impl App {
     /// # Errors
     ///
     /// [`AppError::Wrong`] with all diagnostics where the text has errors.
-    pub async fn activate(&self, file: &str, source: &str) -> Result<Activation, AppError> {
+    pub async fn activate(&self, file: &str, source: &str, actor: &str) -> Result<Activation, AppError> {
         let checked = self.check(&[(file.to_owned(), source.to_owned())]).await?;
         let Some((_, Some(definition), _)) = checked.first() else {
             let found = checked.first().map_or(&[][..], |(_, _, found)| found);
@@ -111,14 +117,6 @@ impl App {
             .await?
             .iter()
             .any(|active| active.name == name && active.digest == digest);
-        let version = relata_store::WorkflowVersion {
-            digest: digest.clone(),
-            name: name.clone(),
-            title: definition.title.clone(),
-            source: source.to_owned(),
-            compiled,
-            at: now,
-        };
         let schedules = definition
             .triggers
             .iter()
@@ -128,12 +126,27 @@ impl App {
                 Trigger::Occurrence(_) => None,
             })
             .map(|(number, schedule)| relata_store::NewSchedule {
-                workflow: name.clone(),
                 trigger: u32::try_from(number).unwrap_or(u32::MAX),
+                cron: schedule.cron.clone(),
+                time_zone: schedule.time_zone.clone(),
+                if_missed: schedule.if_missed,
                 next_at: relata_workflow::next_fire(schedule, now),
             })
             .collect();
-        self.store().workflow_activate(version, schedules, now).await?;
+        let new = relata_store::NewVersion {
+            name: name.clone(),
+            digest: digest.clone(),
+            source: source.to_owned(),
+            compiled,
+            schedules,
+            actor: actor.to_owned(),
+        };
+        if !unchanged {
+            self.store()
+                .write(move |tx| Box::pin(async move { tx.workflow_activate(&new, now).await }))
+                .await?;
+            self.segments_now().await?;
+        }
         self.wake();
         Ok(Activation { workflow: name, version: digest, unchanged })
     }
@@ -144,7 +157,12 @@ impl App {
     ///
     /// [`AppError::Wrong`] where no workflow of this name is active.
     pub async fn deactivate(&self, name: &str) -> Result<(), AppError> {
-        if self.store().workflow_deactivate(name, self.now()).await? {
+        let (wanted, now) = (name.to_owned(), self.now());
+        let ended = self
+            .store()
+            .write(move |tx| Box::pin(async move { tx.workflow_deactivate(&wanted, now).await }))
+            .await?;
+        if ended {
             return Ok(());
         }
         let active = self.store().workflow_active().await?;
@@ -153,22 +171,26 @@ impl App {
         Err(AppError::wrong(format!("no workflow `{name}` is active{hint}")))
     }
 
-    /// The workflows that are active, by name.
+    /// The workflows that are or were active, by name.
     ///
     /// # Errors
     ///
     /// [`AppError`] where the database fails.
     pub async fn workflows(&self) -> Result<Vec<WorkflowRow>, AppError> {
-        let active = self.store().workflow_active().await?;
-        Ok(active
-            .into_iter()
-            .map(|row| WorkflowRow {
+        let mut rows = Vec::new();
+        for row in self.store().workflow_list().await? {
+            let title = match &row.active {
+                Some(digest) => self.version(digest).await?.title.clone(),
+                None => String::new(),
+            };
+            rows.push(WorkflowRow {
                 workflow: row.name,
-                title: row.title,
-                version: Some(row.digest),
-                active_since: Some(row.activated_at.to_string()),
-            })
-            .collect())
+                title,
+                active_since: row.active.as_ref().and(row.activated_at).map(|at| at.to_string()),
+                version: row.active,
+            });
+        }
+        Ok(rows)
     }
 
     /// The active definitions.

@@ -2,10 +2,11 @@
 //! the step's own reads, and goes into the transaction of the step's
 //! checkpoint: all of it, or nothing.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use relata_model::{Fields, Record, RecordId, Reference, Timestamp, Value};
-use relata_store::{Cause, NewEffect, NewEvent, StatePut, Store, Target, Tx, Write, WriteError};
+use relata_engine::HappeningKind;
+use relata_store::{Cause, Condition, EffectStatus, NewEffect, NewEvent, Operator, Put, RecordError, Tx, Write};
 
 use crate::fresh;
 
@@ -16,8 +17,35 @@ pub(crate) enum Written {
     Updated { reference: Reference, fields: Fields, if_revision: Option<u64> },
     Deleted { reference: Reference, if_revision: Option<u64> },
     Emitted { name: String, about: Vec<Reference>, data: Value },
-    Queued(Box<NewEffect>),
-    Remembered(StatePut),
+    Queued(Box<Queued>),
+    Remembered(Remembered),
+}
+
+/// A value of a plugin's memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Remembered {
+    pub(crate) plugin: String,
+    pub(crate) key: String,
+    pub(crate) value: serde_json::Value,
+    /// What was read in this call must still be so at the commit.
+    pub(crate) if_revision: u64,
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// An effect, and how many of its workflow's may go out.
+#[derive(Debug, Clone)]
+pub(crate) struct Queued {
+    pub(crate) effect: NewEffect,
+    pub(crate) cap: Option<Cap>,
+}
+
+/// `hold_above: 2000 per day`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cap {
+    /// So many messages.
+    pub(crate) count: u64,
+    /// In so many hours, rolling.
+    pub(crate) hours: u32,
 }
 
 /// Everything a step wrote, in its order.
@@ -71,7 +99,7 @@ impl ChangeSet {
         self.state.get(key)
     }
 
-    pub(crate) fn put_state(&mut self, put: StatePut, revision: u64) {
+    pub(crate) fn put_state(&mut self, put: Remembered, revision: u64) {
         self.state.insert(put.key.clone(), (put.value.clone(), revision));
         self.writes.push(Written::Remembered(put));
     }
@@ -79,43 +107,105 @@ impl ChangeSet {
     /// Writes everything, in order, within a transaction.
     pub(crate) async fn commit_in(
         self,
-        store: &Store,
         tx: &mut Tx,
         cause: &Cause,
         now: Timestamp,
-    ) -> Result<(), WriteError> {
+    ) -> Result<(), RecordError> {
         for written in self.writes {
-            let target = match written {
-                Written::Created { object, id, fields } => Target::New { object, id, fields },
+            let write = match written {
+                Written::Created { object, id, fields } => Write::Create { object, id, fields },
                 Written::Updated { reference, fields, if_revision } => {
-                    Target::Update { reference, fields, if_revision }
+                    Write::Update { reference, fields, if_revision }
                 }
-                Written::Deleted { reference, if_revision } => Target::Delete { reference, if_revision },
+                Written::Deleted { reference, if_revision } => Write::Delete { reference, if_revision },
                 Written::Emitted { name, about, data } => {
                     let event = NewEvent {
                         id: fresh::event_id(now),
                         at: now,
-                        name,
-                        key: None,
-                        about,
-                        data,
+                        kind: HappeningKind::Named { name, key: None, about, data },
                         cause: cause.clone(),
                     };
-                    store.event_emit_in(tx, event).await?;
+                    tx.event_emit(&event).await?;
                     continue;
                 }
                 Written::Queued(effect) => {
-                    store.outbox_put_in(tx, *effect).await?;
+                    queue_in(tx, *effect, now).await?;
                     continue;
                 }
                 Written::Remembered(put) => {
-                    store.state_put_in(tx, put, now).await?;
+                    remember_in(tx, put, now).await?;
                     continue;
                 }
             };
-            let write = Write { target, cause: cause.clone(), fresh: fresh::uuids(now, 4), now };
-            store.record_write_in(tx, write).await?;
+            tx.record_write(write, cause, &mut fresh::source(now), now).await?;
         }
         Ok(())
+    }
+}
+
+/// Queues an effect; above its workflow's cap it is held for the owner.
+async fn queue_in(tx: &mut Tx, queued: Queued, now: Timestamp) -> Result<(), RecordError> {
+    let Queued { mut effect, cap } = queued;
+    if let (Some(cap), Some(workflow)) = (cap, &effect.workflow) {
+        let span = std::time::Duration::from_secs(u64::from(cap.hours) * 3_600);
+        let since = now.checked_sub(span).unwrap_or(Timestamp::MIN);
+        if tx.outbox_sent_since(workflow, since).await? >= cap.count {
+            effect.status = EffectStatus::Held;
+            effect.reason = Some(format!(
+                "{workflow} may send {} messages in {} hours, and has; release it with `relata outbox release {}`",
+                cap.count, cap.hours, effect.id
+            ));
+        }
+    }
+    tx.outbox_put(&effect, now).await?;
+    Ok(())
+}
+
+async fn remember_in(tx: &mut Tx, put: Remembered, now: Timestamp) -> Result<(), RecordError> {
+    let Remembered { plugin, key, value, if_revision, expires_at } = put;
+    match tx.state_put(&plugin, &key, Some(&value), Some(if_revision), expires_at, now).await? {
+        Put::Kept(_) => Ok(()),
+        // Another step of the plugin was faster: this one is tried again.
+        Put::Conflict(found) => Err(RecordError::Conflict {
+            reference: Reference::new(plugin, key),
+            expected: if_revision,
+            found,
+        }),
+    }
+}
+
+/// Whether a record meets all conditions: what the store asks in SQL, asked of
+/// a record that is not there yet.
+pub(crate) fn matches(record: &Record, filter: &[Condition]) -> bool {
+    filter.iter().all(|condition| {
+        let is = record.field(&condition.field);
+        let order = compare(is, &condition.value);
+        match condition.operator {
+            Operator::Equal => is == &condition.value,
+            Operator::NotEqual => is != &condition.value,
+            Operator::Less => order.is_some_and(Ordering::is_lt),
+            Operator::LessOrEqual => order.is_some_and(Ordering::is_le),
+            Operator::Greater => order.is_some_and(Ordering::is_gt),
+            Operator::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
+            Operator::OneOf => matches!(&condition.value, Value::List(items) if items.contains(is)),
+            Operator::Contains => match (is, &condition.value) {
+                (Value::List(items), item) => items.contains(item),
+                (Value::Text(text), Value::Text(part)) => text.contains(part.as_str()),
+                _ => false,
+            },
+            Operator::IsEmpty => is.is_nothing(),
+            Operator::IsNotEmpty => !is.is_nothing(),
+        }
+    })
+}
+
+fn compare(a: &Value, b: &Value) -> Option<Ordering> {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => Some(a.cmp(b)),
+        (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
+        (Value::Date(a), Value::Date(b)) => Some(a.cmp(b)),
+        (Value::Time(a), Value::Time(b)) => Some(a.cmp(b)),
+        (Value::Money(a), Value::Money(b)) if a.currency == b.currency => Some(a.minor.cmp(&b.minor)),
+        _ => None,
     }
 }

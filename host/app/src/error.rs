@@ -1,7 +1,7 @@
 //! One error for all use cases; each room's own is its source.
 
-use relata_sandbox::SandboxError;
-use relata_store::{StoreError, WriteError};
+use relata_sandbox::{LoadError, ManifestError, SandboxError};
+use relata_store::{RecordError, StoreError};
 
 use crate::{config::ConfigError, templates::TemplateError};
 
@@ -11,9 +11,9 @@ pub enum AppError {
     /// What was asked for is wrong, and the sentence says how to mend it.
     #[error("{0}")]
     Wrong(String),
-    /// A record refused the write.
+    /// A record refused the write, or a question about records is wrong.
     #[error(transparent)]
-    Write(#[from] WriteError),
+    Record(#[from] RecordError),
     /// The data directory or its settings are wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -24,6 +24,12 @@ pub enum AppError {
     #[error("the database failed")]
     Store(#[from] StoreError),
     /// A plugin could not be loaded.
+    #[error(transparent)]
+    Plugin(#[from] LoadError),
+    /// A plugin's `plugin.toml` is wrong.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The sandbox could not be set up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     /// The engine refused an input: a stale answer, or a formula that fails.
@@ -44,10 +50,10 @@ impl AppError {
     #[must_use]
     pub const fn is_wrong_input(&self) -> bool {
         match self {
-            Self::Wrong(_) | Self::Config(_) | Self::Template(_) | Self::Sandbox(_) => true,
-            Self::Write(why) => !matches!(why, WriteError::Store(_)),
+            Self::Wrong(_) | Self::Config(_) | Self::Template(_) | Self::Plugin(_) | Self::Manifest(_) => true,
+            Self::Record(why) => !matches!(why, RecordError::Store(_)),
             Self::Rejected(_) => true,
-            Self::Store(_) | Self::Fault(_) => false,
+            Self::Store(_) | Self::Sandbox(_) | Self::Fault(_) => false,
         }
     }
 }

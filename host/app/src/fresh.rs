@@ -12,9 +12,9 @@ pub(crate) fn uuid(now: Timestamp) -> Uuid {
     Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
-/// Several UUIDs at once, for a write that may need them.
-pub(crate) fn uuids(now: Timestamp, count: usize) -> Vec<Uuid> {
-    (0..count).map(|_| uuid(now)).collect()
+/// Draws UUIDs for a write that may need some.
+pub(crate) fn source(now: Timestamp) -> impl FnMut() -> Uuid + Send {
+    move || uuid(now)
 }
 
 pub(crate) fn run_id(now: Timestamp) -> RunId {

@@ -2,20 +2,22 @@
 //! turned round. Reads come from the store with the step's own writes over
 //! them; writes are collected in a [`ChangeSet`].
 
-use async_trait::async_trait;
 use relata_model::{FieldError, Fields, Record, Reference, Timestamp, Value};
-use relata_sandbox::contract::{
+use relata_sandbox::{async_trait, contract::{
     Code, Condition, Entity, EventRequest, Fields as JsonFields, HostCalls, HostError, MailRequest,
     Notice, Operator, Page, Query, Receipt, StateItem, StatePut,
-};
-use relata_store::{self as store, Cap, Effect, EffectBody, NewEffect};
+}};
+use relata_store::{self as store, EffectKind, EffectStatus, NewEffect};
 use serde_json::{Value as Json, json};
 
 use crate::{
     App, AppError, Purpose,
-    change_set::{ChangeSet, Written},
+    change_set::{ChangeSet, Queued, Remembered, Written, matches},
+    outbox::Letter, runner,
     fresh,
 };
+
+pub(crate) use crate::change_set::Cap;
 
 /// What a step is to the host.
 #[derive(Debug, Clone)]
@@ -114,6 +116,18 @@ impl StepHost {
         Ok(fields)
     }
 
+    /// Whether a record met a filter before this step.
+    async fn matched_before(
+        &mut self,
+        reference: &Reference,
+        filter: &[store::Condition],
+    ) -> Result<bool, HostError> {
+        match self.app.store().record_fetch(reference).await {
+            Ok(before) => Ok(before.is_some_and(|before| matches(&before, filter))),
+            Err(why) => Err(self.refuse(why.into())),
+        }
+    }
+
     fn effect_id(&mut self) -> relata_model::EffectId {
         self.effects += 1;
         fresh::effect_id(&self.scope.idempotency_key, self.effects)
@@ -131,20 +145,34 @@ impl StepHost {
         }
     }
 
-    async fn queue(&mut self, effect: Effect) -> Result<String, HostError> {
-        let effect_id = self.effect_id();
-        let due_at = self.sending_time().await?;
-        self.changes.writes.push(Written::Queued(Box::new(NewEffect {
-            effect_id,
+    async fn queue(
+        &mut self,
+        kind: EffectKind,
+        template: Option<String>,
+        recipient: Reference,
+        letter: &Letter,
+    ) -> Result<String, HostError> {
+        let id = self.effect_id();
+        // A notice to a colleague knows no quiet hours and counts for no cap.
+        let (due_at, cap) = match kind {
+            EffectKind::Mail => (self.sending_time().await?, self.scope.hold_above),
+            EffectKind::Notice => (self.scope.now, None),
+        };
+        let effect = NewEffect {
+            id,
             run: self.scope.run,
-            workflow: self.scope.workflow.clone(),
-            step: self.scope.step.clone(),
-            effect,
+            workflow: Some(self.scope.workflow.clone()),
+            step: Some(self.scope.step.clone()),
+            kind,
+            template,
+            recipient: Some(recipient),
+            body: letter.to_json(),
+            status: EffectStatus::Due,
+            reason: None,
             due_at,
-            created_at: self.scope.now,
-            cap: self.scope.hold_above,
-        })));
-        Ok(effect_id.to_string())
+        };
+        self.changes.writes.push(Written::Queued(Box::new(Queued { effect, cap })));
+        Ok(id.to_string())
     }
 
     /// Writes on the recipient's timeline why a message was not sent.
@@ -196,7 +224,7 @@ impl HostCalls for StepHost {
         let asked = store::Query {
             object: query.object.clone(),
             filter: filter.clone(),
-            order: store::Order::Age,
+            order: store::Order::default(),
             after: query.cursor.clone(),
             limit,
         };
@@ -204,27 +232,30 @@ impl HostCalls for StepHost {
             Ok(page) => page,
             Err(why) => return Err(self.refuse(why.into())),
         };
-        let cursor = stored
-            .last()
-            .filter(|_| stored.len() == limit as usize)
-            .map(|last| last.reference.key.clone());
+        let (stored, cursor) = (stored.records, stored.next);
         // The step's own writes lie over the page: what it changed is judged
         // as it is now, what it created joins the last page.
         let mut records: Vec<Record> = Vec::with_capacity(stored.len());
         for record in stored {
             match self.changes.record(&record.reference) {
                 None => records.push(record),
-                Some(Some(changed)) if store::matches(changed, &filter) => records.push(changed.clone()),
+                Some(Some(changed)) if matches(changed, &filter) => records.push(changed.clone()),
                 Some(_) => {}
             }
         }
         if cursor.is_none() {
-            for (reference, touched) in self.changes.touched(&query.object) {
-                let Some(touched) = touched else { continue };
-                let listed = records.iter().any(|record| &record.reference == reference);
-                let earlier = query.cursor.as_ref().is_some_and(|cursor| &reference.key <= cursor);
-                if !listed && !earlier && store::matches(touched, &filter) {
-                    records.push(touched.clone());
+            let joining: Vec<Record> = self
+                .changes
+                .touched(&query.object)
+                .filter_map(|(_, touched)| touched)
+                .filter(|touched| matches(touched, &filter))
+                .filter(|touched| records.iter().all(|record| record.reference != touched.reference))
+                .cloned()
+                .collect();
+            for touched in joining {
+                // One that matched before as well stands on its own page.
+                if !self.matched_before(&touched.reference, &filter).await? {
+                    records.push(touched);
                 }
             }
             records.sort_by(|a, b| a.reference.cmp(&b.reference));
@@ -248,7 +279,7 @@ impl HostCalls for StepHost {
         filter: Vec<Condition>,
     ) -> Result<u64, HostError> {
         let filter = self.filter(object, filter).await?;
-        let mut count = match self.app.store().record_count(object, filter.clone()).await {
+        let mut count = match self.app.store().record_count(object, &filter).await {
             Ok(count) => count,
             Err(why) => return Err(self.refuse(why.into())),
         };
@@ -256,14 +287,11 @@ impl HostCalls for StepHost {
             .changes
             .touched(object)
             .map(|(reference, record)| {
-                (reference.clone(), record.map(|record| store::matches(record, &filter)))
+                (reference.clone(), record.map(|record| matches(record, &filter)))
             })
             .collect();
         for (reference, matches_now) in touched {
-            let matched = match self.app.store().record_fetch(&reference).await {
-                Ok(before) => before.is_some_and(|before| store::matches(&before, &filter)),
-                Err(why) => return Err(self.refuse(why.into())),
-            };
+            let matched = self.matched_before(&reference, &filter).await?;
             match (matched, matches_now == Some(true)) {
                 (false, true) => count += 1,
                 (true, false) => count = count.saturating_sub(1),
@@ -376,18 +404,15 @@ impl HostCalls for StepHost {
             .templates()
             .render(&mail.template, &locale, &values)
             .map_err(|why| HostError::new(Code::Permanent, why.to_string()))?;
-        let effect = Effect {
-            template: Some(mail.template),
-            recipient: to.reference.clone(),
-            body: EffectBody {
-                to_name: name,
-                to_address: address,
-                subject: rendered.subject,
-                text: rendered.text,
-                html: Some(rendered.html),
-            },
+        let letter = Letter {
+            to_name: name,
+            to_address: address,
+            subject: rendered.subject,
+            text: rendered.text,
+            html: Some(rendered.html),
         };
-        Ok(Receipt::Queued(self.queue(effect).await?))
+        let template = Some(mail.template);
+        Ok(Receipt::Queued(self.queue(EffectKind::Mail, template, to.reference, &letter).await?))
     }
 
     async fn notify(&mut self, notice: Notice) -> Result<Receipt, HostError> {
@@ -406,22 +431,14 @@ impl HostCalls for StepHost {
             text.push_str(&format!("\n\n{}", about.reference));
         }
         let subject: String = notice.text.lines().next().unwrap_or_default().chars().take(120).collect();
-        let effect = Effect {
-            template: None,
-            recipient: to.reference.clone(),
-            body: EffectBody {
-                to_name: to.field("name").as_text().unwrap_or_default().to_owned(),
-                to_address: address,
-                subject,
-                text,
-                html: None,
-            },
+        let letter = Letter {
+            to_name: to.field("name").as_text().unwrap_or_default().to_owned(),
+            to_address: address,
+            subject,
+            text,
+            html: None,
         };
-        // A notice to a colleague knows no quiet hours and counts for no cap.
-        let (send_in, cap) = (self.scope.send_in.take(), self.scope.hold_above.take());
-        let queued = self.queue(effect).await;
-        (self.scope.send_in, self.scope.hold_above) = (send_in, cap);
-        Ok(Receipt::Queued(queued?))
+        Ok(Receipt::Queued(self.queue(EffectKind::Notice, None, to.reference, &letter).await?))
     }
 
     async fn emit(&mut self, event: EventRequest) -> Result<(), HostError> {
@@ -456,15 +473,14 @@ impl HostCalls for StepHost {
                 format!("the state `{}` has revision {present}, not {expected}", put.key),
             ));
         }
-        let stored = store::StatePut {
+        let stored = Remembered {
             plugin: self.scope.plugin.clone(),
             key: put.key,
             value: put.value,
-            // What was read in this call must still be so at the commit.
-            if_revision: Some(present),
-            expires_at: put.ttl_ms.and_then(|ttl| i64::try_from(ttl).ok()).and_then(|ttl| {
-                self.scope.now.checked_add(std::time::Duration::from_millis(ttl.unsigned_abs())).ok()
-            }),
+            if_revision: present,
+            expires_at: put
+                .ttl_ms
+                .map(|ttl| runner::later(self.scope.now, std::time::Duration::from_millis(ttl))),
         };
         self.changes.put_state(stored, present + 1);
         Ok(present + 1)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use relata_model::{
     FieldError, Fields, ObjectDefinition, Reference, TimeZone, Value, text,
 };
-use relata_store::{Cause, Target, Write, WriteError};
+use relata_store::{Cause, Condition, Query, RecordError, Write};
 use serde::Serialize;
 
 use crate::{App, AppError, fresh};
@@ -112,6 +112,7 @@ impl App {
         let mut rows = Vec::new();
         let mut rejected = Vec::new();
         let mut read = 0;
+        let mut lines = Lines { byte: 0, line: 1 };
         for record in reader.byte_records() {
             let record = match record {
                 Ok(record) => record,
@@ -120,7 +121,7 @@ impl App {
                     return Err(AppError::wrong(format!("line {line} does not read: {why}")));
                 }
             };
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = record.position().map_or(0, |position| lines.at(csv, position.byte()));
             if record.iter().all(|cell| cell.trim_ascii().is_empty()) {
                 continue;
             }
@@ -140,9 +141,8 @@ impl App {
         rows: Vec<Row>,
     ) -> Result<ImportReport, AppError> {
         let now = self.now();
-        let store = self.store().clone();
-        let reads = store.clone();
-        store
+        let cause = Cause::outside("import");
+        self.store()
             .write(move |tx| {
                 Box::pin(async move {
                     let mut report = ImportReport::default();
@@ -153,31 +153,32 @@ impl App {
                             else {
                                 continue;
                             };
-                            found = reads.record_find_in(tx, &definition.name, field, value).await?;
+                            let same = vec![Condition::equal(field, value.clone())];
+                            let query = Query { limit: 1, ..Query::new(&definition.name, same) };
+                            let page = tx.record_query(&query).await?;
+                            found = page.records.into_iter().next().map(|record| record.reference);
                             if found.is_some() {
                                 break;
                             }
                         }
                         let created = found.is_none();
-                        let target = match found {
+                        let write = match found {
                             Some(reference) => {
-                                Target::Update { reference, fields: row.fields, if_revision: None }
+                                Write::Update { reference, fields: row.fields, if_revision: None }
                             }
-                            None => Target::New {
+                            None => Write::Create {
                                 object: definition.name.clone(),
                                 id: fresh::record_id(now),
                                 fields: row.fields,
                             },
                         };
-                        let write =
-                            Write { target, cause: Cause::person("import"), fresh: fresh::uuids(now, 4), now };
-                        match reads.record_write_in(tx, write).await {
+                        match tx.record_write(write, &cause, &mut fresh::source(now), now).await {
                             Ok(_) if created => report.created += 1,
                             Ok(written) => {
                                 report.updated += 1;
                                 report.unchanged += usize::from(!written.changed);
                             }
-                            Err(WriteError::Invalid(wrong)) => {
+                            Err(RecordError::Invalid(wrong)) => {
                                 let first = wrong.into_iter().next().unwrap_or_else(|| {
                                     FieldError::new(&definition.name, "was refused")
                                 });
@@ -187,7 +188,7 @@ impl App {
                                     why: first.why,
                                 });
                             }
-                            Err(WriteError::Store(why)) => return Err(AppError::from(why)),
+                            Err(RecordError::Store(why)) => return Err(AppError::from(why)),
                             Err(other) => report.rejected.push(RejectedLine {
                                 line: row.line,
                                 field: definition.name.clone(),
@@ -217,6 +218,29 @@ impl App {
             "{} has no field `{name}`; {hint}",
             text::with_article(&definition.name)
         )))
+    }
+}
+
+/// Counts lines as an editor does. (The csv crate's own count is one short in
+/// files with CRLF.)
+struct Lines {
+    byte: usize,
+    line: u64,
+}
+
+impl Lines {
+    /// The line on which the record that the reader found at `byte` begins;
+    /// asked in ascending order.
+    fn at(&mut self, csv: &[u8], byte: u64) -> u64 {
+        let mut end = usize::try_from(byte).unwrap_or(csv.len()).min(csv.len());
+        // The reader's position may stand on the end of the line before.
+        while csv.get(end).is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
+            end += 1;
+        }
+        let passed = csv[self.byte..end].iter().filter(|byte| **byte == b'\n').count();
+        self.line += passed as u64;
+        self.byte = end;
+        self.line
     }
 }
 

@@ -134,7 +134,8 @@ impl App {
         let mail = MailOut::new(&config.mail.rooted_at(directory.root()))
             .map_err(|why| AppError::wrong(format!("relata.toml, [mail]: {why}")))?;
         let clock = if config.rehearsal {
-            let shown = store.setting_get(CLOCK).await?.and_then(|text| text.parse().ok());
+            let shown = store.setting_get(CLOCK).await?;
+            let shown = shown.and_then(|text| text.as_str().and_then(|text| text.parse().ok()));
             Clock::manual(shown.unwrap_or(Timestamp::UNIX_EPOCH))
         } else {
             Clock::Real
@@ -237,8 +238,21 @@ impl App {
     }
 
     async fn set_clock(&self, at: Timestamp) -> Result<(), AppError> {
+        self.put_setting_time(CLOCK, at).await?;
         self.inner.clock.set(at);
-        self.inner.store.setting_put(CLOCK, &at.to_string()).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn setting_time(&self, name: &str) -> Result<Option<Timestamp>, AppError> {
+        let stored = self.store().setting_get(name).await?;
+        Ok(stored.and_then(|text| text.as_str().and_then(|text| text.parse().ok())))
+    }
+
+    pub(crate) async fn put_setting_time(&self, name: &'static str, at: Timestamp) -> Result<(), AppError> {
+        let text = serde_json::Value::String(at.to_string());
+        self.store()
+            .write(move |tx| Box::pin(async move { tx.setting_put(name, &text).await }))
+            .await?;
         Ok(())
     }
 }

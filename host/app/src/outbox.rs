@@ -4,8 +4,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use relata_channels::{Mail, MailError, Mailbox};
-use relata_model::{Timestamp, Value};
-use relata_store::{Cause, OutboxRow, Settled, Target, Write};
+use relata_model::{EffectId, Timestamp, Value};
+use relata_store::{Cause, Delivery, Effect, EffectKind, Write};
+use serde::{Deserialize, Serialize};
 
 use crate::{App, AppError, fresh, runner::later};
 
@@ -15,64 +16,84 @@ const BATCH: u32 = 32;
 /// How often an effect is tried before it is given up as failed.
 const MOST_ATTEMPTS: u32 = 10;
 
+/// What an effect's row holds: the mail as it will go out. What was promised
+/// is what is sent, also if the template changes meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Letter {
+    pub(crate) to_name: String,
+    pub(crate) to_address: String,
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) html: Option<String>,
+}
+
+impl Letter {
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
 impl App {
     /// Delivers the effects that are due. Answers how many were tried.
     pub(crate) async fn deliver(&self) -> Result<usize, AppError> {
         let effects = self.store().outbox_claim(self.now(), BATCH).await?;
         let count = effects.len();
-        let sending = effects.into_iter().map(|effect| async move {
-            let mail = Mail {
-                effect_id: effect.effect_id.to_string(),
-                to: Mailbox {
-                    name: effect.effect.body.to_name.clone(),
-                    address: effect.effect.body.to_address.clone(),
-                },
-                subject: effect.effect.body.subject.clone(),
-                text: effect.effect.body.text.clone(),
-                html: effect.effect.body.html.clone(),
-                date_ms: effect.created_at.as_millisecond(),
-            };
-            let sent = self.inner.mail.send(&mail).await;
-            self.settle_effect(effect, sent).await
-        });
+        let sending = effects.into_iter().map(|effect| self.deliver_one(effect));
         for settled in futures::future::join_all(sending).await {
             settled?;
         }
         Ok(count)
     }
 
+    async fn deliver_one(&self, effect: Effect) -> Result<(), AppError> {
+        let letter: Letter = serde_json::from_value(effect.body.clone())
+            .map_err(|why| AppError::Fault(format!("the effect {} does not read: {why}", effect.id)))?;
+        let mail = Mail {
+            effect_id: effect.id.to_string(),
+            to: Mailbox { name: Some(letter.to_name), address: letter.to_address },
+            subject: letter.subject.clone(),
+            text: letter.text,
+            html: letter.html,
+            date_ms: effect.created_at.as_millisecond(),
+        };
+        let sent = self.inner.mail.send(&mail).await;
+        self.settle_effect(effect, &letter.subject, sent).await
+    }
+
     async fn settle_effect(
         &self,
-        effect: OutboxRow,
+        effect: Effect,
+        subject: &str,
         sent: Result<relata_channels::Receipt, MailError>,
     ) -> Result<(), AppError> {
         let now = self.now();
-        let settled = match sent {
-            Ok(receipt) => Settled::Sent { receipt: receipt.to_string() },
-            Err(why) if why.is_unknown() => Settled::Unknown { why: why.to_string() },
+        let delivery = match sent {
+            Ok(receipt) => Delivery::Sent { receipt: Some(receipt.to_string()) },
+            Err(why) if why.is_unknown() => Delivery::Unknown { why: why.to_string() },
             Err(why) if why.is_transient() && effect.attempts < MOST_ATTEMPTS => {
-                Settled::Again { at: later(now, pause(effect.attempts)), why: why.to_string() }
+                Delivery::Again { at: later(now, pause(effect.attempts)), why: why.to_string() }
             }
-            Err(why) => Settled::Failed { why: why.to_string() },
+            Err(why) => Delivery::Failed { why: why.to_string() },
         };
-        match &settled {
-            Settled::Failed { why } | Settled::Unknown { why } => {
-                tracing::warn!(effect.id = %effect.effect_id, error = %why, "an effect was not delivered; see `relata outbox`");
-            }
-            Settled::Sent { .. } | Settled::Again { .. } => {}
+        if let Delivery::Failed { why } | Delivery::Unknown { why } = &delivery {
+            tracing::warn!(effect.id = %effect.id, error = %why, "an effect was not delivered; see `relata outbox`");
         }
-        let timeline = match &settled {
-            Settled::Sent { .. } => Some(self.sent_interaction(&effect, now)),
+        let timeline = match &delivery {
+            Delivery::Sent { .. } => sent_interaction(&effect, subject, now),
             _ => None,
         };
-        let store = self.store().clone();
-        let effect_id = effect.effect_id;
+        let cause = Cause {
+            actor: "outbox".to_owned(),
+            run: effect.run,
+            workflow: effect.workflow.clone(),
+            depth: 1,
+        };
         self.store()
             .write(move |tx| {
                 Box::pin(async move {
-                    store.outbox_settle_in(tx, effect_id, effect.attempts, settled, now).await?;
-                    if let Some(write) = timeline {
-                        store.record_write_in(tx, write).await?;
+                    let settled = tx.outbox_settle(effect.id, effect.attempts, &delivery, now).await?;
+                    if let Some(write) = timeline.filter(|_| settled) {
+                        tx.record_write(write, &cause, &mut fresh::source(now), now).await?;
                     }
                     Ok::<_, AppError>(())
                 })
@@ -80,32 +101,45 @@ impl App {
             .await
     }
 
-    /// The line on the recipient's timeline.
-    fn sent_interaction(&self, effect: &OutboxRow, now: Timestamp) -> Write {
-        let kind = if effect.effect.template.is_some() { "mail_sent" } else { "notice" };
-        let mut fields = BTreeMap::from([
-            ("external_id".to_owned(), Value::Text(effect.effect_id.to_string())),
-            ("about".to_owned(), Value::Reference(effect.effect.recipient.clone())),
-            ("kind".to_owned(), Value::Text(kind.to_owned())),
-            ("summary".to_owned(), Value::Text(effect.effect.body.subject.chars().take(500).collect())),
-            ("mail".to_owned(), Value::Text(effect.effect_id.to_string())),
-            ("happened_at".to_owned(), Value::Time(now)),
-        ]);
-        if let Some(template) = &effect.effect.template {
-            fields.insert("template".to_owned(), Value::Text(template.clone()));
+    /// Lets an effect go out that is held or whose outcome is unknown.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] where it is neither.
+    pub async fn release_effect(&self, id: EffectId) -> Result<(), AppError> {
+        let now = self.now();
+        let released = self
+            .store()
+            .write(move |tx| Box::pin(async move { tx.outbox_resume(id, now).await }))
+            .await?;
+        if !released {
+            return Err(AppError::wrong(format!(
+                "{id} is not held, unknown or failed; `relata outbox` shows how it stands"
+            )));
         }
-        Write {
-            target: Target::New { object: "interaction".to_owned(), id: fresh::record_id(now), fields },
-            cause: Cause {
-                actor: "outbox".to_owned(),
-                run: effect.run,
-                workflow: Some(effect.workflow.clone()),
-                depth: 1,
-            },
-            fresh: fresh::uuids(now, 4),
-            now,
-        }
+        self.wake();
+        Ok(())
     }
+}
+
+/// The line on the recipient's timeline.
+fn sent_interaction(effect: &Effect, subject: &str, now: Timestamp) -> Option<Write> {
+    let kind = match effect.kind {
+        EffectKind::Mail => "mail_sent",
+        EffectKind::Notice => "notice",
+    };
+    let mut fields = BTreeMap::from([
+        ("external_id".to_owned(), Value::Text(effect.id.to_string())),
+        ("about".to_owned(), Value::Reference(effect.recipient.clone()?)),
+        ("kind".to_owned(), Value::Text(kind.to_owned())),
+        ("summary".to_owned(), Value::Text(subject.chars().take(500).collect())),
+        ("mail".to_owned(), Value::Text(effect.id.to_string())),
+        ("happened_at".to_owned(), Value::Time(now)),
+    ]);
+    if let Some(template) = &effect.template {
+        fields.insert("template".to_owned(), Value::Text(template.clone()));
+    }
+    Some(Write::Create { object: "interaction".to_owned(), id: fresh::record_id(now), fields })
 }
 
 /// 5 s, 10 s, 20 s … at most an hour.

@@ -1,29 +1,48 @@
-//! The plugins of this host: those built in, loaded into the sandbox.
+//! The plugins of this host: those built in, and those that lie in the data
+//! directory, loaded into the sandbox.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use relata_sandbox::{
-    CallError, CallReport, CallRequest, Plugin, PluginManifest, Sandbox, SandboxConfig, contract,
+    CallRequest, Called, Plugin, PluginManifest, Sandbox, SandboxConfig,
 };
 use relata_workflow::ActionSignature;
 
-use crate::{App, AppError, host::StepHost};
+use crate::{App, AppError, ConfigError, host::StepHost};
 
 /// The plugins of a host, by name.
 #[derive(Debug)]
 pub struct Plugins {
+    sandbox: Sandbox,
     plugins: BTreeMap<String, Plugin>,
 }
 
+/// The folder of a data directory in which the company's own plugins lie:
+/// `plugins/NAME/plugin.toml` and `plugins/NAME/component.wasm`.
+const OWN: &str = "plugins";
+
 impl App {
-    /// The plugins, loaded at the first use.
+    /// The plugins, loaded at the first use: those built in, and those that
+    /// lie in the data directory's `plugins/`.
     ///
     /// # Errors
     ///
-    /// [`AppError::Sandbox`] names the plugin that does not load.
+    /// [`AppError`] names the plugin that does not load.
     pub async fn plugins(&self) -> Result<&Plugins, AppError> {
         let cache = self.directory().cache();
-        self.inner.plugins.get_or_try_init(|| Plugins::load(Some(&cache))).await
+        let own = self.directory().root().join(OWN);
+        self.inner
+            .plugins
+            .get_or_try_init(|| async {
+                let mut plugins = Plugins::load(Some(&cache)).await?;
+                plugins.add_folder(&own).await?;
+                Ok(plugins)
+            })
+            .await
     }
 }
 
@@ -35,7 +54,7 @@ impl Plugins {
     /// [`AppError::Sandbox`] names the plugin that does not load.
     pub async fn load(cache: Option<&Path>) -> Result<Self, AppError> {
         let sandbox = Sandbox::new(SandboxConfig {
-            cache: cache.map(Path::to_owned),
+            cache_dir: cache.map(Path::to_owned),
             ..SandboxConfig::default()
         })?;
         let mut plugins = BTreeMap::new();
@@ -44,18 +63,43 @@ impl Plugins {
             let plugin = sandbox.load(manifest, bundled.component).await?;
             plugins.insert(plugin.name().to_owned(), plugin);
         }
-        Ok(Self { plugins })
+        Ok(Self { sandbox, plugins })
     }
 
-    /// Adds a plugin to those that are there; for trying one out, and tests.
+    /// Adds a plugin to those that are there.
     ///
     /// # Errors
     ///
-    /// [`AppError::Sandbox`] where it does not load.
-    pub async fn add(&mut self, manifest: &str, component: &[u8]) -> Result<(), AppError> {
-        let sandbox = Sandbox::new(SandboxConfig::default())?;
-        let plugin = sandbox.load(PluginManifest::parse(manifest)?, component).await?;
+    /// [`AppError`] where it does not load, or there is one of its name.
+    pub async fn add(&mut self, manifest: &str, component: Vec<u8>) -> Result<(), AppError> {
+        let manifest = PluginManifest::parse(manifest)?;
+        if self.plugins.contains_key(&manifest.name) {
+            return Err(AppError::wrong(format!(
+                "there is a plugin `{}` already; give this one another name in its plugin.toml",
+                manifest.name
+            )));
+        }
+        let plugin = self.sandbox.load(manifest, component).await?;
         self.plugins.insert(plugin.name().to_owned(), plugin);
+        Ok(())
+    }
+
+    /// Adds the plugins of a folder, each in a folder of its own. Whoever puts
+    /// one there grants what its plugin.toml asks for.
+    async fn add_folder(&mut self, folder: &Path) -> Result<(), AppError> {
+        let mut packages: Vec<PathBuf> = match fs::read_dir(folder) {
+            Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()).collect(),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(why) => return Err(unreadable(folder, why)),
+        };
+        packages.retain(|package| package.is_dir());
+        packages.sort();
+        for package in packages {
+            let (manifest, component) = (package.join("plugin.toml"), package.join("component.wasm"));
+            let manifest = fs::read_to_string(&manifest).map_err(|why| unreadable(&manifest, why))?;
+            let component = fs::read(&component).map_err(|why| unreadable(&component, why))?;
+            self.add(&manifest, component).await?;
+        }
         Ok(())
     }
 
@@ -101,9 +145,13 @@ impl Plugins {
     pub(crate) async fn call(
         &self,
         plugin: &Plugin,
-        request: CallRequest,
+        request: CallRequest<'_>,
         host: StepHost,
-    ) -> (Result<contract::Outcome, CallError>, CallReport, StepHost) {
+    ) -> Called<StepHost> {
         plugin.call(request, host).await
     }
+}
+
+fn unreadable(file: &Path, why: io::Error) -> AppError {
+    ConfigError::Io { doing: "read", file: file.to_owned(), why }.into()
 }

@@ -2,7 +2,7 @@
 //! line and an import comes through here.
 
 use relata_model::{Fields, Record, Reference, Value, seed};
-use relata_store::{Cause, Order, Query, Target, Write, Written};
+use relata_store::{Cause, Query, Write, Written};
 use relata_workflow::Facts;
 
 use crate::{App, AppError, fresh};
@@ -16,9 +16,6 @@ pub struct Assignment {
     pub written: String,
 }
 
-/// How many records are read at once.
-const PAGE: u32 = 500;
-
 impl App {
     /// Creates a record.
     ///
@@ -27,8 +24,8 @@ impl App {
     /// [`AppError`] with every field that is wrong.
     pub async fn create_record(&self, object: &str, fields: Fields, actor: &str) -> Result<Record, AppError> {
         let now = self.now();
-        let target = Target::New { object: self.object(object)?.name.clone(), id: fresh::record_id(now), fields };
-        Ok(self.write_record(target, actor).await?.record)
+        let write = Write::Create { object: self.object(object)?.name.clone(), id: fresh::record_id(now), fields };
+        Ok(self.write_record(write, actor).await?.record)
     }
 
     /// Sets fields of a record, and leaves the others.
@@ -43,8 +40,8 @@ impl App {
         actor: &str,
     ) -> Result<Written, AppError> {
         self.object(&reference.object)?;
-        let target = Target::Update { reference: reference.clone(), fields, if_revision: None };
-        self.write_record(target, actor).await
+        let write = Write::Update { reference: reference.clone(), fields, if_revision: None };
+        self.write_record(write, actor).await
     }
 
     /// Reads `FIELD=VALUE` pairs as fields of an object.
@@ -67,14 +64,15 @@ impl App {
         Ok(fields)
     }
 
-    async fn write_record(&self, target: Target, actor: &str) -> Result<Written, AppError> {
+    async fn write_record(&self, write: Write, actor: &str) -> Result<Written, AppError> {
         let now = self.now();
-        let write = Write { target, cause: Cause::person(actor), fresh: fresh::uuids(now, 4), now };
-        let store = self.store().clone();
+        let cause = Cause::outside(actor);
         let written = self
             .store()
             .write(move |tx| {
-                Box::pin(async move { Ok::<_, AppError>(store.record_write_in(tx, write).await?) })
+                Box::pin(async move {
+                    Ok::<_, AppError>(tx.record_write(write, &cause, &mut fresh::source(now), now).await?)
+                })
             })
             .await?;
         self.wake();
@@ -119,21 +117,12 @@ impl App {
             None => None,
         };
         let mut facts = Facts { zone: self.zone(), ..Facts::default() };
-        let mut query = Query {
-            object: object.to_owned(),
-            filter: Vec::new(),
-            order: Order::Age,
-            after: None,
-            limit: PAGE,
-        };
+        let mut query = Query::new(object, Vec::new());
         let mut found = Vec::new();
         loop {
             let page = self.store().record_query(&query).await?;
-            query.after = page
-                .last()
-                .filter(|_| page.len() == PAGE as usize)
-                .map(|last| last.reference.key.clone());
-            for record in page {
+            query.after = page.next;
+            for record in page.records {
                 let wanted = match &formula {
                     Some(formula) => self.holds(formula, &record, &mut facts).await?,
                     None => true,

@@ -2,21 +2,19 @@
 //! calls the action in its sandbox, and commits the step with everything it
 //! wrote. One call of an action, one commit.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use relata_engine::{
-    ActionOutcome, Call, Due, Event, Input, Outcome, Returned, Run, Status, StepFailure, decide, due,
+    ActionOutcome, Call, Due, Event, Input, Returned, Run, StepFailure, decide, due,
     watches,
 };
 use relata_model::{EventId, RunId, Timestamp};
-use relata_sandbox::{CallError, CallReport, CallRequest, contract};
-use relata_store::{
-    Cap, Cause, Claimed, LogRow, RunCommit, StoreError, WriteError,
-};
+use relata_sandbox::{CallError, CallReport, CallRequest, Called, contract};
+use relata_store::{Cause, Claimed, Committed, LogRow, RecordError, RunCommit, StoreError};
 use relata_workflow::{Definition, Facts, StepKind};
 use tokio::task::JoinSet;
 
-use crate::{App, AppError, change_set::ChangeSet, host::{StepHost, StepScope}};
+use crate::{App, AppError, change_set::ChangeSet, host::{Cap, StepHost, StepScope}};
 
 /// How long a claimed run is this host's. Longer than any call may take, so
 /// that the lease is not the step's time-out.
@@ -31,7 +29,7 @@ const SIDE_BY_SIDE: usize = 16;
 const MOST_CRASHES: u32 = 5;
 
 /// What a call of an action came to.
-struct Called {
+struct Answered {
     returned: Returned,
     changes: ChangeSet,
     report: Option<CallReport>,
@@ -41,7 +39,8 @@ struct Called {
 struct Held {
     definition: Arc<Definition>,
     run: Run,
-    epoch: i64,
+    epoch: u64,
+    lease_until: Timestamp,
     /// The run's sequence as the database has it.
     committed: u64,
     log: Vec<LogRow>,
@@ -73,7 +72,7 @@ impl App {
             match moving.join_next().await {
                 None => break,
                 Some(Ok((_, Ok(())))) => {}
-                Some(Ok((run, Err(AppError::Store(StoreError::Fenced))))) => {
+                Some(Ok((run, Err(AppError::Store(StoreError::Fenced { .. }))))) => {
                     // Somebody else has it now; what was done here is gone.
                     tracing::info!(run.id = %run, "a run was taken over by another host");
                 }
@@ -98,83 +97,80 @@ impl App {
             committed: claim.run.seq,
             run: claim.run,
             epoch: claim.epoch,
+            lease_until: claim.lease_until,
             definition,
             log: Vec::new(),
             consumed: Vec::new(),
         };
-        let mut inputs: VecDeque<Input> = VecDeque::new();
-        if let Some(why) = claim.cancel {
-            inputs.push_back(Input::Cancel { why });
-        }
-        for happening in claim.inbox {
-            held.consumed.push(happening.id);
-            inputs.push_back(Input::Happened(happening));
-        }
-        inputs.push_back(Input::Wake);
+        let mut came = Committed { inbox: claim.inbox, cancel: claim.cancel };
         if claim.crash_count > MOST_CRASHES {
-            inputs.push_front(Input::Cancel {
-                why: format!("it brought its host down {MOST_CRASHES} times in a row"),
-            });
-        }
-        let mut facts = Facts { zone: self.zone(), ..Facts::default() };
-        while let Some(input) = inputs.pop_front() {
-            self.advance(&mut held, input, &mut facts, None, None).await?;
+            came.cancel = Some(format!("it brought its host down {MOST_CRASHES} times in a row"));
         }
         loop {
-            match self.owed(&held, &mut facts, None).await? {
-                Due::Decide => self.advance(&mut held, Input::Wake, &mut facts, None, None).await?,
-                Due::Ended(_) => return self.commit(&mut held, None, ChangeSet::default(), false).await,
-                Due::Sleep { until } => {
-                    return self.commit(&mut held, until, ChangeSet::default(), false).await;
-                }
-                Due::Call(call) => {
-                    // What was decided is safe before the call begins.
-                    if !held.log.is_empty() {
-                        self.commit(&mut held, None, ChangeSet::default(), true).await?;
-                    } else {
-                        self.renew(&held).await?;
-                    }
-                    // The lane is held until the commit.
-                    let _lane = match &call.exclusive {
-                        Some(key) => Some(self.inner.lanes.enter(key).await),
-                        None => None,
-                    };
-                    facts = Facts { zone: self.zone(), ..Facts::default() };
-                    if !self.call_and_commit(&mut held, call, &mut facts).await? {
-                        return Ok(());
-                    }
-                }
+            let mut facts = self.no_facts();
+            self.take_in(&mut held, came, &mut facts).await?;
+            let (until, call) = self.settle_owed(&mut held, &mut facts, None).await?;
+            let Some(call) = call else {
+                self.commit(&mut held, until, ChangeSet::default(), false).await?;
+                return Ok(());
+            };
+            self.renew(&mut held).await?;
+            // The lane is held until the commit; who waited for it may have
+            // been told something meanwhile, but not lost the run.
+            let _lane = match &call.exclusive {
+                Some(key) => Some(self.inner.lanes.enter(key).await),
+                None => None,
+            };
+            match self.call_and_commit(&mut held, &call).await? {
+                Some(more) => came = more,
+                None => return Ok(()),
             }
         }
     }
 
-    /// Calls the action and commits what came of it. Answers whether the run
-    /// has more to do at once.
+    /// Gives the run what it was told, then wakes it.
+    async fn take_in(
+        &self,
+        held: &mut Held,
+        came: Committed,
+        facts: &mut Facts,
+    ) -> Result<(), AppError> {
+        if let Some(why) = came.cancel {
+            self.advance(held, Input::Cancel { why }, facts, None, None).await?;
+        }
+        for happening in came.inbox {
+            held.consumed.push(happening.id);
+            if !held.run.has_ended() {
+                self.advance(held, Input::Happened(happening), facts, None, None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls the action and commits what came of it. Answers what came for
+    /// the run meanwhile, where it has more to do at once.
     async fn call_and_commit(
         &self,
         held: &mut Held,
-        call: Call,
-        facts: &mut Facts,
-    ) -> Result<bool, AppError> {
-        let called = self.call(held, &call).await?;
+        call: &Call,
+    ) -> Result<Option<Committed>, AppError> {
+        let Answered { returned, changes, report } = self.call(held, call).await?;
         let before = held.run.clone();
         let logged = held.log.len();
-        let input = Input::Returned(called.returned);
-        self.advance(held, input, facts, Some(&called.changes), Some((&call, called.report.as_ref())))
-            .await?;
-        let (until, more) = self.settle_owed(held, facts, Some(&called.changes)).await?;
-        match self.commit(held, until, called.changes, more).await {
-            Ok(()) => Ok(more),
-            Err(AppError::Write(refused)) => {
+        let report = report.as_ref();
+        let (until, next) = self.answer(held, returned, call, report, Some(&changes)).await?;
+        match self.commit(held, until, changes, next).await {
+            Err(AppError::Record(refused)) if !matches!(refused, RecordError::Store(_)) => {
                 // The records said no at the last moment (somebody changed
                 // them meanwhile): the step has failed, and nothing of what
                 // it wrote remains.
                 held.run = before;
                 held.log.truncate(logged);
+                let conflict = matches!(refused, RecordError::Conflict { .. });
                 let failure = StepFailure {
-                    code: if matches!(refused, WriteError::Conflict { .. }) { "conflict" } else { "invalid" }.to_owned(),
+                    code: if conflict { "conflict" } else { "invalid" }.to_owned(),
                     message: format!("{}: what it wrote was refused: {refused}", call.action),
-                    permanent: !matches!(refused, WriteError::Conflict { .. }),
+                    permanent: !conflict,
                     retry_after_ms: None,
                 };
                 let returned = Returned {
@@ -183,31 +179,44 @@ impl App {
                     attempt: call.attempt,
                     result: Err(failure),
                 };
-                *facts = Facts { zone: self.zone(), ..Facts::default() };
-                let logged_call = Some((&call, called.report.as_ref()));
-                self.advance(held, Input::Returned(returned), facts, None, logged_call).await?;
-                let (until, more) = self.settle_owed(held, facts, None).await?;
-                self.commit(held, until, ChangeSet::default(), more).await?;
-                Ok(more)
+                let (until, next) = self.answer(held, returned, call, report, None).await?;
+                self.commit(held, until, ChangeSet::default(), next).await
             }
-            Err(other) => Err(other),
+            other => other,
         }
     }
 
+    /// What an answer means for the run: until when it sleeps, and whether it
+    /// has a call to make at once.
+    async fn answer(
+        &self,
+        held: &mut Held,
+        returned: Returned,
+        call: &Call,
+        report: Option<&CallReport>,
+        written: Option<&ChangeSet>,
+    ) -> Result<(Option<Timestamp>, bool), AppError> {
+        let mut facts = self.no_facts();
+        let input = Input::Returned(returned);
+        self.advance(held, input, &mut facts, written, Some((call, report))).await?;
+        let (until, call) = self.settle_owed(held, &mut facts, written).await?;
+        Ok((until, call.is_some()))
+    }
+
     /// Goes on through what needs nobody, and says until when the run sleeps
-    /// and whether it has a call to make at once.
+    /// or which call it has to make at once.
     async fn settle_owed(
         &self,
         held: &mut Held,
         facts: &mut Facts,
         written: Option<&ChangeSet>,
-    ) -> Result<(Option<Timestamp>, bool), AppError> {
+    ) -> Result<(Option<Timestamp>, Option<Call>), AppError> {
         loop {
             match self.owed(held, facts, written).await? {
                 Due::Decide => self.advance(held, Input::Wake, facts, written, None).await?,
-                Due::Call(_) => return Ok((None, true)),
-                Due::Sleep { until } => return Ok((until, false)),
-                Due::Ended(_) => return Ok((None, false)),
+                Due::Call(call) => return Ok((None, Some(call))),
+                Due::Sleep { until } => return Ok((until, None)),
+                Due::Ended(_) => return Ok((None, None)),
             }
         }
     }
@@ -238,19 +247,19 @@ impl App {
                 .await?
         };
         let first = held.run.seq;
-        held.log.extend(log_rows(&held.definition, &held.run, first, &events, now, call));
+        held.log.extend(log_rows(&held.definition, first, &events, now, call));
         for event in &events {
             held.run.apply(&held.definition, event);
         }
         Ok(())
     }
 
-    async fn call(&self, held: &Held, call: &Call) -> Result<Called, AppError> {
+    async fn call(&self, held: &Held, call: &Call) -> Result<Answered, AppError> {
         let StepKind::Do(step) = &held.definition.step(call.step).kind else {
             return Err(AppError::Fault(format!("{} is no action", call.path)));
         };
         let plugins = self.plugins().await?;
-        let fail = |failure| Called {
+        let fail = |failure| Answered {
             returned: Returned {
                 step: call.step,
                 iteration: call.iteration,
@@ -276,15 +285,15 @@ impl App {
             step: call.path.clone(),
             idempotency_key: call.idempotency_key.clone(),
             send_in: held.definition.send_in.clone(),
-            hold_above: held.definition.hold_above.map(|cap| Cap {
-                count: cap.count,
-                since_ms: i64::from(cap.hours) * 3_600_000,
-            }),
+            hold_above: held
+                .definition
+                .hold_above
+                .map(|cap| Cap { count: cap.count, hours: cap.hours }),
             now,
         };
         let request = CallRequest {
-            action: action.to_owned(),
-            input: call.input.clone(),
+            action,
+            input: &call.input,
             context: contract::Context {
                 run_id: held.run.id.to_string(),
                 step_id: call.path.clone(),
@@ -295,8 +304,9 @@ impl App {
             },
             now_ms: u64::try_from(now.as_millisecond()).unwrap_or(0),
             seed: seed(&call.idempotency_key),
+            limits: None,
         };
-        let (result, report, mut host) =
+        let Called { result, report, mut host } =
             plugins.call(plugin, request, StepHost::new(self.clone(), scope)).await;
         if let Some(fault) = host.fault.take() {
             return Err(fault);
@@ -310,7 +320,7 @@ impl App {
             ),
             Err(why) => (Err(failure(&why)), ChangeSet::default()),
         };
-        Ok(Called {
+        Ok(Answered {
             returned: Returned {
                 step: call.step,
                 iteration: call.iteration,
@@ -323,75 +333,67 @@ impl App {
     }
 
     /// One transaction: the run's state and log, guarded by its epoch and
-    /// sequence, and everything the step wrote.
+    /// sequence, and everything the step wrote. With `more`, the run stays
+    /// here, and the answer is what came for it meanwhile.
     async fn commit(
         &self,
         held: &mut Held,
         until: Option<Timestamp>,
         changes: ChangeSet,
         more: bool,
-    ) -> Result<(), AppError> {
+    ) -> Result<Option<Committed>, AppError> {
         let now = self.now();
-        let lease_until = more.then(|| later(now, LEASE));
+        let lease_until = later(now, LEASE);
         let commit = RunCommit {
             run: held.run.clone(),
             epoch: held.epoch,
             seq_before: held.committed,
-            log: std::mem::take(&mut held.log),
+            log: held.log.clone(),
             due_at: until,
             watches: watches(&held.definition, &held.run),
-            consumed: std::mem::take(&mut held.consumed),
-            keep_lease_until: lease_until,
-            now,
+            consumed: held.consumed.clone(),
+            keep_lease_until: more.then_some(lease_until),
         };
-        let counted = self.counted(held, &commit.log);
+        let counted = counted(held);
+        let run = held.run.id;
         let cause = Cause {
             actor: format!("workflow/{}", held.run.workflow),
-            run: Some(held.run.id),
+            run: Some(run),
             workflow: Some(held.run.workflow.clone()),
             depth: held.run.state.depth() + 1,
         };
         let wrote = !changes.writes.is_empty();
-        let store = self.store().clone();
-        let kept = commit.clone();
-        let result = self
+        let committed = self
             .store()
             .write(move |tx| {
                 Box::pin(async move {
-                    store.run_commit_in(tx, commit).await?;
+                    let committed = tx.run_commit(&commit, now).await?;
                     if let Some((workflow, key)) = counted {
-                        store.enrolment_count_in(tx, &workflow, &key, now).await?;
+                        tx.enrolment_count(&workflow, &key, run, now).await?;
                     }
-                    changes.commit_in(&store, tx, &cause, now).await?;
-                    Ok::<_, AppError>(())
+                    changes.commit_in(tx, &cause, now).await?;
+                    Ok::<_, AppError>(committed)
                 })
             })
-            .await;
-        if let Err(why) = result {
-            held.log = kept.log;
-            held.consumed = kept.consumed;
-            return Err(why);
-        }
+            .await?;
+        held.log.clear();
+        held.consumed.clear();
         held.committed = held.run.seq;
+        held.lease_until = lease_until;
         if wrote {
             self.wake();
         }
-        Ok(())
+        Ok(more.then_some(committed))
     }
 
-    /// Whether the step from which `again_after` counts has just ended.
-    fn counted(&self, held: &Held, log: &[LogRow]) -> Option<(String, String)> {
-        let repeat = held.definition.repeat.as_ref()?;
-        let from = repeat.counted_from.as_ref()?;
-        let key = held.run.key.clone()?;
-        log.iter()
-            .any(|row| row.name.as_ref() == Some(from) && row.error.is_none())
-            .then(|| (held.run.workflow.clone(), key))
-    }
-
-    async fn renew(&self, held: &Held) -> Result<(), AppError> {
+    /// Keeps the run, where its lease is half over.
+    async fn renew(&self, held: &mut Held) -> Result<(), AppError> {
+        if later(self.now(), LEASE / 2) < held.lease_until {
+            return Ok(());
+        }
         let until = later(self.now(), LEASE);
         self.store().run_renew(held.run.id, held.epoch, until).await?;
+        held.lease_until = until;
         Ok(())
     }
 
@@ -401,30 +403,40 @@ impl App {
     ///
     /// [`AppError::Wrong`] where there is no such run, or it has ended.
     pub async fn cancel(&self, run: RunId, why: &str) -> Result<(), AppError> {
-        match self.store().run_fetch(run).await? {
-            None => Err(AppError::wrong(format!("there is no run {run}"))),
-            Some(found) if found.run.status != Status::Active => {
-                Err(AppError::wrong(format!("{run} has ended already")))
-            }
-            Some(_) => {
-                let (why, now) = (why.to_owned(), self.now());
-                let store = self.store().clone();
-                self.store()
-                    .write(move |tx| {
-                        Box::pin(async move { store.run_cancel_in(tx, run, &why, now).await })
-                    })
-                    .await?;
-                self.wake();
-                Ok(())
-            }
+        if self.store().run_fetch(run).await?.is_none() {
+            return Err(AppError::wrong(format!("there is no run {run}")));
         }
+        let (why, now) = (why.to_owned(), self.now());
+        let asked = self
+            .store()
+            .write(move |tx| Box::pin(async move { tx.run_cancel_request(run, &why, now).await }))
+            .await?;
+        if !asked {
+            return Err(AppError::wrong(format!("{run} has ended already")));
+        }
+        self.wake();
+        Ok(())
     }
+
+    fn no_facts(&self) -> Facts {
+        Facts { zone: self.zone(), ..Facts::default() }
+    }
+}
+
+/// Whether the step from which `again_after` counts has just ended.
+fn counted(held: &Held) -> Option<(String, String)> {
+    let from = held.definition.repeat.as_ref()?.counted_from.as_ref()?;
+    let key = held.run.key.clone()?;
+    let step = held.definition.steps.iter().find(|step| step.name.as_ref() == Some(from))?;
+    held.log
+        .iter()
+        .any(|row| row.step == step.path && row.kind == "done")
+        .then(|| (held.run.workflow.clone(), key))
 }
 
 /// What the log keeps of events. `call` is the call that they answer.
 pub(crate) fn log_rows(
     definition: &Definition,
-    run: &Run,
     first: u64,
     events: &[Event],
     now: Timestamp,
@@ -438,21 +450,19 @@ pub(crate) fn log_rows(
             let answered = call.filter(|(call, _)| event.step() == Some(call.step) && event.answers_call());
             let report = answered.and_then(|(_, report)| report);
             LogRow {
-                run: run.id,
                 seq,
                 step: step.map_or_else(String::new, |step| step.path.clone()),
-                name: step.filter(|_| event.ends_step()).and_then(|step| step.name.clone()),
                 label: step.map_or_else(String::new, |step| step.label.clone()),
-                line: step.map_or(0, |step| step.line),
-                kind: event.kind().to_owned(),
                 attempt: event.attempt(),
+                kind: event.kind().to_owned(),
                 input: answered.map(|(call, _)| call.input.clone()),
                 output: event.output().map(relata_model::Value::to_json),
-                explanation: event.explanation(),
+                explanation: Some(serde_json::Value::String(event.explanation()))
+                    .filter(|explanation| explanation != ""),
                 error: event.failure().map(|failure| failure.message.clone()),
                 at: now,
-                cpu_ms: report.map_or(0, |report| report.cpu_ms),
-                wait_ms: report.map_or(0, |report| report.wait_ms),
+                cpu_us: report.map_or(0, |report| u64::from(report.cpu_ms) * 1_000),
+                wait_ms: report.map_or(0, |report| millis(report.waited)),
             }
         })
         .collect()
@@ -461,11 +471,15 @@ pub(crate) fn log_rows(
 /// A sandbox's error as the engine sees it.
 fn failure(why: &CallError) -> StepFailure {
     StepFailure {
-        code: why.code().as_str().to_owned(),
+        code: why.code().to_owned(),
         message: why.to_string(),
         permanent: !why.is_transient(),
         retry_after_ms: why.retry_after_ms().map(u64::from),
     }
+}
+
+fn millis(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A seed for the plugin's random numbers: the same for every attempt.
@@ -479,14 +493,4 @@ fn seed(idempotency_key: &str) -> u64 {
 
 pub(crate) fn later(at: Timestamp, by: std::time::Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
-}
-
-/// How an outcome is called in lists.
-pub(crate) const fn outcome_name(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done => "done",
-        Outcome::Stopped { .. } => "stopped",
-        Outcome::Failed { .. } => "failed",
-        Outcome::Cancelled { .. } => "cancelled",
-    }
 }

@@ -1,7 +1,7 @@
 //! Schedules: a fixed grid of nominal times, each of which fires once.
 
 use relata_model::Timestamp;
-use relata_store::{FireOutcome, ScheduleFire};
+use relata_store::Fire;
 use relata_workflow::{IfMissed, Trigger, next_fire};
 
 use crate::{App, AppError};
@@ -30,32 +30,44 @@ impl App {
                 continue;
             };
             let mut nominal = Vec::new();
-            let mut next = Some(due.next_at);
+            let mut next = due.next_at;
             while let Some(at) = next.filter(|at| *at <= now && nominal.len() < MOST_MISSED) {
                 nominal.push(at);
                 next = next_fire(schedule, at);
             }
-            let last = nominal.len().saturating_sub(1);
+            let Some(latest) = nominal.last().copied() else { continue };
             let mut fires = Vec::new();
-            for (number, at) in nominal.into_iter().enumerate() {
-                let missed = late(at, now);
-                let runs = match schedule.if_missed {
-                    _ if !missed => true,
-                    IfMissed::All => true,
-                    IfMissed::Once => number == last,
-                    IfMissed::Skip => false,
-                };
-                let outcome = if runs {
-                    FireOutcome::Start(Box::new(self.scheduled(&definition, &digest, now)))
-                } else {
-                    FireOutcome::Missed {
-                        reason: format!("the fire of {at} was missed, and if_missed is {}", if schedule.if_missed == IfMissed::Skip { "skip" } else { "once" }),
-                    }
-                };
-                fires.push(ScheduleFire { nominal_at: at, outcome });
+            for at in nominal {
+                let runs = !late(at, now)
+                    || match schedule.if_missed {
+                        IfMissed::All => true,
+                        IfMissed::Once => at == latest,
+                        IfMissed::Skip => false,
+                    };
+                fires.push((at, runs.then(|| self.scheduled(&definition, &digest, now))));
             }
             fired += fires.len();
-            self.store().schedule_fire(&due.workflow, due.trigger, fires, next, now).await?;
+            let (workflow, trigger) = (due.workflow, due.trigger);
+            self.store()
+                .write(move |tx| {
+                    Box::pin(async move {
+                        for (at, new) in fires {
+                            let fire = match &new {
+                                Some(new) => Fire::Fired { run: Some(new.run.id) },
+                                None => Fire::Missed { reason: "the host was away, and if_missed lets it go".to_owned() },
+                            };
+                            // The nominal time is the key: whoever comes
+                            // second starts nothing.
+                            if tx.schedule_fire(&workflow, trigger, at, &fire, now).await?
+                                && let Some(new) = new
+                            {
+                                tx.run_insert(&new).await?;
+                            }
+                        }
+                        tx.schedule_advance(&workflow, trigger, latest, next).await
+                    })
+                })
+                .await?;
         }
         Ok(fired)
     }

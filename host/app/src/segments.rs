@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use relata_engine::Halt;
+use relata_engine::{Halt, HappeningKind};
 use relata_model::{Record, Reference, Timestamp, Value};
-use relata_store::{Cause, Condition, NewEvent, Operator, Order, Query, Target, Write};
+use relata_store::{Cause, Condition, NewEvent, Query, Write};
 use relata_workflow::{
     Facts, Need,
     formula::{EvaluationError, Formula, Scope},
@@ -38,9 +38,6 @@ struct Segment {
     /// The rule over the source; none where members are put there by hand.
     rule: Option<Arc<Formula>>,
 }
-
-/// How many records are read at once.
-const PAGE: u32 = 500;
 
 impl App {
     async fn segment(&self, key: &str) -> Result<Segment, AppError> {
@@ -134,7 +131,7 @@ impl App {
 
     async fn belongs(&self, segment: &Segment, member: &Reference) -> Result<bool, AppError> {
         let Some(rule) = &segment.rule else {
-            let listed = self.store().record_count("segment_member", membership(segment, member)).await?;
+            let listed = self.store().record_count("segment_member", &membership(segment, member)).await?;
             return Ok(listed > 0);
         };
         let mut facts = Facts::default();
@@ -144,35 +141,19 @@ impl App {
                 None => Ok(false),
             };
         };
-        let filter = vec![Condition {
-            field: via.clone(),
-            operator: Operator::Equal,
-            value: Value::Reference(member.clone()),
-        }];
-        let mut query = Query { filter, ..self.all(&segment.source) };
+        let filter = vec![Condition::equal(via, Value::Reference(member.clone()))];
+        let mut query = Query::new(&segment.source, filter);
         loop {
             let page = self.store().record_query(&query).await?;
-            for record in &page {
+            for record in &page.records {
                 if self.holds(rule, record, &mut facts).await? {
                     return Ok(true);
                 }
             }
-            match page.last() {
-                Some(last) if page.len() == PAGE as usize => {
-                    query.after = Some(last.reference.key.clone());
-                }
-                _ => return Ok(false),
+            query.after = page.next;
+            if query.after.is_none() {
+                return Ok(false);
             }
-        }
-    }
-
-    fn all(&self, object: &str) -> Query {
-        Query {
-            object: object.to_owned(),
-            filter: Vec::new(),
-            order: Order::Age,
-            after: None,
-            limit: PAGE,
         }
     }
 
@@ -185,17 +166,15 @@ impl App {
             return Ok(0);
         }
         let mut moved = 0;
-        let mut query = self.all(&segment.object);
+        let mut query = Query::new(&segment.object, Vec::new());
         loop {
             let page = self.store().record_query(&query).await?;
-            for record in &page {
+            for record in &page.records {
                 moved += usize::from(self.segment_settle(&segment, &record.reference, now).await?);
             }
-            match page.last() {
-                Some(last) if page.len() == PAGE as usize => {
-                    query.after = Some(last.reference.key.clone());
-                }
-                _ => return Ok(moved),
+            query.after = page.next;
+            if query.after.is_none() {
+                return Ok(moved);
             }
         }
     }
@@ -233,14 +212,10 @@ impl App {
         now: Timestamp,
     ) -> Result<bool, AppError> {
         let belongs = self.belongs(segment, member).await?;
-        let query = Query {
-            filter: membership(segment, member),
-            limit: 1,
-            ..self.all("segment_member")
-        };
-        let stored = self.store().record_query(&query).await?.into_iter().next();
-        let target = match (&stored, belongs) {
-            (None, true) => Target::New {
+        let query = Query { limit: 1, ..Query::new("segment_member", membership(segment, member)) };
+        let stored = self.store().record_query(&query).await?.records.into_iter().next();
+        let write = match (&stored, belongs) {
+            (None, true) => Write::Create {
                 object: "segment_member".to_owned(),
                 id: fresh::record_id(now),
                 fields: BTreeMap::from([
@@ -251,28 +226,28 @@ impl App {
                 ]),
             },
             (Some(record), false) if record.field("by_hand") != &Value::YesNo(true) => {
-                Target::Delete { reference: record.reference.clone(), if_revision: None }
+                Write::Delete { reference: record.reference.clone(), if_revision: None }
             }
             _ => return Ok(false),
         };
-        let cause = Cause::person("segments");
+        let cause = Cause::outside("segments");
         let event = belongs.then(|| NewEvent {
             id: fresh::event_id(now),
             at: now,
-            name: format!("enters:{}", segment.key),
-            key: None,
-            about: vec![member.clone()],
-            data: Value::Nothing,
+            kind: HappeningKind::Named {
+                name: format!("enters:{}", segment.key),
+                key: None,
+                about: vec![member.clone()],
+                data: Value::Nothing,
+            },
             cause: cause.clone(),
         });
-        let write = Write { target, cause, fresh: fresh::uuids(now, 2), now };
-        let store = self.store().clone();
         self.store()
             .write(move |tx| {
                 Box::pin(async move {
-                    store.record_write_in(tx, write).await?;
+                    tx.record_write(write, &cause, &mut fresh::source(now), now).await?;
                     if let Some(event) = event {
-                        store.event_emit_in(tx, event).await?;
+                        tx.event_emit(&event).await?;
                     }
                     Ok::<_, AppError>(())
                 })
@@ -284,11 +259,7 @@ impl App {
 
 fn membership(segment: &Segment, member: &Reference) -> Vec<Condition> {
     [("segment", &segment.reference), ("member", member)]
-        .map(|(field, reference)| Condition {
-            field: field.to_owned(),
-            operator: Operator::Equal,
-            value: Value::Reference(reference.clone()),
-        })
+        .map(|(field, reference)| Condition::equal(field, Value::Reference(reference.clone())))
         .into()
 }
 

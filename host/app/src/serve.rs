@@ -66,7 +66,7 @@ impl App {
 
     /// When something falls due next, by the database.
     pub(crate) async fn next_due(&self) -> Result<Option<Timestamp>, AppError> {
-        let mut next = self.store().next_due().await?;
+        let mut next = self.store().run_next_due().await?;
         if let Some(segments) = self.segments_due().await? {
             next = Some(next.map_or(segments, |next| next.min(segments)));
         }
@@ -79,8 +79,8 @@ impl App {
         if triggers::entered(&active).next().is_none() {
             return Ok(None);
         }
-        let stored = self.store().setting_get(SEGMENTS_DUE).await?;
-        Ok(Some(stored.and_then(|text| text.parse().ok()).unwrap_or_else(|| self.now())))
+        let stored = self.setting_time(SEGMENTS_DUE).await?;
+        Ok(Some(stored.unwrap_or_else(|| self.now())))
     }
 
     /// Brings the watched segments up to date when they are due. Answers how
@@ -95,15 +95,13 @@ impl App {
         for segment in triggers::entered(&active) {
             moved += self.segment_refresh(segment, now).await?;
         }
-        self.store().setting_put(SEGMENTS_DUE, &later(now, SEGMENTS_EVERY).to_string()).await?;
+        self.put_setting_time(SEGMENTS_DUE, later(now, SEGMENTS_EVERY)).await?;
         Ok(moved)
     }
 
     /// The segments are looked at afresh at the next turn.
     pub(crate) async fn segments_now(&self) -> Result<(), AppError> {
-        let now = self.now();
-        self.store().setting_put(SEGMENTS_DUE, &now.to_string()).await?;
-        Ok(())
+        self.put_setting_time(SEGMENTS_DUE, self.now()).await
     }
 
     /// Becomes the one program that moves this directory's runs.
@@ -133,8 +131,15 @@ impl App {
     /// the dead are released, effects that were being sent are judged.
     pub(crate) async fn recover(&self) -> Result<(), AppError> {
         let now = self.now();
-        self.store().run_release_all(now).await?;
-        self.store().outbox_recover(now, self.inner.mail.is_idempotent()).await?;
+        let repeatable = self.inner.mail.is_idempotent();
+        self.store()
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.run_release_all(now).await?;
+                    tx.outbox_recover(repeatable, now).await
+                })
+            })
+            .await?;
         Ok(())
     }
 }

@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use relata_engine::{Admission, Happening, HappeningKind, Run, Start, Watch, admit, watches};
 use relata_model::{ChangeKind, Reference, Timestamp};
-use relata_store::{Enrolment, EnrolmentRequest, NewRun, NotStarted, Tx};
-use relata_workflow::{Definition, Facts, Occurrence, Trigger, WhileRunning};
+use relata_store::{Enrolment, NewEnrolment, NewRun, NotStarted, Priority, StoreError, Tx};
+use relata_workflow::{Definition, Facts, Occurrence, Trigger};
 
 use crate::{App, AppError, fresh, runner::log_rows};
 
@@ -28,6 +28,18 @@ struct Starting {
     log: Vec<relata_store::LogRow>,
     watches: BTreeSet<Watch>,
     blocked_since: Option<Option<Timestamp>>,
+}
+
+impl Starting {
+    fn new_run(self, now: Timestamp) -> NewRun {
+        NewRun {
+            run: self.run,
+            priority: Priority::Normal,
+            due_at: Some(now),
+            watches: self.watches,
+            log: self.log,
+        }
+    }
 }
 
 impl App {
@@ -53,14 +65,13 @@ impl App {
         }
         let count = matched.len();
         let now = self.now();
-        let store = self.store().clone();
         self.store()
             .write(move |tx| {
                 Box::pin(async move {
                     for event in matched {
-                        settle(&store, tx, event, now).await?;
+                        settle(tx, event, now).await?;
                     }
-                    Ok::<_, AppError>(())
+                    Ok::<_, StoreError>(())
                 })
             })
             .await?;
@@ -118,7 +129,7 @@ impl App {
         blocked_since: Option<Option<Timestamp>>,
     ) -> Starting {
         let (run, events) = Run::start(definition, start);
-        let log = log_rows(definition, &run, 0, &events, self.now(), None);
+        let log = log_rows(definition, 0, &events, self.now(), None);
         Starting {
             definition: Arc::clone(definition),
             watches: watches(definition, &run),
@@ -139,7 +150,7 @@ impl App {
             now,
         };
         let starting = self.starting(definition, start, None);
-        NewRun { run: starting.run, due_at: Some(now), watches: starting.watches, log: starting.log }
+        starting.new_run(now)
     }
 
     /// What is known before anybody asks: the record as the event left it.
@@ -187,19 +198,14 @@ fn may_match(definition: &Definition, happening: &Happening) -> bool {
 }
 
 /// Writes what one event does.
-async fn settle(
-    store: &relata_store::Store,
-    tx: &mut Tx,
-    matched: Matched,
-    now: Timestamp,
-) -> Result<(), AppError> {
+async fn settle(tx: &mut Tx, matched: Matched, now: Timestamp) -> Result<(), StoreError> {
     let Matched { happening, starts, refusals } = matched;
-    for run in store.waiter_runs_in(tx, &happening.topics()).await? {
-        store.run_deliver_in(tx, run, &happening, now).await?;
+    for run in tx.waiter_runs(&happening.topics()).await? {
+        tx.run_deliver(run, &happening, now).await?;
     }
     let record = main_record(&happening);
-    let refuse = |workflow: String, key: Option<String>, reason: String| NotStarted {
-        workflow,
+    let refuse = |workflow: &str, key: Option<String>, reason: String| NotStarted {
+        workflow: workflow.to_owned(),
         event: Some(happening.id),
         record: record.clone(),
         key,
@@ -207,48 +213,56 @@ async fn settle(
         at: now,
     };
     for (workflow, key, reason) in refusals {
-        store.not_started_in(tx, refuse(workflow, key, reason)).await?;
+        tx.not_started_put(&refuse(&workflow, key, reason)).await?;
     }
     for starting in starts {
-        let Starting { definition, run, log, watches, blocked_since } = starting;
-        if let (Some(repeat), Some(key)) = (&definition.repeat, &run.key) {
-            let request = EnrolmentRequest {
-                workflow: definition.name.clone(),
-                key: key.clone(),
-                run: run.id,
-                now,
-                blocked_since,
-                counted_at: repeat.counted_from.is_none().then_some(now),
-                beside: repeat.while_running == WhileRunning::Parallel,
-                replace: repeat.while_running == WhileRunning::Restart,
-            };
-            match store.enrolment_try_in(tx, request).await? {
-                Enrolment::Granted => {}
-                Enrolment::Replaced(former) => {
-                    let why = format!("{} started it anew", run.id);
-                    store.run_cancel_in(tx, former, &why, now).await?;
-                }
-                Enrolment::Running(other) => {
-                    let reason = format!("{other} is still running for the same {key}");
-                    let refusal = refuse(definition.name.clone(), Some(key.clone()), reason);
-                    store.not_started_in(tx, refusal).await?;
-                    continue;
-                }
-                Enrolment::Blocked { last } => {
-                    let reason = match blocked_since {
-                        Some(Some(_)) => format!("it ran for the same {key} on {last}; again_after has not gone by"),
-                        _ => format!("it ran for the same {key} on {last}, and again_after is never"),
-                    };
-                    let refusal = refuse(definition.name.clone(), Some(key.clone()), reason);
-                    store.not_started_in(tx, refusal).await?;
-                    continue;
-                }
+        match enrol(tx, &starting, now).await? {
+            None => tx.run_insert(&starting.new_run(now)).await?,
+            Some(reason) => {
+                let refusal = refuse(&starting.definition.name, starting.run.key.clone(), reason);
+                tx.not_started_put(&refusal).await?;
             }
         }
-        store.run_insert_in(tx, NewRun { run, due_at: Some(now), watches, log }).await?;
     }
-    store.event_settle_in(tx, &[happening.id]).await?;
+    tx.event_settle(&[happening.id]).await?;
     Ok(())
+}
+
+/// Takes the place of `one_per`; answers why it is not to be had.
+async fn enrol(
+    tx: &mut Tx,
+    starting: &Starting,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let (Some(repeat), Some(key)) = (&starting.definition.repeat, &starting.run.key) else {
+        return Ok(None);
+    };
+    let enrolment = NewEnrolment {
+        workflow: starting.definition.name.clone(),
+        key: key.clone(),
+        run: starting.run.id,
+        again_if_before: starting.blocked_since.flatten(),
+        counts_from_start: repeat.counted_from.is_none(),
+        while_running: repeat.while_running,
+    };
+    Ok(match tx.enrolment_try(&enrolment, now).await? {
+        Enrolment::Granted { replaces } => {
+            if let Some(former) = replaces {
+                tx.run_cancel_request(former, &format!("{} took its place", starting.run.id), now)
+                    .await?;
+            }
+            None
+        }
+        Enrolment::Running(other) => Some(format!("{other} is still running for the same {key}")),
+        Enrolment::Blocked { run, counted_at } => {
+            let when = if repeat.again_after.is_some() {
+                "again_after has not gone by"
+            } else {
+                "again_after is never"
+            };
+            Some(format!("{run} was there for the same {key}, counted at {counted_at}: {when}"))
+        }
+    })
 }
 
 /// The record that an event is mainly about.

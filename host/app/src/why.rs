@@ -1,10 +1,11 @@
 //! What happened to a record, and why something did not.
 
-use relata_model::{Record, Reference};
-use relata_store::RunFilter;
+use relata_engine::Status;
+use relata_model::{Record, Reference, Value};
+use relata_store::{Condition, Query, RunFilter};
 use serde::Serialize;
 
-use crate::{App, AppError, runner::outcome_name};
+use crate::{App, AppError};
 
 /// Why a workflow did or did not run for a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +31,9 @@ pub struct TimelineEntry {
     pub run: Option<String>,
 }
 
+/// How many entries of the event log a timeline shows at the most.
+const LONGEST: u32 = 1_000;
+
 impl App {
     /// Every reason why a workflow ran or did not run for a record, oldest
     /// first. Where nothing is recorded, the one reason says so.
@@ -42,19 +46,21 @@ impl App {
         let mut reasons = Vec::new();
         let filter = RunFilter {
             workflow: Some(workflow.to_owned()),
-            record: Some(record.reference.clone()),
+            subject: Some(record.reference.clone()),
             ..RunFilter::default()
         };
-        for row in self.store().run_list(&filter).await? {
-            let state = row.outcome.as_deref().unwrap_or("running");
-            let why = match &row.why {
-                Some(why) => format!("it ran, and ended as {state}: {why}"),
-                None if row.ended_at.is_some() => format!("it ran, and ended as {state}"),
-                None => "it is running".to_owned(),
+        for row in self.store().run_list(&filter, LONGEST).await? {
+            let why = match &row.run.status {
+                Status::Active => "it is running".to_owned(),
+                Status::Ended(outcome) => format!("it ran, and ended: {}", outcome.describe()),
             };
-            reasons.push(Reason { at: row.started_at.to_string(), why, run: Some(row.id.to_string()) });
+            reasons.push(Reason {
+                at: row.run.started_at.to_string(),
+                why,
+                run: Some(row.run.id.to_string()),
+            });
         }
-        for row in self.store().not_started_list(Some(workflow), Some(&record.reference)).await? {
+        for row in self.store().not_started_list(Some(workflow), Some(&record.reference), LONGEST).await? {
             reasons.push(Reason { at: row.at.to_string(), why: row.reason, run: None });
         }
         reasons.sort_by(|a, b| a.at.cmp(&b.at));
@@ -69,13 +75,14 @@ impl App {
     }
 
     async fn never_offered(&self, workflow: &str, record: &Record) -> Result<String, AppError> {
-        let active = self.store().workflow_active().await?;
-        let Some(row) = active.iter().find(|row| row.name == workflow) else {
-            let hint = relata_model::text::nearest(workflow, active.iter().map(|row| row.name.as_str()))
+        let known = self.store().workflow_list().await?;
+        let active = known.iter().find(|row| row.name == workflow && row.active.is_some());
+        let Some(since) = active.and_then(|row| row.activated_at) else {
+            let hint = relata_model::text::nearest(workflow, known.iter().map(|row| row.name.as_str()))
+                .filter(|near| *near != workflow)
                 .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             return Ok(format!("no workflow `{workflow}` is active{hint}"));
         };
-        let since = row.activated_at;
         Ok(format!(
             "it has never been offered: nothing that starts {workflow} has happened to {} since {since}, when it was activated",
             record.reference
@@ -90,30 +97,28 @@ impl App {
     pub async fn timeline(&self, reference: &Reference) -> Result<Vec<TimelineEntry>, AppError> {
         let record = self.record(reference).await?;
         let mut entries = Vec::new();
-        for row in self.store().event_list(&record.reference).await? {
+        for row in self.store().event_list(&record.reference, None, LONGEST).await? {
             entries.push(TimelineEntry {
-                at: row.at.to_string(),
-                what: row.describe(),
-                by: row.actor.clone(),
-                run: row.run.map(|run| run.to_string()),
+                at: row.happening.at.to_string(),
+                what: row.happening.describe(),
+                by: row.actor,
+                run: row.happening.run.map(|run| run.to_string()),
             });
         }
-        let filter = RunFilter { record: Some(record.reference.clone()), ..RunFilter::default() };
-        for row in self.store().run_list(&filter).await? {
-            let run = Some(row.id.to_string());
-            let by = format!("workflow/{}", row.workflow);
+        let filter = RunFilter { subject: Some(record.reference.clone()), ..RunFilter::default() };
+        for row in self.store().run_list(&filter, LONGEST).await? {
+            let run = Some(row.run.id.to_string());
+            let by = format!("workflow/{}", row.run.workflow);
             entries.push(TimelineEntry {
-                at: row.started_at.to_string(),
-                what: format!("{} began", row.workflow),
+                at: row.run.started_at.to_string(),
+                what: format!("{} began", row.run.workflow),
                 by: by.clone(),
                 run: run.clone(),
             });
-            if let Some(ended) = row.ended_at {
-                let outcome = row.outcome.as_deref().unwrap_or(outcome_name(&relata_engine::Outcome::Done));
-                let why = row.why.map_or_else(String::new, |why| format!(": {why}"));
+            if let (Some(ended), Status::Ended(outcome)) = (row.ended_at, &row.run.status) {
                 entries.push(TimelineEntry {
                     at: ended.to_string(),
-                    what: format!("{} ended as {outcome}{why}", row.workflow),
+                    what: format!("{} ended: {}", row.run.workflow, outcome.describe()),
                     by,
                     run,
                 });
@@ -137,17 +142,8 @@ impl App {
     }
 
     async fn interactions(&self, about: &Reference) -> Result<Vec<Record>, AppError> {
-        let query = relata_store::Query {
-            object: "interaction".to_owned(),
-            filter: vec![relata_store::Condition {
-                field: "about".to_owned(),
-                operator: relata_store::Operator::Equal,
-                value: relata_model::Value::Reference(about.clone()),
-            }],
-            order: relata_store::Order::Age,
-            after: None,
-            limit: 1_000,
-        };
-        Ok(self.store().record_query(&query).await?)
+        let about = Condition::equal("about", Value::Reference(about.clone()));
+        let query = Query::new("interaction", vec![about]);
+        Ok(self.store().record_query(&query).await?.records)
     }
 }

@@ -1,1 +1,137 @@
-fn main() {}
+//! `relata`: customer records, and the follow-up work that runs by itself.
+
+mod commands;
+mod context;
+mod demo;
+mod failure;
+mod logging;
+mod names;
+mod out;
+mod progress;
+mod sources;
+mod time;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    commands::{
+        action, activate, check, clock, completions, deactivate, import, init, outbox, records, runs, serve,
+        why_not, workflows,
+    },
+    context::Context,
+    logging::LogFormat,
+};
+
+/// Customer records, and the follow-up work that runs by itself.
+///
+/// Workflows are YAML files; each of their steps is an action of a plugin that
+/// runs in a sandbox. Everything lies in one data directory.
+#[derive(Debug, Parser)]
+#[command(
+    name = "relata",
+    version,
+    max_term_width = 100,
+    after_help = "\
+To begin:
+  relata demo                                a company's weeks in a minute, and what happened
+  relata init shop --rehearsal               a data directory of your own, to try things in
+  relata COMMAND --help                      examples
+
+Exit codes: 0 fine, 1 the input was wrong, 2 wrong usage, 3 a fault of Relata or its machine."
+)]
+struct Arguments {
+    /// The data directory; the current one by default
+    #[arg(long, global = true, value_name = "DIR", env = "RELATA_DATA", hide_env_values = true)]
+    data: Option<PathBuf>,
+    /// Answer with one JSON document on stdout; lists are arrays
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say more: the causes of an error, and what is done
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    /// What is logged to stderr: error, warn, info, debug, or relata_app=debug,warn
+    #[arg(long, global = true, value_name = "FILTER", env = "RELATA_LOG", hide_env_values = true)]
+    log: Option<String>,
+    /// How a log line looks
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::InitArgs),
+    Serve(serve::ServeArgs),
+    Import(import::ImportArgs),
+    Records(records::RecordsArgs),
+    Check(check::CheckArgs),
+    Activate(activate::ActivateArgs),
+    Deactivate(deactivate::DeactivateArgs),
+    /// List the workflows that are active
+    Workflows,
+    Clock(clock::ClockArgs),
+    Runs(runs::RunsArgs),
+    WhyNot(why_not::WhyNotArgs),
+    Outbox(outbox::OutboxArgs),
+    Action(action::ActionArgs),
+    /// Play some weeks of a company in a fresh rehearsal, and print what happened
+    ///
+    /// Leads of a fair are imported and assigned, complaints found and escalated,
+    /// surveys sent, dormant customers won back, and the host is killed at its
+    /// work. No mail leaves the machine. The exit code is 3 where a promise was
+    /// broken.
+    Demo {
+        /// Where the data is to lie, for a look around: a new or empty directory
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+    },
+    Completions(completions::CompletionsArgs),
+}
+
+impl Command {
+    /// What is logged where nobody says otherwise.
+    const fn log_level(&self, verbose: bool) -> &'static str {
+        match self {
+            _ if verbose => "info,relata_app=debug,relata_store=debug,relata_sandbox=debug",
+            Self::Serve(_) => "info",
+            _ => "warn",
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Whoever asks for logs wants to know why.
+    let verbose = arguments.verbose || arguments.log.is_some();
+    run(arguments).unwrap_or_else(|why| failure::report(&why, verbose))
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Arguments { data, json, verbose, log, log_format, command } = arguments;
+    logging::start(log_format, log.as_deref(), command.log_level(verbose))?;
+    let context = Context { json, data };
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(dispatch(context, command))
+}
+
+async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Init(args) => Box::pin(init::run(&context, args)).await,
+        Command::Serve(args) => Box::pin(serve::run(&context, args)).await,
+        Command::Import(args) => Box::pin(import::run(&context, args)).await,
+        Command::Records(args) => Box::pin(records::run(&context, args)).await,
+        Command::Check(args) => Box::pin(check::run(&context, args)).await,
+        Command::Activate(args) => Box::pin(activate::run(&context, args)).await,
+        Command::Deactivate(args) => Box::pin(deactivate::run(&context, args)).await,
+        Command::Workflows => Box::pin(workflows::run(&context)).await,
+        Command::Clock(args) => Box::pin(clock::run(&context, args)).await,
+        Command::Runs(args) => Box::pin(runs::run(&context, args)).await,
+        Command::WhyNot(args) => Box::pin(why_not::run(&context, args)).await,
+        Command::Outbox(args) => Box::pin(outbox::run(&context, args)).await,
+        Command::Action(args) => Box::pin(action::run(&context, args)).await,
+        Command::Demo { keep } => Box::pin(demo::run(&demo::DemoArgs { json: context.json, keep })).await,
+        Command::Completions(args) => completions::run(&args),
+    }
+}

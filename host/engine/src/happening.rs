@@ -1,6 +1,8 @@
 //! Entries of the event log, as runs see them.
 
-use relata_model::{Change, EventId, Reference, RunId, Timestamp, Value};
+use std::collections::BTreeSet;
+
+use relata_model::{Change, ChangeKind, EventId, Reference, RunId, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 /// One entry of the event log.
@@ -78,4 +80,53 @@ impl Happening {
                 .collect(),
         }
     }
+
+    /// What happened, for people: `lead/01k9… was created`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.kind {
+            HappeningKind::Change(change) => match change.kind {
+                ChangeKind::Created => format!("{} was created", change.reference),
+                ChangeKind::Deleted => format!("{} was deleted", change.reference),
+                ChangeKind::Changed => {
+                    let fields: BTreeSet<_> = change
+                        .before
+                        .iter()
+                        .chain(&change.after)
+                        .flat_map(|fields| fields.keys())
+                        .filter(|field| *field != "updated_at" && change.touches(field))
+                        .map(|field| {
+                            format!(
+                                "{field}: {} -> {}",
+                                brief(change.was(field)),
+                                brief(change.is(field))
+                            )
+                        })
+                        .collect();
+                    let fields: Vec<_> = fields.into_iter().collect();
+                    format!("{} changed ({})", change.reference, fields.join(", "))
+                }
+            },
+            HappeningKind::Named { name, about, .. } => {
+                let what = name
+                    .strip_prefix("enters:")
+                    .map_or_else(|| name.clone(), |segment| format!("entered segment/{segment}"));
+                match about.first() {
+                    Some(record) => format!("{record}: {what}"),
+                    None => what,
+                }
+            }
+        }
+    }
+}
+
+/// A value for a sentence: long ones are cut.
+pub(crate) fn brief(value: &Value) -> String {
+    const LONGEST: usize = 60;
+    let mut text = value.to_string();
+    if let Some((cut, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
 }

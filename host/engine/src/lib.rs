@@ -10,15 +10,26 @@
 //! is no clock here, no randomness and no waiting. Where a formula needs a
 //! record that is not at hand, the answer is [`Halt::Need`]: fetch it, ask
 //! again.
+//!
+//! Whoever moves a run gives it what has happened before it wakes it, so that
+//! a timer sees what came before it.
 
 mod admit;
+mod call;
+mod deadline;
 mod decide;
 mod due;
+mod event;
 mod happening;
+mod occurrence;
 mod run;
+mod wait;
+mod world;
 
 pub use admit::{Admission, admit};
-pub use decide::{Halt, Input, Returned, decide};
-pub use due::{Call, Due, due, watches};
+pub use call::Call;
+pub use decide::{ActionOutcome, Halt, Input, Returned, decide};
+pub use due::{Due, due, watches};
+pub use event::{Event, StepFailure};
 pub use happening::{Happening, HappeningKind, Watch};
-pub use run::{Event, Outcome, Run, Start, State, Status, StepFailure};
+pub use run::{Clock, Frame, Outcome, Pending, Run, Start, State, Status};

@@ -114,7 +114,7 @@ impl Plugin {
         let guest = &self.inner.guest;
         let running = setup.run(&self.inner.shared, Box::new(host), async |store| {
             guest
-                .run(store, &request.context, request.action, &input)
+                .run(store, &request.context, request.action, input)
                 .await
         });
         let (result, report, host) = Box::pin(running).await;

@@ -476,11 +476,13 @@ impl Gate {
             ($level:ident) => {
                 tracing::$level!(
                     target: "relata::plugin",
-                    plugin.name = %caller.plugin,
-                    plugin.action = %caller.action,
-                    run.id = %caller.run_id,
-                    step.id = %caller.step_id,
-                    plugin.fields = %fields,
+                    {
+                        plugin.name = %caller.plugin,
+                        plugin.action = %caller.action,
+                        run.id = %caller.run_id,
+                        step.id = %caller.step_id,
+                        plugin.fields = %fields,
+                    },
                     "{line}"
                 )
             };
@@ -504,11 +506,13 @@ impl Gate {
         // The message may quote a customer, so that only the place is logged.
         tracing::warn!(
             target: "relata::plugin",
-            plugin.name = %self.caller.plugin,
-            plugin.action = %self.caller.action,
-            run.id = %self.caller.run_id,
-            step.id = %self.caller.step_id,
-            plugin.panic.location = %location.escape_debug(),
+            {
+                plugin.name = %self.caller.plugin,
+                plugin.action = %self.caller.action,
+                run.id = %self.caller.run_id,
+                step.id = %self.caller.step_id,
+                plugin.panic.location = %location.escape_debug(),
+            },
             "plugin `{}` panicked",
             self.caller.plugin,
         );

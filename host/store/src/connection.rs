@@ -280,3 +280,38 @@ impl Connection {
         migrator.run(self.driver()).await
     }
 }
+
+/// Conditions that are there or not, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions {
+    sql: String,
+    arguments: Vec<Argument>,
+}
+
+impl Conditions {
+    /// A condition with one argument, which its text calls `?`.
+    pub(crate) fn and(&mut self, condition: &str, argument: impl Into<Argument>) {
+        self.arguments.push(argument.into());
+        let placeholder = format!("${}", self.arguments.len());
+        self.and_plain(&condition.replace('?', &placeholder));
+    }
+
+    /// A condition without arguments.
+    pub(crate) fn and_plain(&mut self, condition: &str) {
+        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql.push_str(condition);
+    }
+
+    /// The statement with its conditions, an end such as `ORDER BY`, and a
+    /// limit.
+    pub(crate) fn finish(
+        mut self,
+        choice: &str,
+        end: &str,
+        limit: u32,
+    ) -> (sqlx::AssertSqlSafe<String>, Vec<Argument>) {
+        self.arguments.push(Argument::from(limit));
+        let sql = format!("{choice}{} {end} LIMIT ${}", self.sql, self.arguments.len());
+        (sqlx::AssertSqlSafe(sql), self.arguments)
+    }
+}

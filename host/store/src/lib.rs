@@ -1,1 +1,36 @@
 //! Everything SQL: records, events, runs, outbox, schedules.
+//!
+//! [`Store::write`] runs a logical transaction on the one writer; inside it,
+//! the methods of [`Tx`] read and write. The methods of [`Store`] itself read
+//! what is committed. All are named noun first: `record_fetch`, `run_claim`.
+
+mod connection;
+mod dialect;
+mod enrolment;
+mod error;
+mod event;
+mod lease;
+mod outbox;
+mod query;
+mod record;
+mod run;
+mod schedule;
+mod state;
+mod store;
+mod table;
+mod value;
+mod workflow;
+mod writer;
+
+pub use enrolment::{Enrolment, NewEnrolment, NotStarted};
+pub use error::{RecordError, StoreError};
+pub use event::{LoggedEvent, NewEvent};
+pub use lease::{Claimed, Committed, RunCommit};
+pub use outbox::{Delivery, Effect, EffectFilter, EffectKind, EffectStatus, NewEffect};
+pub use query::{Condition, Operator, Order, PAGE, Page, Query};
+pub use record::{Cause, Fresh, Write, Written};
+pub use run::{LogRow, NewRun, Priority, RunFilter, RunRow, RunStatus};
+pub use schedule::{Fire, FireRow, NewSchedule, ScheduleRow};
+pub use state::{PluginState, Put};
+pub use store::{Store, StoreConfig, Tx};
+pub use workflow::{NewVersion, WorkflowRow, WorkflowVersion};

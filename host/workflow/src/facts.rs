@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use relata_model::{Calendar, Record, Reference};
+use relata_model::{Calendar, Record, Reference, TimeZone};
 
 /// Known facts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Facts {
     /// Records by reference; `None` where there is none. Aliases (a reference
     /// by external id) may stand beside the reference by id.
@@ -16,6 +16,21 @@ pub struct Facts {
     pub members: BTreeMap<(String, Reference), bool>,
     /// Calendars by external id; `None` where there is none.
     pub calendars: BTreeMap<String, Option<Calendar>>,
+    /// The company's zone, for local times and days where no calendar says
+    /// another.
+    pub zone: TimeZone,
+}
+
+impl Default for Facts {
+    /// Nothing is known, and the zone is UTC.
+    fn default() -> Self {
+        Self {
+            records: BTreeMap::new(),
+            members: BTreeMap::new(),
+            calendars: BTreeMap::new(),
+            zone: TimeZone::UTC,
+        }
+    }
 }
 
 /// A fact that is missing.

@@ -1,29 +1,27 @@
 //! YAML text to workflow definition: parsing, typed formulas, diagnostics.
 //!
-//! Pure: no input or output, no clock and no randomness.
+//! Pure: no input or output, no clock and no randomness. The way of a file:
+//! `source` reads the YAML into a tree that knows where everything stands,
+//! `read` makes a [`Definition`] of the tree and checks it against a
+//! [`Catalog`], and `formula` reads, checks and evaluates the formulas in it.
 
 pub mod catalog;
 pub mod definition;
 pub mod diagnostic;
 pub mod facts;
 pub mod formula;
+mod read;
 pub mod schedule;
+mod source;
+mod together;
 pub mod types;
 
 pub use catalog::{ActionSignature, Catalog};
 pub use definition::*;
-pub use diagnostic::{Diagnostic, Severity, render};
+pub use diagnostic::{CODES, CodeEntry, Diagnostic, Severity, Span, explain, render};
 pub use facts::{Facts, Need};
 pub use formula::{EvaluationError, Formula, Scope};
+pub use read::parse;
 pub use schedule::next_fire;
+pub use together::check_together;
 pub use types::{Slot, Type};
-
-/// Reads a workflow.
-pub fn parse(_file: &str, _source: &str, _catalog: &Catalog) -> (Option<Definition>, Vec<Diagnostic>) {
-    unimplemented!()
-}
-
-/// Checks over all active workflows.
-pub fn check_together(_workflows: &[(&Definition, &str)], _catalog: &Catalog) -> Vec<Diagnostic> {
-    unimplemented!()
-}

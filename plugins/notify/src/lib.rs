@@ -38,7 +38,7 @@ struct RoleInput {
 #[derive(Serialize, JsonSchema)]
 struct Output {
     /// Who will be told.
-    #[schemars(inner(extend("format" = "record/user")))]
+    #[schemars(extend("items" = { "type": "string", "format": "record/user" }))]
     notified: Vec<Reference>,
     /// Who will not, and why.
     suppressed: Vec<Suppressed>,

@@ -86,20 +86,12 @@ impl Guest {
         store: &mut Store<Gate>,
         context: &Context,
         action: &str,
-        input: &str,
+        input: String,
     ) -> wasmtime::Result<Result<Answer, HostError>> {
         let plugin = self.pre.instantiate_async(&mut *store).await?;
-        let context = guest::Context {
-            run_id: context.run_id.clone(),
-            step_id: context.step_id.clone(),
-            attempt: context.attempt,
-            idempotency_key: context.idempotency_key.clone(),
-            subject: context.subject.clone(),
-            dry_run: context.dry_run,
-        };
         let result = plugin
             .relata_plugin_actions()
-            .call_run(store, &context, action, input)
+            .call_run(store, &guest_context(context), action, &input)
             .await?;
         Ok(match result {
             Ok(guest::Outcome::Done(output)) => Ok(Answer::Done(output)),
@@ -109,6 +101,45 @@ impl Guest {
             Ok(guest::Outcome::Skip(reason)) => Ok(Answer::Skip(reason)),
             Err(error) => Err(from_guest(error)),
         })
+    }
+}
+
+/// A component without the host's side, for the floor of benchmarks.
+pub(crate) struct BareGuest {
+    pre: bindings::PluginPre<()>,
+}
+
+impl BareGuest {
+    pub(crate) fn new(engine: &Engine, component: &Component) -> wasmtime::Result<Self> {
+        let mut linker = Linker::new(engine);
+        linker.define_unknown_imports_as_traps(component)?;
+        Ok(Self { pre: bindings::PluginPre::new(linker.instantiate_pre(component)?)? })
+    }
+
+    pub(crate) async fn run(
+        &self,
+        store: &mut Store<()>,
+        context: &Context,
+        action: &str,
+        input: &String,
+    ) -> wasmtime::Result<Result<(), HostError>> {
+        let plugin = self.pre.instantiate_async(&mut *store).await?;
+        let result = plugin
+            .relata_plugin_actions()
+            .call_run(store, &guest_context(context), action, input)
+            .await?;
+        Ok(result.map(drop).map_err(from_guest))
+    }
+}
+
+fn guest_context(context: &Context) -> guest::Context {
+    guest::Context {
+        run_id: context.run_id.clone(),
+        step_id: context.step_id.clone(),
+        attempt: context.attempt,
+        idempotency_key: context.idempotency_key.clone(),
+        subject: context.subject.clone(),
+        dry_run: context.dry_run,
     }
 }
 

@@ -196,7 +196,7 @@ impl<'a> Checker<'a> {
             NodeKind::All(parts) => self.conditions(parts, true, filled),
             NodeKind::Any(parts) => self.conditions(parts, false, filled),
             NodeKind::Compare { by, left, right } => {
-                self.compare(*by, *left, *right, filled);
+                self.compare(id, *by, *left, *right, filled);
                 Slot::of(Type::YesNo)
             }
             NodeKind::In { item, list, .. } => {
@@ -377,7 +377,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn compare(&mut self, by: Comparison, left: NodeId, right: NodeId, filled: &Filled) {
+    fn compare(&mut self, id: NodeId, by: Comparison, left: NodeId, right: NodeId, filled: &Filled) {
         let (one, other) = if by.is_equality() {
             (self.slot(left, filled).kind, self.slot(right, filled).kind)
         } else {
@@ -390,7 +390,7 @@ impl<'a> Checker<'a> {
             if !(one == other && Takes::Ordered.accepts(&one)) {
                 let help = mixed_help(&one, &other);
                 self.fault(
-                    right,
+                    id,
                     codes::WRONG_TYPE,
                     format!("{} and {} cannot be compared by size", one.describe(), other.describe()),
                     help,
@@ -398,11 +398,11 @@ impl<'a> Checker<'a> {
             }
             return;
         }
-        self.comparable(left, &one, right, &other);
+        self.comparable(id, left, &one, right, &other);
     }
 
     /// Whether two types can be equal; says so where they cannot.
-    fn comparable(&mut self, left: NodeId, one: &Type, right: NodeId, other: &Type) {
+    fn comparable(&mut self, whole: NodeId, left: NodeId, one: &Type, right: NodeId, other: &Type) {
         for (id, kind, against) in [(right, other, one), (left, one, other)] {
             if let (NodeKind::Literal(Value::Text(word)), Type::Choice(words)) = (self.kind(id), against)
                 && !words.contains(word)
@@ -424,7 +424,7 @@ impl<'a> Checker<'a> {
             }
             if let (Type::Choice(_), Type::Record(_)) = (kind, against) {
                 self.fault(
-                    id,
+                    whole,
                     codes::WRONG_TYPE,
                     "a record is never equal to a text",
                     Some("compare one of its fields, such as `external_id`".to_owned()),
@@ -443,7 +443,7 @@ impl<'a> Checker<'a> {
         };
         if !fits {
             self.fault(
-                right,
+                whole,
                 codes::WRONG_TYPE,
                 format!("{} is never equal to {}", one.describe(), other.describe()),
                 mixed_help(one, other),
@@ -464,7 +464,7 @@ impl<'a> Checker<'a> {
             for literal in items {
                 let other = self.slot(*literal, filled).kind;
                 if !matches!(one, Type::Any) && !matches!(other, Type::Any) {
-                    self.comparable(item, &one, *literal, &other);
+                    self.comparable(*literal, item, &one, *literal, &other);
                 }
             }
             return;
@@ -472,7 +472,7 @@ impl<'a> Checker<'a> {
         match self.needed(list, filled) {
             Type::List(items) => {
                 if !matches!(one, Type::Any) && !matches!(items.kind, Type::Any) {
-                    self.comparable(item, &one, list, &items.kind);
+                    self.comparable(list, item, &one, list, &items.kind);
                 }
             }
             Type::Any => {}
@@ -492,7 +492,7 @@ impl<'a> Checker<'a> {
             Type::Any => {}
             Type::List(items) => {
                 if !matches!(wanted, Type::Any) && !matches!(items.kind, Type::Any) {
-                    self.comparable(list, &items.kind, item, &wanted);
+                    self.comparable(item, list, &items.kind, item, &wanted);
                 }
             }
             Type::Text | Type::Choice(_) => {

@@ -1,0 +1,16 @@
+//! The subcommands, one a file.
+
+pub(crate) mod action;
+pub(crate) mod activate;
+pub(crate) mod check;
+pub(crate) mod clock;
+pub(crate) mod completions;
+pub(crate) mod deactivate;
+pub(crate) mod import;
+pub(crate) mod init;
+pub(crate) mod outbox;
+pub(crate) mod records;
+pub(crate) mod runs;
+pub(crate) mod serve;
+pub(crate) mod why_not;
+pub(crate) mod workflows;

@@ -1,0 +1,97 @@
+//! `relata serve`
+
+use std::{net::SocketAddr, process::ExitCode};
+
+use clap::Args;
+use relata_server::ServeError;
+use serde_json::json;
+use tokio::{net::TcpListener, sync::oneshot};
+
+use crate::{context::Context, failure::Wrong, out};
+
+/// Run the workflows until stopped.
+///
+/// Triggers, waits, deadlines and mails all happen in this program; one of
+/// them runs a data directory at a time. The other commands work beside it.
+/// Ctrl-C or SIGTERM stops it between two steps; the steps that have begun
+/// come to their end, and what waits goes on at the next start.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relata serve --data shop
+  relata serve --data shop --listen 0.0.0.0:8080
+  curl http://127.0.0.1:7373/healthz")]
+pub(crate) struct ServeArgs {
+    /// Where to answer HTTP; port 0 takes any free one and prints it
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7373")]
+    listen: SocketAddr,
+}
+
+pub(crate) async fn run(context: &Context, args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let app = context.open().await?;
+    let listener = TcpListener::bind(args.listen).await.map_err(|why| {
+        Wrong::new(format!(
+            "cannot listen on {}: {why}; choose another address with `--listen`, or `--listen 127.0.0.1:0` for any free port",
+            args.listen
+        ))
+    })?;
+    let address = listener.local_addr()?;
+    if app.clock().is_manual() {
+        tracing::warn!(
+            "this is a rehearsal: its clock stands still while it is served; stop, and use `relata clock` to move it"
+        );
+    }
+    let stop = stopped()?;
+    if context.json {
+        out::json_line(&json!({
+            "address": address.to_string(),
+            "url": format!("http://{address}"),
+            "data": context.root().display().to_string(),
+        }))?;
+    } else {
+        out::line(format!(
+            "{} runs at http://{address}; Ctrl-C stops it",
+            out::path(context.root())
+        ))?;
+    }
+    let served = Box::pin(relata_server::serve(app.clone(), listener, stop)).await;
+    app.close().await;
+    match served {
+        Ok(()) => {
+            tracing::info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(ServeError::App(why)) => Err(why.into()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Ready when the program is asked to stop. Asked a second time, it ends at
+/// once: what had not been committed is done again at the next start.
+fn stopped() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let (asked, stop) = oneshot::channel();
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::spawn(async move {
+        let mut asked = Some(asked);
+        loop {
+            #[cfg(unix)]
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            #[cfg(not(unix))]
+            let _ = tokio::signal::ctrl_c().await;
+            match asked.take() {
+                Some(asked) => {
+                    tracing::info!("stopping when the steps that have begun are done");
+                    let _ = asked.send(());
+                }
+                None => std::process::exit(130),
+            }
+        }
+    });
+    Ok(async move {
+        let _ = stop.await;
+    })
+}

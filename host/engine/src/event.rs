@@ -1,0 +1,323 @@
+//! What happens to a run, one entry of its step log each.
+
+use relata_model::{Reference, Timestamp, Value};
+use relata_workflow::{BlockId, StepId};
+use serde::{Deserialize, Serialize};
+
+use crate::{Happening, Outcome, Watch};
+
+/// One entry of a run's step log. A run is the sum of its events; each says
+/// all that its part of the state depends on, so that none is ever computed
+/// again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The run began.
+    Started {
+        /// When.
+        at: Timestamp,
+        /// What started it, for people.
+        explanation: String,
+    },
+    /// A step ended, and the run goes on behind it.
+    StepDone {
+        /// The step.
+        step: StepId,
+        /// Which round of a loop.
+        iteration: u32,
+        /// The attempt that did it; 1 for steps that call nothing.
+        attempt: u32,
+        /// When.
+        at: Timestamp,
+        /// Its result; nothing where it has none, was skipped, or what it
+        /// waited for did not come.
+        output: Value,
+        /// The block that runs next, before the step behind this one.
+        enter: Option<BlockId>,
+        /// Whether a call ended it (and not, say, a formula that failed).
+        called: bool,
+        /// Why it ended so, with the values, for people.
+        explanation: String,
+    },
+    /// A call failed.
+    AttemptFailed {
+        /// The step.
+        step: StepId,
+        /// Which round of a loop.
+        iteration: u32,
+        /// Which attempt.
+        attempt: u32,
+        /// When.
+        at: Timestamp,
+        /// How.
+        failure: StepFailure,
+        /// When it is tried again; if none, the step has failed for good.
+        retry_at: Option<Timestamp>,
+    },
+    /// The plugin asked to be called again later. That is no failure.
+    Postponed {
+        /// The step.
+        step: StepId,
+        /// Which round of a loop.
+        iteration: u32,
+        /// Which attempt.
+        attempt: u32,
+        /// When.
+        at: Timestamp,
+        /// Until when.
+        until: Timestamp,
+        /// Why, in the plugin's words.
+        reason: String,
+    },
+    /// A `wait` or `wait_for` began.
+    WaitBegan {
+        /// The step.
+        step: StepId,
+        /// Which round of a loop.
+        iteration: u32,
+        /// When.
+        at: Timestamp,
+        /// When it ends by itself; never if none.
+        until: Option<Timestamp>,
+        /// What it listens for.
+        watches: Vec<Watch>,
+        /// What it waits for, for people.
+        explanation: String,
+    },
+    /// The clock of a `deadline` began to run.
+    DeadlineBegan {
+        /// The step.
+        step: StepId,
+        /// Which round of a loop.
+        iteration: u32,
+        /// When.
+        at: Timestamp,
+        /// The whole time, in milliseconds of its clock.
+        budget_ms: i64,
+        /// Whether its clock runs in opening hours alone.
+        working: bool,
+        /// Whether it stands at the beginning.
+        paused: bool,
+        /// The records on which its conditions depend.
+        records: Vec<Reference>,
+        /// The time and the conditions, for people.
+        explanation: String,
+    },
+    /// The clock of a `deadline` was read: it stands or runs on from here,
+    /// or depends on other records.
+    ClockRead {
+        /// The step.
+        step: StepId,
+        /// Which round of a loop.
+        iteration: u32,
+        /// When.
+        at: Timestamp,
+        /// The time on the clock, in milliseconds.
+        ran_ms: i64,
+        /// Whether it stands from here.
+        paused: bool,
+        /// The records on which its conditions depend.
+        records: Vec<Reference>,
+        /// Why, with the values, for people.
+        explanation: String,
+    },
+    /// A share of a deadline has gone by.
+    LevelReached {
+        /// The step.
+        step: StepId,
+        /// Which round of a loop.
+        iteration: u32,
+        /// When.
+        at: Timestamp,
+        /// Which level, from 0.
+        level: u32,
+        /// What runs.
+        enter: BlockId,
+        /// The share and the time, for people.
+        explanation: String,
+    },
+    /// Something happened that a later `wait_for` with `since` may ask for.
+    Noted {
+        /// When it was noted.
+        at: Timestamp,
+        /// What.
+        happening: Happening,
+    },
+    /// A step failed for good.
+    StepFailed {
+        /// The step.
+        step: StepId,
+        /// Which round of a loop.
+        iteration: u32,
+        /// When.
+        at: Timestamp,
+        /// How.
+        failure: StepFailure,
+        /// The block that runs next: `on_error`. None where there is none, or
+        /// where it is itself what failed.
+        handler: Option<BlockId>,
+    },
+    /// The run is over.
+    Ended {
+        /// The step that stopped it, if one did.
+        step: Option<StepId>,
+        /// When.
+        at: Timestamp,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// Why a step did not do what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{message}")]
+pub struct StepFailure {
+    /// A word for programs: `rate-limited`, `formula`.
+    pub code: String,
+    /// A sentence for people: what was tried, on what, and how to mend it.
+    pub message: String,
+    /// Trying again will not help.
+    pub permanent: bool,
+    /// The least pause before the next attempt, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl StepFailure {
+    /// A formula had no value: trying again will not help.
+    pub(crate) fn formula(message: impl Into<String>) -> Self {
+        Self {
+            code: "formula".to_owned(),
+            message: message.into(),
+            permanent: true,
+            retry_after_ms: None,
+        }
+    }
+}
+
+impl Event {
+    /// The step that it is about; none for the run as a whole.
+    #[must_use]
+    pub const fn step(&self) -> Option<StepId> {
+        match self {
+            Self::StepDone { step, .. }
+            | Self::AttemptFailed { step, .. }
+            | Self::Postponed { step, .. }
+            | Self::WaitBegan { step, .. }
+            | Self::DeadlineBegan { step, .. }
+            | Self::ClockRead { step, .. }
+            | Self::LevelReached { step, .. }
+            | Self::StepFailed { step, .. } => Some(*step),
+            Self::Ended { step, .. } => *step,
+            Self::Started { .. } | Self::Noted { .. } => None,
+        }
+    }
+
+    /// When.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Started { at, .. }
+            | Self::StepDone { at, .. }
+            | Self::AttemptFailed { at, .. }
+            | Self::Postponed { at, .. }
+            | Self::WaitBegan { at, .. }
+            | Self::DeadlineBegan { at, .. }
+            | Self::ClockRead { at, .. }
+            | Self::LevelReached { at, .. }
+            | Self::Noted { at, .. }
+            | Self::StepFailed { at, .. }
+            | Self::Ended { at, .. } => *at,
+        }
+    }
+
+    /// One word for it, for lists and programs.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::StepDone { .. } => "done",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::Postponed { .. } => "postponed",
+            Self::WaitBegan { .. } => "waiting",
+            Self::DeadlineBegan { .. } => "deadline",
+            Self::ClockRead { .. } => "clock",
+            Self::LevelReached { .. } => "level",
+            Self::Noted { .. } => "noted",
+            Self::StepFailed { .. } => "failed",
+            Self::Ended { .. } => "ended",
+        }
+    }
+
+    /// Which attempt of the step it is about; 1 for the first.
+    #[must_use]
+    pub const fn attempt(&self) -> u32 {
+        match self {
+            Self::StepDone { attempt, .. }
+            | Self::AttemptFailed { attempt, .. }
+            | Self::Postponed { attempt, .. } => *attempt,
+            _ => 1,
+        }
+    }
+
+    /// Whether it says what came of a call.
+    #[must_use]
+    pub const fn answers_call(&self) -> bool {
+        match self {
+            Self::StepDone { called, .. } => *called,
+            Self::AttemptFailed { .. } | Self::Postponed { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether its step has ended with it.
+    #[must_use]
+    pub const fn ends_step(&self) -> bool {
+        matches!(self, Self::StepDone { .. } | Self::StepFailed { .. })
+    }
+
+    /// The step's result, if it has one.
+    #[must_use]
+    pub const fn output(&self) -> Option<&Value> {
+        match self {
+            Self::StepDone { output, .. } if !output.is_nothing() => Some(output),
+            _ => None,
+        }
+    }
+
+    /// What failed, if anything did.
+    #[must_use]
+    pub const fn failure(&self) -> Option<&StepFailure> {
+        match self {
+            Self::AttemptFailed { failure, .. } | Self::StepFailed { failure, .. } => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Why it is so, for people.
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        match self {
+            Self::Started { explanation, .. }
+            | Self::StepDone { explanation, .. }
+            | Self::WaitBegan { explanation, .. }
+            | Self::DeadlineBegan { explanation, .. }
+            | Self::ClockRead { explanation, .. }
+            | Self::LevelReached { explanation, .. } => explanation.clone(),
+            Self::AttemptFailed { failure, retry_at: Some(at), attempt, .. } => {
+                format!("attempt {attempt} failed: {failure}; tried again at {at}")
+            }
+            Self::AttemptFailed { failure, retry_at: None, attempt, .. } => {
+                format!("attempt {attempt} failed: {failure}")
+            }
+            Self::Postponed { until, reason, .. } => format!("{reason}; called again at {until}"),
+            Self::Noted { happening, .. } => happening.describe(),
+            Self::StepFailed { failure, handler: Some(_), .. } => {
+                format!("failed for good: {failure}; on_error runs")
+            }
+            Self::StepFailed { failure, handler: None, .. } => {
+                format!("failed for good: {failure}")
+            }
+            Self::Ended { outcome, .. } => outcome.describe(),
+        }
+    }
+}

@@ -1,0 +1,492 @@
+//! A run on a workbench: a workflow from YAML, records and a clock moved by
+//! hand, and a script of what comes to the run.
+#![allow(dead_code, reason = "each test uses its part of the bench")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench for tests")]
+
+use std::{collections::BTreeMap, fmt::Write as _, sync::LazyLock};
+
+use relata_engine::{
+    ActionOutcome, Call, Due, Event, Halt, Happening, HappeningKind, Input, Returned, Run, Start,
+    StepFailure, decide, due, watches,
+};
+use relata_model::{
+    Calendar, Change, ChangeKind, EventId, Fields, Objects, Record, Reference, RunId, TimeZone,
+    Timestamp, Value, object::parse_time, seed,
+};
+use relata_workflow::{ActionSignature, Catalog, Definition, Facts, Need};
+use serde_json::{Value as Json, json};
+
+/// The standard objects, read once.
+pub static OBJECTS: LazyLock<Objects> = LazyLock::new(Objects::standard);
+
+/// What workflows of the tests may name.
+pub fn catalog() -> Catalog {
+    let record = |object: &str| json!({ "type": "string", "format": format!("record/{object}") });
+    let any_record = || json!({ "type": "string", "format": "record" });
+    let text = || json!({ "type": "string" });
+    let actions = [
+        (
+            "crm.update",
+            json!({ "record": any_record(), "set": { "type": "object", "x-fields-of": "record" } }),
+            &["record", "set"][..],
+            json!({ "changed": { "type": "boolean" } }),
+        ),
+        (
+            "mail.send",
+            json!({ "to": any_record(), "template": { "type": "string", "format": "template" } }),
+            &["to", "template"],
+            json!({ "message": text() }),
+        ),
+        (
+            "survey.send",
+            json!({ "to": record("contact"), "template": text() }),
+            &["to", "template"],
+            json!({ "response": record("survey_response") }),
+        ),
+        (
+            "task.create",
+            json!({
+                "record": any_record(), "assignee": record("user"), "title": text(),
+                "due_in": { "type": "string", "format": "due" },
+            }),
+            &["title"],
+            json!({ "task": record("task") }),
+        ),
+        (
+            "assign.round_robin",
+            json!({ "team": record("team"), "max_open_leads": { "type": "integer" } }),
+            &["team"],
+            json!({ "user": record("user") }),
+        ),
+        ("notify.user", json!({ "to": any_record(), "text": text() }), &["to", "text"], json!({})),
+        ("notify.role", json!({ "role": text(), "text": text() }), &["role", "text"], json!({})),
+        (
+            "sentiment.score",
+            json!({ "text": text() }),
+            &["text"],
+            json!({ "label": text(), "score": { "type": "number" } }),
+        ),
+        (
+            "route.by_skill",
+            json!({
+                "record": any_record(), "prefer": text(),
+                "skills": { "type": "array", "items": { "type": "string" } },
+            }),
+            &["record", "skills"],
+            json!({ "user": record("user") }),
+        ),
+        (
+            "ticket.create",
+            json!({ "customer": record("contact"), "category": text(), "subject": text() }),
+            &["customer", "subject"],
+            json!({ "ticket": record("ticket") }),
+        ),
+    ];
+    let actions = actions.into_iter().map(|(name, input, required, output)| {
+        let all: Vec<_> = output.as_object().unwrap().keys().cloned().collect();
+        let correlation = match name {
+            "mail.send" => vec![("mail.clicked".to_owned(), "message".to_owned())],
+            "survey.send" => vec![("survey.answered".to_owned(), "response".to_owned())],
+            _ => Vec::new(),
+        };
+        let signature = ActionSignature {
+            name: name.to_owned(),
+            title: name.to_owned(),
+            input: json!({
+                "type": "object", "properties": input, "required": required, "additionalProperties": false,
+            }),
+            output: json!({ "type": "object", "properties": output, "required": all }),
+            writes: Vec::new(),
+            correlation,
+            exclusive: (name == "assign.round_robin").then(|| "rotation/{team}".to_owned()),
+        };
+        (name.to_owned(), signature)
+    });
+    Catalog { objects: OBJECTS.clone(), actions: actions.collect(), ..Catalog::default() }
+}
+
+/// The workflow that a YAML text says.
+#[track_caller]
+pub fn workflow(source: &str) -> Definition {
+    let (definition, diagnostics) = relata_workflow::parse("test.yaml", source, &catalog());
+    match definition {
+        Some(definition) => definition,
+        None => panic!("{}", relata_workflow::render(&diagnostics, source, false)),
+    }
+}
+
+/// A time in Berlin.
+pub fn at(written: &str) -> Timestamp {
+    parse_time(written, &berlin()).unwrap_or_else(|| panic!("{written} is no time"))
+}
+
+fn berlin() -> TimeZone {
+    TimeZone::get("Europe/Berlin").unwrap()
+}
+
+/// How a time is shown: Berlin's, with seconds where there are any.
+pub fn show(time: Timestamp) -> String {
+    let local = time.to_zoned(berlin());
+    let form =
+        if time.as_millisecond() % 60_000 == 0 { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d %H:%M:%S" };
+    local.strftime(form).to_string()
+}
+
+/// A value as a script writes it: `a/b` is a record, times are Berlin's.
+pub fn value(written: &str) -> Value {
+    if written.is_empty() {
+        Value::Nothing
+    } else if let Some(time) = parse_time(written, &berlin()) {
+        Value::Time(time)
+    } else if let Ok(number) = written.parse() {
+        Value::Number(number)
+    } else if let Ok(reference) = written.parse::<Reference>() {
+        Value::Reference(reference)
+    } else {
+        Value::Text(written.to_owned())
+    }
+}
+
+/// Records, members and calendars: what a store would hold.
+#[derive(Clone)]
+pub struct World {
+    pub records: BTreeMap<Reference, Record>,
+    pub members: Vec<(String, Reference)>,
+    calendars: BTreeMap<String, Calendar>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        static CALENDARS: LazyLock<BTreeMap<String, Calendar>> = LazyLock::new(calendars);
+        Self { records: BTreeMap::new(), members: Vec::new(), calendars: CALENDARS.clone() }
+    }
+}
+
+/// The seeded calendars.
+fn calendars() -> BTreeMap<String, Calendar> {
+    let object = OBJECTS.get("calendar").unwrap();
+    seed::records()
+        .into_iter()
+        .filter(|(name, _)| *name == "calendar")
+        .map(|(_, json)| {
+            let fields: Fields = json
+                .iter()
+                .map(|(name, value)| {
+                    (name.clone(), object.field(name).unwrap().kind.read(value).unwrap())
+                })
+                .collect();
+            (fields["external_id"].to_string(), Calendar::from_fields(&fields).unwrap())
+        })
+        .collect()
+}
+
+impl World {
+    /// Adds a record: `ticket/t1 status=open customer=contact/anna`.
+    pub fn add(&mut self, written: &str) {
+        let (reference, fields) = record(written);
+        let fields = fields.into_iter().filter(|(_, value)| !value.is_nothing()).collect();
+        self.records.insert(reference.clone(), Record { reference, revision: 1, fields });
+    }
+
+    /// Changes a record, or makes a new one. Says what changed.
+    pub fn change(&mut self, written: &str) -> Change {
+        let (reference, given) = record(written);
+        let before = self.records.get(&reference).map(|record| record.fields.clone());
+        let mut after = before.clone().unwrap_or_default();
+        for (name, value) in given {
+            if value.is_nothing() {
+                after.remove(&name);
+            } else {
+                after.insert(name, value);
+            }
+        }
+        let kind = if before.is_some() { ChangeKind::Changed } else { ChangeKind::Created };
+        let record = Record { reference: reference.clone(), revision: 1, fields: after.clone() };
+        self.records.insert(reference.clone(), record);
+        Change { reference, kind, before, after: Some(after) }
+    }
+
+    /// A seeded calendar.
+    pub fn calendar(&self, name: &str) -> &Calendar {
+        &self.calendars[name]
+    }
+
+    fn answer(&self, facts: &mut Facts, need: Need) {
+        match need {
+            Need::Record(reference) => {
+                let record = self.records.get(&reference).cloned();
+                facts.records.insert(reference, record);
+            }
+            Need::Member { segment, record } => {
+                let member = self.members.contains(&(segment.clone(), record.clone()));
+                facts.members.insert((segment, record), member);
+            }
+            Need::Calendar(name) => {
+                let calendar = self.calendars.get(&name).cloned();
+                facts.calendars.insert(name, calendar);
+            }
+        }
+    }
+
+    /// Asks until all that is needed is there.
+    pub fn ask<T>(&self, mut question: impl FnMut(&Facts) -> Result<T, Halt>) -> Result<T, String> {
+        let mut facts = Facts { zone: berlin(), ..Facts::default() };
+        for _ in 0..100 {
+            match question(&facts) {
+                Ok(answer) => return Ok(answer),
+                Err(Halt::Need(need)) => self.answer(&mut facts, need),
+                Err(Halt::Rejected(why)) => return Err(why),
+            }
+        }
+        panic!("a question asks for ever");
+    }
+}
+
+fn record(written: &str) -> (Reference, Vec<(String, Value)>) {
+    // A value may hold blanks: `first_reply_at=2026-12-14 10:00`.
+    let mut fields: Vec<(String, String)> = Vec::new();
+    let mut words = written.split_whitespace();
+    let reference = words.next().unwrap().parse().unwrap();
+    for word in words {
+        match (word.split_once('='), fields.last_mut()) {
+            (Some((name, value)), _) => fields.push((name.to_owned(), value.to_owned())),
+            (None, Some((_, value))) => write!(value, " {word}").unwrap(),
+            (None, None) => panic!("{written}: {word} is no field"),
+        }
+    }
+    (reference, fields.into_iter().map(|(name, written)| (name, value(&written))).collect())
+}
+
+/// A run on the bench.
+pub struct Bench {
+    pub def: Definition,
+    pub start: Start,
+    pub run: Run,
+    pub journal: Vec<Event>,
+    pub world: World,
+    pub now: Timestamp,
+    pub calls: Vec<Call>,
+    pub trace: String,
+    happenings: u128,
+}
+
+impl Bench {
+    /// Starts a run about a record.
+    pub fn start(def: Definition, world: World, subject: Option<&str>, now: Timestamp) -> Self {
+        let start = Start {
+            id: RunId::from_uuid(uuid(7)),
+            version: "v1".to_owned(),
+            subject: subject.map(|subject| subject.parse().unwrap()),
+            key: None,
+            happening: None,
+            now,
+        };
+        let (run, journal) = Run::start(&def, start.clone());
+        Self {
+            def,
+            start,
+            run,
+            journal,
+            world,
+            now,
+            calls: Vec::new(),
+            trace: String::new(),
+            happenings: 0,
+        }
+    }
+
+    /// Gives the run an input, and goes on until it is owed something that
+    /// somebody else has to do.
+    pub fn give(&mut self, input: Input) -> Result<Due, String> {
+        let mut input = Some(input);
+        loop {
+            if let Some(input) = input.take() {
+                let events = self
+                    .world
+                    .ask(|facts| decide(&self.def, &self.run, input.clone(), facts, self.now))?;
+                for event in events {
+                    self.run.apply(&self.def, &event);
+                    self.tell(&event);
+                    self.journal.push(event);
+                }
+                self.check();
+            }
+            match self.world.ask(|facts| due(&self.def, &self.run, facts, self.now))? {
+                Due::Decide => input = Some(Input::Wake),
+                other => return Ok(other),
+            }
+        }
+    }
+
+    /// What must hold after every input.
+    fn check(&self) {
+        let replayed = Run::replay(&self.def, self.start.clone(), &self.journal);
+        assert_eq!(replayed, self.run, "the journal makes another run");
+        assert_eq!(self.run.seq, self.journal.len() as u64);
+        let stored = serde_json::to_string(&self.run).unwrap();
+        assert_eq!(serde_json::from_str::<Run>(&stored).unwrap(), self.run, "{stored}");
+        let stored = serde_json::to_string(&self.journal).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Event>>(&stored).unwrap(), self.journal, "{stored}");
+    }
+
+    fn tell(&mut self, event: &Event) {
+        let step = event.step().map(|step| self.def.step(step));
+        let label =
+            step.map_or_else(String::new, |step| format!("{} [{}] ", step.path, step.label));
+        let output = event.output().map_or_else(String::new, |output| format!(" => {output}"));
+        let colon = if event.explanation().is_empty() { "" } else { ": " };
+        writeln!(self.trace, "  {label}{}{colon}{}{output}", event.kind(), event.explanation())
+            .unwrap();
+    }
+
+    /// Something happens now; the run hears of it if it listens.
+    pub fn happens(&mut self, kind: HappeningKind, own: bool) -> Happening {
+        self.happenings += 1;
+        Happening {
+            id: EventId::from_uuid(uuid(self.happenings)),
+            at: self.now,
+            kind,
+            run: own.then_some(self.run.id),
+            workflow: own.then(|| self.run.workflow.clone()),
+            depth: 0,
+        }
+    }
+
+    pub fn listens(&self, happening: &Happening) -> bool {
+        let watches = watches(&self.def, &self.run);
+        happening.topics().iter().any(|topic| watches.contains(topic))
+    }
+
+    /// Plays one line of a script:
+    ///
+    /// ```text
+    /// at 2026-12-14 10:00        the clock moves, and the run wakes
+    /// after 3 hours
+    /// done {"user": "user/eva"}  the call comes back
+    /// skip nobody to tell | postpone 5 minutes | fail timeout | refuse no such user
+    /// set ticket/t1 status=open  a record changes (own: by the run itself)
+    /// own ticket/t1 status=open
+    /// event order.paid key about…
+    /// cancel why
+    /// ```
+    pub fn play(&mut self, line: &str) {
+        let (word, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+        let answer = |bench: &Self, result| {
+            let call = bench.calls.last().expect("a call to answer");
+            Input::Returned(Returned {
+                step: call.step,
+                iteration: call.iteration,
+                attempt: call.attempt,
+                result,
+            })
+        };
+        let failure = |permanent| StepFailure {
+            code: "test".to_owned(),
+            message: rest.to_owned(),
+            permanent,
+            retry_after_ms: None,
+        };
+        writeln!(self.trace, "> {}", line.trim()).unwrap();
+        let input = match word {
+            "wake" => Input::Wake,
+            "at" => {
+                self.now = at(rest);
+                Input::Wake
+            }
+            "after" => {
+                let after = Calendar::always_open(berlin()).after(self.now, rest.parse().unwrap());
+                self.now = after.unwrap();
+                Input::Wake
+            }
+            "done" => {
+                let output: Json =
+                    if rest.is_empty() { json!({}) } else { serde_json::from_str(rest).unwrap() };
+                answer(self, Ok(ActionOutcome::Done(output)))
+            }
+            "skip" => answer(self, Ok(ActionOutcome::Skip(rest.to_owned()))),
+            "postpone" => {
+                let pause: relata_model::Duration = rest.parse().unwrap();
+                let after_ms = u64::try_from(pause.millis).unwrap();
+                answer(self, Ok(ActionOutcome::Retry { after_ms, reason: "not yet".to_owned() }))
+            }
+            "fail" => answer(self, Err(failure(false))),
+            "refuse" => answer(self, Err(failure(true))),
+            "cancel" => Input::Cancel { why: rest.to_owned() },
+            "set" | "own" => {
+                let change = self.world.change(rest);
+                let happening = self.happens(HappeningKind::Change(change), word == "own");
+                if !self.listens(&happening) {
+                    writeln!(self.trace, "  (does not listen)").unwrap();
+                    return;
+                }
+                Input::Happened(happening)
+            }
+            "event" => {
+                let mut words = rest.split_whitespace();
+                let name = words.next().unwrap().to_owned();
+                let key = words.next().filter(|key| *key != "-").map(str::to_owned);
+                let about = words.map(|word| word.parse().unwrap()).collect();
+                let kind = HappeningKind::Named { name, key, about, data: Value::Nothing };
+                let happening = self.happens(kind, false);
+                if !self.listens(&happening) {
+                    writeln!(self.trace, "  (does not listen)").unwrap();
+                    return;
+                }
+                Input::Happened(happening)
+            }
+            other => panic!("`{other}` is no word of the script"),
+        };
+        let due = self.give(input);
+        self.owed(due);
+    }
+
+    fn owed(&mut self, due: Result<Due, String>) {
+        let told = match due {
+            Err(why) => format!("rejected: {why}"),
+            Ok(Due::Ended(outcome)) => format!("ended: {}", outcome.describe()),
+            Ok(Due::Sleep { until: None }) => "sleeps".to_owned(),
+            Ok(Due::Sleep { until: Some(until) }) => format!("sleeps until {}", show(until)),
+            Ok(Due::Decide) => unreachable!("decided already"),
+            Ok(Due::Call(call)) => {
+                let lane = call
+                    .exclusive
+                    .as_ref()
+                    .map_or_else(String::new, |key| format!(" alone in {key}"));
+                let told = format!(
+                    "calls {} {} (attempt {}){lane}",
+                    call.action, call.input, call.attempt
+                );
+                self.calls.push(call);
+                told
+            }
+        };
+        writeln!(self.trace, "= {told}").unwrap();
+    }
+}
+
+pub fn uuid(number: u128) -> uuid::Uuid {
+    uuid::Uuid::from_u128(number)
+}
+
+/// Plays a script against a workflow and shows all that follows.
+#[track_caller]
+pub fn check(
+    source: &str,
+    world: &[&str],
+    start: &str,
+    script: &str,
+    expected: expect_test::Expect,
+) {
+    let def = workflow(source);
+    let mut records = World::default();
+    for record in world {
+        records.add(record);
+    }
+    let (subject, time) = start.split_once(' ').unwrap();
+    let mut bench = Bench::start(def, records, (subject != "-").then_some(subject), at(time));
+    bench.play("wake");
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        bench.play(line);
+    }
+    expected.assert_eq(&bench.trace);
+}

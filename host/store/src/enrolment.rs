@@ -1,0 +1,227 @@
+//! Who is in a workflow, who was, and who was not let in and why.
+
+use relata_model::{EventId, Reference, RunId, Timestamp};
+use relata_workflow::WhileRunning;
+
+use crate::{
+    Store, StoreError, Tx,
+    connection::{Conditions, arguments},
+};
+
+/// A run that would begin for the value of `one_per`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEnrolment {
+    /// The workflow.
+    pub workflow: String,
+    /// The value of `one_per`, as text.
+    pub key: String,
+    /// The run that would begin.
+    pub run: RunId,
+    /// When it has to have counted before, to begin again: `now` less
+    /// `again_after`. None: never again.
+    pub again_if_before: Option<Timestamp>,
+    /// Whether it counts from its start; else [`Tx::enrolment_count`] says
+    /// when.
+    pub counts_from_start: bool,
+    /// What holds while a run for the same is going on.
+    pub while_running: WhileRunning,
+}
+
+/// Whether the run may begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enrolment {
+    /// It may; the place is taken.
+    Granted {
+        /// The run whose place it takes, to be ended (`while_running:
+        /// restart`).
+        replaces: Option<RunId>,
+    },
+    /// Too early, or never again.
+    Blocked {
+        /// The run before.
+        run: RunId,
+        /// When that one counted.
+        counted_at: Timestamp,
+    },
+    /// A run for the same is going on (`ignore` and `queue`).
+    Running(RunId),
+}
+
+/// A run that did not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotStarted {
+    /// The workflow.
+    pub workflow: String,
+    /// What would have started it.
+    pub event: Option<EventId>,
+    /// The record that it would have been about.
+    pub record: Option<Reference>,
+    /// The value of `one_per`, as text.
+    pub key: Option<String>,
+    /// Why not, for people.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// The runs of a workflow, about a record, that did not start: the last
+    /// `limit`, newest first. Both are optional.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn not_started_list(
+        &self,
+        workflow: Option<&str>,
+        record: Option<&Reference>,
+        limit: u32,
+    ) -> Result<Vec<NotStarted>, StoreError> {
+        self.read().await?.not_started_list(workflow, record, limit).await
+    }
+}
+
+impl Tx {
+    /// Takes the place of a run that would begin, if it may. One statement
+    /// decides, so that of many at once exactly one gets it.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn enrolment_try(&mut self, new: &NewEnrolment, now: Timestamp) -> Result<Enrolment, StoreError> {
+        let beside = matches!(new.while_running, WhileRunning::Restart | WhileRunning::Parallel);
+        const PRESENT: &str = "SELECT run_id, counted_at, running FROM relata_enrolment
+             WHERE workflow = $1 AND enrolment_key = $2";
+        let key = || arguments![&new.workflow, &new.key];
+        let before = self.connection.row("look for an enrolment", PRESENT, key()).await?;
+        // Never again is before the beginning of time.
+        let again = new.again_if_before.map_or(i64::MIN, Timestamp::as_millisecond);
+        let granted = self
+            .connection
+            .execute(
+                "enrol",
+                "INSERT INTO relata_enrolment AS present
+                     (workflow, enrolment_key, run_id, started_at, counted_at, running)
+                 VALUES ($1, $2, $3, $4, $5, 1)
+                 ON CONFLICT (workflow, enrolment_key) DO UPDATE
+                 SET run_id = excluded.run_id, started_at = excluded.started_at, running = 1,
+                     counted_at = COALESCE(excluded.counted_at, present.counted_at)
+                 WHERE (present.running = 0 OR $6 = 1)
+                   AND (present.counted_at IS NULL OR present.counted_at <= $7)",
+                arguments![
+                    &new.workflow,
+                    &new.key,
+                    new.run,
+                    now,
+                    Some(now).filter(|_| new.counts_from_start),
+                    beside,
+                    again
+                ],
+            )
+            .await?;
+        if granted > 0 {
+            // Taking the place of a run that goes on.
+            let replaces = match before {
+                Some(before) if new.while_running == WhileRunning::Restart && before.whole("running")? != 0 => {
+                    Some(before.parsed("run_id")?)
+                }
+                _ => None,
+            };
+            return Ok(Enrolment::Granted { replaces });
+        }
+        // Another writer may have come in between: look at what is there now.
+        let present = self.connection.row("look for an enrolment", PRESENT, key()).await?;
+        let present = present
+            .ok_or_else(|| StoreError::unreadable("an enrolment", "it was there a moment ago"))?;
+        let run = present.parsed("run_id")?;
+        match present.time_or_none("counted_at")? {
+            Some(counted_at) if beside || present.whole("running")? == 0 => {
+                Ok(Enrolment::Blocked { run, counted_at })
+            }
+            _ => Ok(Enrolment::Running(run)),
+        }
+    }
+
+    /// From now on `again_after` counts: the step that `counted_from` names
+    /// is done. Only for the run that has the place.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn enrolment_count(
+        &mut self,
+        workflow: &str,
+        key: &str,
+        run: RunId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .execute(
+                "count an enrolment",
+                "UPDATE relata_enrolment SET counted_at = $4
+                 WHERE workflow = $1 AND enrolment_key = $2 AND run_id = $3",
+                arguments![workflow, key, run, at],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Records why a run did not start.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn not_started_put(&mut self, row: &NotStarted) -> Result<(), StoreError> {
+        self.connection
+            .execute(
+                "record why a run did not start",
+                "INSERT INTO relata_not_started (workflow, event_id, record, enrolment_key, reason, at)
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+                arguments![
+                    &row.workflow,
+                    row.event,
+                    row.record.as_ref(),
+                    row.key.as_ref(),
+                    &row.reason,
+                    row.at
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// As [`Store::not_started_list`], within a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn not_started_list(
+        &mut self,
+        workflow: Option<&str>,
+        record: Option<&Reference>,
+        limit: u32,
+    ) -> Result<Vec<NotStarted>, StoreError> {
+        let mut conditions = Conditions::default();
+        if let Some(workflow) = workflow {
+            conditions.and("workflow = ?", workflow);
+        }
+        if let Some(record) = record {
+            conditions.and("record = ?", record);
+        }
+        let (sql, arguments) =
+            conditions.finish("SELECT * FROM relata_not_started", "ORDER BY seq DESC", limit);
+        let rows = self.connection.rows("list what did not start", sql, arguments).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(NotStarted {
+                    workflow: row.text("workflow")?,
+                    event: row.parsed_or_none("event_id")?,
+                    record: row.parsed_or_none("record")?,
+                    key: row.text_or_none("enrolment_key")?,
+                    reason: row.text("reason")?,
+                    at: row.time("at")?,
+                })
+            })
+            .collect()
+    }
+}

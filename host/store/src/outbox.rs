@@ -1,0 +1,466 @@
+//! Effects on the outside world: kept with the step that wants them, carried
+//! out after its commit, under an id that stays the same.
+
+use relata_model::{EffectId, Reference, RunId, Timestamp};
+use serde_json::Value as Json;
+use sqlx::AssertSqlSafe;
+
+use crate::{
+    Store, StoreError, Tx,
+    connection::{Conditions, Row, arguments},
+    dialect,
+};
+
+/// What kind of effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EffectKind {
+    /// A mail to somebody outside or inside.
+    Mail,
+    /// A notice to somebody who works here.
+    Notice,
+}
+
+impl EffectKind {
+    /// The word: `mail`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Notice => "notice",
+        }
+    }
+}
+
+/// How an effect stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EffectStatus {
+    /// To be carried out at its time.
+    Due,
+    /// Being carried out.
+    Sending,
+    /// Done.
+    Sent,
+    /// Waits for somebody's consent, such as above a cap.
+    Held,
+    /// Begun, and nobody knows whether it was done.
+    Unknown,
+    /// Not wanted: no consent, quiet, or a cap.
+    Suppressed,
+    /// Given up.
+    Failed,
+}
+
+impl EffectStatus {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Due,
+        Self::Sending,
+        Self::Sent,
+        Self::Held,
+        Self::Unknown,
+        Self::Suppressed,
+        Self::Failed,
+    ];
+
+    /// The word: `due`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Held => "held",
+            Self::Unknown => "unknown",
+            Self::Suppressed => "suppressed",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn from_word(word: &str) -> Result<Self, StoreError> {
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == word)
+            .ok_or_else(|| StoreError::unreadable("an effect", format!("its status is `{word}`")))
+    }
+}
+
+/// An effect that a step wants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEffect {
+    /// Its id: the same whenever the same step wants the same again.
+    pub id: EffectId,
+    /// The run that wants it.
+    pub run: Option<RunId>,
+    /// That run's workflow.
+    pub workflow: Option<String>,
+    /// That run's step, its path.
+    pub step: Option<String>,
+    /// What kind.
+    pub kind: EffectKind,
+    /// The template's name.
+    pub template: Option<String>,
+    /// Whom it goes to, by id.
+    pub recipient: Option<Reference>,
+    /// All that the channel needs.
+    pub body: Json,
+    /// How it begins: due, held or suppressed.
+    pub status: EffectStatus,
+    /// Why it is held or suppressed, for people.
+    pub reason: Option<String>,
+    /// When it should be carried out.
+    pub due_at: Timestamp,
+}
+
+/// An effect as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// Its id.
+    pub id: EffectId,
+    /// The run that wanted it.
+    pub run: Option<RunId>,
+    /// That run's workflow.
+    pub workflow: Option<String>,
+    /// That run's step, its path.
+    pub step: Option<String>,
+    /// What kind.
+    pub kind: EffectKind,
+    /// The template's name.
+    pub template: Option<String>,
+    /// Whom it goes to.
+    pub recipient: Option<Reference>,
+    /// All that the channel needs.
+    pub body: Json,
+    /// How it stands.
+    pub status: EffectStatus,
+    /// Why it is held, suppressed, unknown or failed; why the last attempt
+    /// failed, while it is due.
+    pub reason: Option<String>,
+    /// When it should be carried out.
+    pub due_at: Option<Timestamp>,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// When the step wanted it.
+    pub created_at: Timestamp,
+    /// When it was done.
+    pub sent_at: Option<Timestamp>,
+    /// What the channel said, such as a Message-ID.
+    pub receipt: Option<String>,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// Done.
+    Sent {
+        /// What the channel said, such as a Message-ID.
+        receipt: Option<String>,
+    },
+    /// Not done; to be tried again.
+    Again {
+        /// When.
+        at: Timestamp,
+        /// Why, for people.
+        why: String,
+    },
+    /// Not done, and not to be tried again.
+    Failed {
+        /// Why, for people.
+        why: String,
+    },
+    /// Nobody knows whether it was done.
+    Unknown {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// Which effects.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EffectFilter {
+    /// Of this run.
+    pub run: Option<RunId>,
+    /// Of this workflow.
+    pub workflow: Option<String>,
+    /// To this record, by id.
+    pub recipient: Option<Reference>,
+    /// Standing so.
+    pub status: Option<EffectStatus>,
+    /// After this one in the order of the list.
+    pub after: Option<EffectId>,
+}
+
+impl Store {
+    /// Takes up to `limit` effects that are due and marks them as being
+    /// carried out, longest due first. Whoever takes them says with
+    /// [`Tx::outbox_settle`] what became of each.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_claim(&self, now: Timestamp, limit: u32) -> Result<Vec<Effect>, StoreError> {
+        self.write(move |tx| Box::pin(async move { tx.outbox_claim(now, limit).await })).await
+    }
+
+    /// One effect.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_fetch(&self, id: EffectId) -> Result<Option<Effect>, StoreError> {
+        self.read().await?.outbox_fetch(id).await
+    }
+
+    /// Effects that meet a filter, in the order of their ids, at most
+    /// `limit`.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_list(&self, filter: &EffectFilter, limit: u32) -> Result<Vec<Effect>, StoreError> {
+        self.read().await?.outbox_list(filter, limit).await
+    }
+
+    /// As [`Tx::outbox_sent_since`], of what is committed.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_sent_since(&self, workflow: &str, since: Timestamp) -> Result<u64, StoreError> {
+        self.read().await?.outbox_sent_since(workflow, since).await
+    }
+}
+
+impl Tx {
+    /// Keeps an effect that a step wants; false where it is there already,
+    /// however it stands.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_put(&mut self, effect: &NewEffect, now: Timestamp) -> Result<bool, StoreError> {
+        let touched = self
+            .connection
+            .execute(
+                "keep an effect",
+                "INSERT INTO relata_outbox (effect_id, run_id, workflow, step, kind, template, recipient, body,
+                     status, reason, due_at, attempts, created_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12)
+                 ON CONFLICT (effect_id) DO NOTHING",
+                arguments![
+                    effect.id,
+                    effect.run,
+                    effect.workflow.as_ref(),
+                    effect.step.as_ref(),
+                    effect.kind.as_str(),
+                    effect.template.as_ref(),
+                    effect.recipient.as_ref(),
+                    &effect.body,
+                    effect.status.as_str(),
+                    effect.reason.as_ref(),
+                    effect.due_at,
+                    now
+                ],
+            )
+            .await?;
+        Ok(touched > 0)
+    }
+
+    /// As [`Store::outbox_claim`], within a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_claim(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Effect>, StoreError> {
+        let sql = format!(
+            "UPDATE relata_outbox SET status = 'sending', attempts = attempts + 1
+             WHERE effect_id IN (SELECT effect_id FROM relata_outbox WHERE status = 'due' AND due_at <= $1
+                                 ORDER BY due_at, effect_id LIMIT $2{})
+             RETURNING *",
+            dialect::SKIP_LOCKED
+        );
+        let rows = self
+            .connection
+            .rows("claim effects", AssertSqlSafe(sql), arguments![now, limit])
+            .await?;
+        let mut effects = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        effects.sort_by_key(|effect| (effect.due_at, effect.id));
+        Ok(effects)
+    }
+
+    /// Says what became of an attempt; false where that attempt is no longer
+    /// the present one (another host took it for lost), and nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_settle(
+        &mut self,
+        id: EffectId,
+        attempts: u32,
+        delivery: &Delivery,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (status, reason, due_at, sent_at, receipt) = match delivery {
+            Delivery::Sent { receipt } => (EffectStatus::Sent, None, None, Some(now), receipt.as_ref()),
+            Delivery::Again { at, why } => (EffectStatus::Due, Some(why), Some(*at), None, None),
+            Delivery::Failed { why } => (EffectStatus::Failed, Some(why), None, None, None),
+            Delivery::Unknown { why } => (EffectStatus::Unknown, Some(why), None, None, None),
+        };
+        let touched = self
+            .connection
+            .execute(
+                "settle an effect",
+                "UPDATE relata_outbox
+                 SET status = $3, reason = $4, due_at = COALESCE($5, due_at), sent_at = $6, receipt = $7
+                 WHERE effect_id = $1 AND attempts = $2 AND status = 'sending'",
+                arguments![id, attempts, status.as_str(), reason, due_at, sent_at, receipt],
+            )
+            .await?;
+        Ok(touched > 0)
+    }
+
+    /// For the start of the only host: what a crash left half done becomes
+    /// due again where the receiver takes the same effect only once
+    /// (`repeatable`), else unknown. Yields how many there were.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_recover(&mut self, repeatable: bool, now: Timestamp) -> Result<u64, StoreError> {
+        let (status, reason) = if repeatable {
+            (EffectStatus::Due, None)
+        } else {
+            (EffectStatus::Unknown, Some("the host stopped while it was sending; look whether it arrived"))
+        };
+        self.connection
+            .execute(
+                "recover effects",
+                "UPDATE relata_outbox SET status = $1, reason = $2, due_at = $3 WHERE status = 'sending'",
+                arguments![status.as_str(), reason, now],
+            )
+            .await
+    }
+
+    /// Lets an effect that is held, unknown or failed be carried out after
+    /// all; false where it is none of these.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_resume(&mut self, id: EffectId, now: Timestamp) -> Result<bool, StoreError> {
+        let touched = self
+            .connection
+            .execute(
+                "resume an effect",
+                "UPDATE relata_outbox SET status = 'due', reason = NULL, due_at = $2
+                 WHERE effect_id = $1 AND status IN ('held', 'unknown', 'failed')",
+                arguments![id, now],
+            )
+            .await?;
+        Ok(touched > 0)
+    }
+
+    /// Drops an effect that is due, held, unknown or failed; false where it
+    /// is none of these.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_suppress(&mut self, id: EffectId, reason: &str) -> Result<bool, StoreError> {
+        let touched = self
+            .connection
+            .execute(
+                "suppress an effect",
+                "UPDATE relata_outbox SET status = 'suppressed', reason = $2
+                 WHERE effect_id = $1 AND status IN ('due', 'held', 'unknown', 'failed')",
+                arguments![id, reason],
+            )
+            .await?;
+        Ok(touched > 0)
+    }
+
+    /// One effect.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_fetch(&mut self, id: EffectId) -> Result<Option<Effect>, StoreError> {
+        let row = self
+            .connection
+            .row("read an effect", "SELECT * FROM relata_outbox WHERE effect_id = $1", arguments![id])
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// As [`Store::outbox_list`], within a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_list(&mut self, filter: &EffectFilter, limit: u32) -> Result<Vec<Effect>, StoreError> {
+        let mut conditions = Conditions::default();
+        if let Some(run) = filter.run {
+            conditions.and("run_id = ?", run);
+        }
+        if let Some(workflow) = &filter.workflow {
+            conditions.and("workflow = ?", workflow);
+        }
+        if let Some(recipient) = &filter.recipient {
+            conditions.and("recipient = ?", recipient);
+        }
+        if let Some(status) = filter.status {
+            conditions.and("status = ?", status.as_str());
+        }
+        if let Some(after) = filter.after {
+            conditions.and("effect_id > ?", after);
+        }
+        let (sql, arguments) =
+            conditions.finish("SELECT * FROM relata_outbox", "ORDER BY effect_id", limit);
+        let rows = self.connection.rows("list effects", sql, arguments).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// How many messages of a workflow went out since a time or are on their
+    /// way: what a cap counts. Held and suppressed ones do not count.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_sent_since(&mut self, workflow: &str, since: Timestamp) -> Result<u64, StoreError> {
+        let row = self
+            .connection
+            .row(
+                "count messages",
+                "SELECT COUNT(*) AS found FROM relata_outbox
+                 WHERE workflow = $1
+                   AND (status IN ('due', 'sending', 'unknown') OR (status = 'sent' AND sent_at > $2))",
+                arguments![workflow, since],
+            )
+            .await?;
+        row.map_or(Ok(0), |row| row.count("found"))
+    }
+}
+
+fn read(row: &Row) -> Result<Effect, StoreError> {
+    Ok(Effect {
+        id: row.parsed("effect_id")?,
+        run: row.parsed_or_none("run_id")?,
+        workflow: row.text_or_none("workflow")?,
+        step: row.text_or_none("step")?,
+        kind: match row.text("kind")?.as_str() {
+            "mail" => EffectKind::Mail,
+            "notice" => EffectKind::Notice,
+            other => return Err(StoreError::unreadable("an effect", format!("its kind is `{other}`"))),
+        },
+        template: row.text_or_none("template")?,
+        recipient: row.parsed_or_none("recipient")?,
+        body: row.json("body")?,
+        status: EffectStatus::from_word(&row.text("status")?)?,
+        reason: row.text_or_none("reason")?,
+        due_at: row.time_or_none("due_at")?,
+        attempts: row.small("attempts")?,
+        created_at: row.time("created_at")?,
+        sent_at: row.time_or_none("sent_at")?,
+        receipt: row.text_or_none("receipt")?,
+    })
+}

@@ -1,0 +1,466 @@
+//! Runs: keeping them, finding them, and what they did.
+
+use std::collections::BTreeSet;
+
+use relata_engine::{Outcome, Run, Status, Watch};
+use relata_model::{Reference, RunId, Timestamp};
+use serde_json::{Value as Json, json};
+use sqlx::AssertSqlSafe;
+
+use crate::{
+    Store, StoreError, Tx,
+    connection::{Conditions, Row, arguments, to_json},
+    dialect,
+};
+
+/// In which order runs that are due are claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Priority {
+    /// Before all others.
+    First,
+    /// As usual.
+    #[default]
+    Normal,
+    /// When nothing else is due.
+    Last,
+}
+
+impl Priority {
+    /// All, in the order of the claim.
+    pub(crate) const ALL: [Self; 3] = [Self::First, Self::Normal, Self::Last];
+
+    pub(crate) const fn number(self) -> i64 {
+        self as i64
+    }
+
+    const fn from_number(number: i64) -> Self {
+        match number {
+            0 => Self::First,
+            1 => Self::Normal,
+            _ => Self::Last,
+        }
+    }
+}
+
+/// A run that begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRun {
+    /// The run as it begins.
+    pub run: Run,
+    /// How early it is claimed.
+    pub priority: Priority,
+    /// When it should be looked at; only when something happens, if none.
+    pub due_at: Option<Timestamp>,
+    /// What it listens for.
+    pub watches: BTreeSet<Watch>,
+    /// The first rows of its log.
+    pub log: Vec<LogRow>,
+}
+
+/// One row of what a run did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogRow {
+    /// Its place; a run has each only once.
+    pub seq: u64,
+    /// The step's path: `steps[5].then[0]`; empty for the run itself.
+    pub step: String,
+    /// The step for people: `do: crm.update`.
+    pub label: String,
+    /// Which attempt, from 1; 0 where that means nothing.
+    pub attempt: u32,
+    /// What happened, in a word: `called`, `waited`, `decided`, …
+    pub kind: String,
+    /// What went in.
+    pub input: Option<Json>,
+    /// What came out.
+    pub output: Option<Json>,
+    /// Why it came out so: candidates, and why each was rejected.
+    pub explanation: Option<Json>,
+    /// Why it failed, for people.
+    pub error: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// The plugin's time on the processor, microseconds.
+    pub cpu_us: u64,
+    /// How long it waited for the host, milliseconds.
+    pub wait_ms: u64,
+}
+
+/// A run as the store knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    /// The run.
+    pub run: Run,
+    /// When it will be looked at; the end of the lease while a worker has it.
+    pub due_at: Option<Timestamp>,
+    /// How early it is claimed.
+    pub priority: Priority,
+    /// How often it was claimed since it last got on.
+    pub crash_count: u32,
+    /// The worker that has it.
+    pub lease_owner: Option<String>,
+    /// Until when.
+    pub lease_until: Option<Timestamp>,
+    /// Why it shall end, if somebody asked for that.
+    pub cancel_requested: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Which runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RunFilter {
+    /// Of this workflow.
+    pub workflow: Option<String>,
+    /// About this record, by id.
+    pub subject: Option<Reference>,
+    /// In this state.
+    pub status: Option<RunStatus>,
+    /// After this one in the order of the list.
+    pub after: Option<RunId>,
+    /// Newest first instead of oldest first.
+    pub newest_first: bool,
+}
+
+/// How a run stands, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunStatus {
+    /// Has something to do, now or later.
+    Active,
+    /// Has ended, however.
+    Ended,
+    /// Ended after its last step.
+    Done,
+    /// Ended by a condition.
+    Stopped,
+    /// Ended by an error.
+    Failed,
+    /// Ended by a person or a newer run.
+    Cancelled,
+}
+
+impl RunStatus {
+    /// The word: `active`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Ended => "ended",
+            Self::Done => "done",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// The columns that say how a run stands: status, outcome, why.
+pub(crate) fn standing(status: &Status) -> (&'static str, Option<&'static str>, Option<String>) {
+    match status {
+        Status::Active => ("active", None, None),
+        Status::Ended(outcome) => {
+            let (word, why) = match outcome {
+                Outcome::Done => ("done", None),
+                Outcome::Stopped { outcome, why } if outcome == "stopped" => ("stopped", Some(why.clone())),
+                Outcome::Stopped { outcome, why } => ("stopped", Some(format!("{outcome}: {why}"))),
+                Outcome::Failed { step, why } => ("failed", Some(format!("{step}: {why}"))),
+                Outcome::Cancelled { why } => ("cancelled", Some(why.clone())),
+            };
+            ("ended", Some(word), why)
+        }
+    }
+}
+
+impl Store {
+    /// A run; none where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_fetch(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
+        self.read().await?.run_fetch(id).await
+    }
+
+    /// Runs that meet a filter, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_list(&self, filter: &RunFilter, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        self.read().await?.run_list(filter, limit).await
+    }
+
+    /// How many runs meet a filter; `after` does not count.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        self.read().await?.run_count(filter).await
+    }
+
+    /// What a run did, step by step.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_log(&self, id: RunId) -> Result<Vec<LogRow>, StoreError> {
+        self.read().await?.run_log(id).await
+    }
+
+    /// Active runs that nothing will ever wake: no time, and nothing that
+    /// they listen for. There should be none.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_stranded(&self) -> Result<Vec<RunId>, StoreError> {
+        self.read().await?.run_stranded().await
+    }
+
+    /// When the next run, effect or schedule is due: the earliest of all;
+    /// none where nothing will ever be. It may lie in the past.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read().await?.run_next_due().await
+    }
+}
+
+impl Tx {
+    /// Keeps a run that begins.
+    ///
+    /// # Errors
+    ///
+    /// The database's; also where there is a run of this id.
+    pub async fn run_insert(&mut self, new: &NewRun) -> Result<(), StoreError> {
+        let run = &new.run;
+        let (status, outcome, why) = standing(&run.status);
+        let ended = matches!(run.status, Status::Ended(_));
+        self.connection
+            .execute(
+                "begin a run",
+                "INSERT INTO relata_run (id, workflow, version, subject, run_key, status, outcome, why, due_at,
+                     priority, seq, epoch, crash_count, started_at, ended_at, snapshot)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, $13, $14)",
+                arguments![
+                    run.id,
+                    &run.workflow,
+                    &run.version,
+                    run.subject.as_ref(),
+                    run.key.as_ref(),
+                    status,
+                    outcome,
+                    why,
+                    new.due_at.filter(|_| !ended),
+                    new.priority.number(),
+                    run.seq,
+                    run.started_at,
+                    Some(run.started_at).filter(|_| ended),
+                    to_json(run)?
+                ],
+            )
+            .await?;
+        self.log_append(run.id, &new.log).await?;
+        if !ended {
+            self.waiter_set(run.id, &new.watches).await?;
+        }
+        Ok(())
+    }
+
+    /// A run; none where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_fetch(&mut self, id: RunId) -> Result<Option<RunRow>, StoreError> {
+        let row = self
+            .connection
+            .row("read a run", "SELECT * FROM relata_run WHERE id = $1", arguments![id])
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Runs that meet a filter, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_list(&mut self, filter: &RunFilter, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        let mut conditions = conditions(filter);
+        if let Some(after) = filter.after {
+            conditions.and(if filter.newest_first { "id < ?" } else { "id > ?" }, after);
+        }
+        let order = if filter.newest_first { "ORDER BY id DESC" } else { "ORDER BY id" };
+        let (sql, arguments) = conditions.finish("SELECT * FROM relata_run", order, limit);
+        let rows = self.connection.rows("list runs", sql, arguments).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// How many runs meet a filter; `after` does not count.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_count(&mut self, filter: &RunFilter) -> Result<u64, StoreError> {
+        let (sql, arguments) =
+            conditions(filter).finish("SELECT COUNT(*) AS found FROM relata_run", "", 1);
+        match self.connection.row("count runs", sql, arguments).await? {
+            Some(row) => row.count("found"),
+            None => Ok(0),
+        }
+    }
+
+    /// What a run did, step by step.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_log(&mut self, id: RunId) -> Result<Vec<LogRow>, StoreError> {
+        let rows = self
+            .connection
+            .rows(
+                "read what a run did",
+                "SELECT * FROM relata_step_log WHERE run_id = $1 ORDER BY seq",
+                arguments![id],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LogRow {
+                    seq: row.count("seq")?,
+                    step: row.text("step")?,
+                    label: row.text("label")?,
+                    attempt: row.small("attempt")?,
+                    kind: row.text("kind")?,
+                    input: row.json_or_none("input")?,
+                    output: row.json_or_none("output")?,
+                    explanation: row.json_or_none("explanation")?,
+                    error: row.text_or_none("error")?,
+                    at: row.time("at")?,
+                    cpu_us: row.count("cpu_us")?,
+                    wait_ms: row.count("wait_ms")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Active runs that nothing will ever wake: no time, and nothing that
+    /// they listen for. There should be none.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_stranded(&mut self) -> Result<Vec<RunId>, StoreError> {
+        let rows = self
+            .connection
+            .rows(
+                "look for stranded runs",
+                "SELECT run.id FROM relata_run AS run
+                 WHERE run.status = 'active' AND run.due_at IS NULL
+                   AND NOT EXISTS (SELECT 1 FROM relata_waiter AS waiter WHERE waiter.run_id = run.id)
+                 ORDER BY run.id",
+                arguments![],
+            )
+            .await?;
+        rows.iter().map(|row| row.parsed("id")).collect()
+    }
+
+    /// When the next run, effect or schedule is due: the earliest of all;
+    /// none where nothing will ever be. It may lie in the past.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_next_due(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        let row = self
+            .connection
+            .row(
+                "look for what is due next",
+                "SELECT MIN(at) AS next FROM (
+                     SELECT MIN(due_at) AS at FROM relata_run WHERE due_at IS NOT NULL
+                     UNION ALL SELECT MIN(due_at) FROM relata_outbox WHERE status = 'due'
+                     UNION ALL SELECT MIN(next_at) FROM relata_schedule WHERE next_at IS NOT NULL
+                 ) AS due",
+                arguments![],
+            )
+            .await?;
+        match row {
+            Some(row) => row.time_or_none("next"),
+            None => Ok(None),
+        }
+    }
+
+    /// Adds to what a run did.
+    pub(crate) async fn log_append(&mut self, run: RunId, log: &[LogRow]) -> Result<(), StoreError> {
+        if log.is_empty() {
+            return Ok(());
+        }
+        let text = |json: &Option<Json>| json.as_ref().map(ToString::to_string);
+        let rows: Vec<Json> = log
+            .iter()
+            .map(|row| {
+                json!({
+                    "seq": row.seq,
+                    "step": row.step,
+                    "label": row.label,
+                    "attempt": row.attempt,
+                    "kind": row.kind,
+                    "input": text(&row.input),
+                    "output": text(&row.output),
+                    "explanation": text(&row.explanation),
+                    "error": row.error,
+                    "at": row.at.as_millisecond(),
+                    "cpu_us": row.cpu_us,
+                    "wait_ms": row.wait_ms,
+                })
+            })
+            .collect();
+        const COLUMNS: [&str; 12] = [
+            "seq", "step", "label", "attempt", "kind", "input", "output", "explanation", "error", "at", "cpu_us",
+            "wait_ms",
+        ];
+        let names = COLUMNS.join(", ");
+        let sql = format!(
+            "INSERT INTO relata_step_log (run_id, {names}) SELECT $2, {names} FROM {}",
+            dialect::given("$1", &COLUMNS)
+        );
+        self.connection
+            .execute("write what a run did", AssertSqlSafe(sql), arguments![to_json(&rows)?, run])
+            .await?;
+        Ok(())
+    }
+}
+
+fn conditions(filter: &RunFilter) -> Conditions {
+    let mut conditions = Conditions::default();
+    if let Some(workflow) = &filter.workflow {
+        conditions.and("workflow = ?", workflow);
+    }
+    if let Some(subject) = &filter.subject {
+        conditions.and("subject = ?", subject);
+    }
+    match filter.status {
+        None => {}
+        Some(status @ (RunStatus::Active | RunStatus::Ended)) => {
+            conditions.and("status = ?", status.as_str());
+        }
+        Some(outcome) => conditions.and("outcome = ?", outcome.as_str()),
+    }
+    conditions
+}
+
+pub(crate) fn read(row: &Row) -> Result<RunRow, StoreError> {
+    Ok(RunRow {
+        run: row.json("snapshot")?,
+        due_at: row.time_or_none("due_at")?,
+        priority: Priority::from_number(row.whole("priority")?),
+        crash_count: row.small("crash_count")?,
+        lease_owner: row.text_or_none("lease_owner")?,
+        lease_until: row.time_or_none("lease_until")?,
+        cancel_requested: row.text_or_none("cancel_requested")?,
+        ended_at: row.time_or_none("ended_at")?,
+    })
+}

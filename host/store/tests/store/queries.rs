@@ -1,0 +1,140 @@
+use expect_test::{Expect, expect};
+use relata_model::{Money, Value};
+use relata_store::{Condition, Operator, Order, Query, Store};
+use serde_json::{Value as Json, json};
+
+use crate::backend::*;
+
+async fn fill(store: &Store) {
+    create(store, "user", json!({"name": "Ben", "email": "ben@a.example", "external_id": "ben"})).await;
+    for (name, json) in [
+        ("a", json!({"score": 10, "country": "DE", "tags": ["fair", "vip"], "company_size": 200})),
+        ("b", json!({"score": 9.5, "owner": "user/ben", "note": "100% \"sure\""})),
+        ("c", json!({"score": 10, "country": "AT", "tags": ["vip2"]})),
+        ("d", json!({"company": "Müller & Söhne", "company_size": 3})),
+    ] {
+        let mut fields = json.as_object().cloned().unwrap();
+        fields.insert("name".to_owned(), json!(name));
+        fields.insert("email".to_owned(), json!(format!("{name}@a.example")));
+        create(store, "lead", Json::Object(fields)).await;
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+async fn check(store: &Store, field: &str, operator: Operator, value: Value, expected: &str) {
+    let filter = vec![Condition::new(field, operator, value)];
+    let count = store.record_count("lead", &filter).await.unwrap();
+    let page = store.record_query(&Query::new("lead", filter)).await.unwrap();
+    let names: Vec<String> = page.records.iter().map(|record| record.field("name").to_string()).collect();
+    assert_eq!(names.join(" "), expected, "{field} {operator:?}");
+    assert_eq!(count, page.records.len() as u64);
+}
+
+async fn check_error(store: &Store, field: &str, operator: Operator, value: Value, expected: Expect) {
+    let query = Query::new("lead", vec![Condition::new(field, operator, value)]);
+    expected.assert_eq(&store.record_query(&query).await.unwrap_err().to_string());
+}
+
+on_each_backend! {
+    async fn conditions_choose(backend) {
+        use Operator::*;
+        let store = backend.open().await;
+        fill(&store).await;
+        let store = &store;
+        let number = |number: i64| Value::Number(number.into());
+        check(store, "score", Equal, number(10), "a c").await;
+        check(store, "score", NotEqual, number(10), "b d").await;
+        check(store, "score", Less, number(10), "b").await;
+        check(store, "score", LessOrEqual, number(10), "a b c").await;
+        check(store, "score", Greater, Value::from_json(&json!(9.5)), "a c").await;
+        check(store, "score", GreaterOrEqual, Value::from_json(&json!(9.5)), "a b c").await;
+        check(store, "company_size", Greater, number(20), "a").await;
+        check(store, "country", OneOf, Value::List(vec![text("de"), text("AT"), text("FR")]), "a c").await;
+        check(store, "country", OneOf, Value::List(vec![text("DE"), Value::Nothing]), "a b d").await;
+        check(store, "country", OneOf, Value::List(vec![]), "").await;
+        check(store, "country", IsEmpty, Value::Nothing, "b d").await;
+        check(store, "country", Equal, Value::Nothing, "b d").await;
+        check(store, "country", IsNotEmpty, Value::Nothing, "a c").await;
+        check(store, "tags", Contains, text("vip"), "a").await;
+        check(store, "tags", IsEmpty, Value::Nothing, "b d").await;
+        check(store, "note", Contains, text("0% \""), "b").await;
+        check(store, "note", Contains, text("%"), "b").await;
+        check(store, "company", Contains, text("Söhne"), "d").await;
+        check(store, "email", Equal, text(" D@A.example "), "d").await;
+        check(store, "owner", Equal, text("user/ben"), "b").await;
+        check(store, "owner", NotEqual, text("user/ben"), "a c d").await;
+        check(store, "status", Equal, text("new"), "a b c d").await;
+        check(store, "created_at", LessOrEqual, Value::Time(at(0)), "a b c d").await;
+        check(store, "created_at", Less, Value::Time(at(0)), "").await;
+        check(store, "external_id", IsEmpty, Value::Nothing, "a b c d").await;
+        let first = store.record_query(&Query::new("lead", vec![])).await.unwrap().records.remove(0);
+        check(store, "id", Equal, text(&first.reference.key), "a").await;
+        check(store, "id", OneOf, Value::List(vec![Value::Reference(first.reference.clone())]), "a").await;
+        check(store, "id", NotEqual, text(&first.reference.to_string()), "b c d").await;
+
+        check_error(store, "contry", Equal, text("DE"), expect!["contry: a lead has no such field; did you mean `country`?"]).await;
+        check_error(store, "score", Equal, text("many"), expect!["score: takes a number, not `many`"]).await;
+        check_error(store, "status", Equal, text("nwe"), expect!["status: takes one of new, assigned, in_process, converted, recycled, dead, not `nwe`; did you mean `new`?"]).await;
+        check_error(store, "name", Less, text("x"), expect!["name: holds text, which is not more or less than another"]).await;
+        check_error(store, "score", Contains, text("x"), expect!["score: holds a number, which contains nothing"]).await;
+        check_error(store, "owner", Equal, text("user/bem"), expect!["owner: there is no user `bem`; did you mean `ben`?"]).await;
+    }
+
+    async fn money_compares_within_a_currency(backend) {
+        let store = backend.open().await;
+        for amount in ["5 EUR", "50 EUR", "50 USD", "500 JPY"] {
+            create(&store, "opportunity", json!({"name": amount, "amount": amount})).await;
+        }
+        create(&store, "opportunity", json!({"name": "none"})).await;
+        let euros = |minor| Value::Money(Money { minor, currency: "EUR".to_owned() });
+        for (operator, value, expected) in [
+            (Operator::Equal, euros(5_000), vec!["50 EUR"]),
+            (Operator::NotEqual, euros(5_000), vec!["5 EUR", "50 USD", "500 JPY", "none"]),
+            (Operator::Greater, euros(500), vec!["50 EUR"]),
+            (Operator::GreaterOrEqual, Value::Text("5 EUR".to_owned()), vec!["5 EUR", "50 EUR"]),
+            (Operator::IsEmpty, Value::Nothing, vec!["none"]),
+        ] {
+            let query = Query::new("opportunity", vec![Condition::new("amount", operator, value)]);
+            let page = store.record_query(&query).await.unwrap();
+            let names: Vec<_> = page.records.iter().map(|record| record.field("name").to_string()).collect();
+            assert_eq!(names, expected, "{operator:?}");
+        }
+    }
+
+    /// Every order, page by page, yields every record once.
+    async fn pages_follow_one_another(backend) {
+        let store = backend.open().await;
+        fill(&store).await;
+        for (field, descending, expected) in [
+            (None, false, "a b c d"),
+            (None, true, "d c b a"),
+            (Some("score"), false, "b a c d"),
+            (Some("score"), true, "c a b d"),
+            (Some("company_size"), true, "a d c b"),
+            (Some("country"), false, "c a b d"),
+            (Some("owner"), false, "b a c d"),
+        ] {
+            for limit in 1..=5 {
+                let mut query = Query {
+                    order: Order { field: field.map(str::to_owned), descending },
+                    limit,
+                    ..Query::new("lead", vec![])
+                };
+                let mut names = Vec::new();
+                loop {
+                    let page = store.record_query(&query).await.unwrap();
+                    assert!(page.records.len() <= limit as usize);
+                    names.extend(page.records.iter().map(|record| record.field("name").to_string()));
+                    query.after = page.next;
+                    if query.after.is_none() {
+                        break;
+                    }
+                }
+                assert_eq!(names.join(" "), expected, "{field:?} {descending} {limit}");
+            }
+        }
+    }
+}
