@@ -19,10 +19,9 @@ fn main() -> ExitCode {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "cargo names the directory in a variable only")]
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()?;
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     for input in ["plugins", "plugin-sdk/src", "plugin-sdk/Cargo.toml", "wit", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
@@ -71,8 +70,5 @@ fn plugins(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 fn name(directory: &Path) -> std::borrow::Cow<'_, str> {
-    directory
-        .file_name()
-        .map(|name| name.to_string_lossy())
-        .unwrap_or_default()
+    directory.file_name().map(|name| name.to_string_lossy()).unwrap_or_default()
 }

@@ -51,12 +51,7 @@ pub struct Error {
 impl Error {
     /// An error of a given kind.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            retry_after: None,
-            details: None,
-        }
+        Self { code, message: message.into(), retry_after: None, details: None }
     }
 
     /// It will not work, however often it is tried.
@@ -71,10 +66,7 @@ impl Error {
 
     /// It may work when tried again, but not before `after` (at most 49 days).
     pub fn retry_after(after: Duration, message: impl Into<String>) -> Self {
-        Self {
-            retry_after: Some(after),
-            ..Self::new(Code::Transient, message)
-        }
+        Self { retry_after: Some(after), ..Self::new(Code::Transient, message) }
     }
 
     /// The input is wrong: say which part, and what would be right.
@@ -128,12 +120,8 @@ impl Error {
         Self {
             code,
             message: error.message,
-            retry_after: error
-                .retry_after_ms
-                .map(|ms| Duration::from_millis(ms.into())),
-            details: error
-                .details
-                .and_then(|details| serde_json::from_str(&details).ok()),
+            retry_after: error.retry_after_ms.map(|ms| Duration::from_millis(ms.into())),
+            details: error.details.and_then(|details| serde_json::from_str(&details).ok()),
         }
     }
 

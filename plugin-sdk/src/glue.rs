@@ -18,10 +18,7 @@ pub fn start() {
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
             let message = panic.payload_as_str().unwrap_or("panicked");
-            let location = panic
-                .location()
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let location = panic.location().map(ToString::to_string).unwrap_or_default();
             log::panic(message, &location);
         }));
     });
@@ -35,11 +32,7 @@ pub fn describe<A: Action>() -> Descriptor {
     Descriptor {
         id: A::ID.to_owned(),
         title: A::TITLE.to_owned(),
-        summary: if A::SUMMARY.is_empty() {
-            input.summary
-        } else {
-            A::SUMMARY.to_owned()
-        },
+        summary: if A::SUMMARY.is_empty() { input.summary } else { A::SUMMARY.to_owned() },
         input_schema: input.schema.to_string(),
         output_schema: output.schema.to_string(),
         reads: texts(A::READS),
@@ -75,10 +68,9 @@ fn attempt<A: Action>(ctx: Context, input: &str) -> crate::Result<Outcome> {
     };
     Ok(match A::run(&ctx, input)? {
         crate::Outcome::Done(output) => Outcome::Done(serde_json::to_string(&output)?),
-        crate::Outcome::Retry(after, reason) => Outcome::Retry((
-            u32::try_from(after.as_millis()).unwrap_or(u32::MAX),
-            reason,
-        )),
+        crate::Outcome::Retry(after, reason) => {
+            Outcome::Retry((u32::try_from(after.as_millis()).unwrap_or(u32::MAX), reason))
+        }
         crate::Outcome::Skip(reason) => Outcome::Skip(reason),
     })
 }
@@ -97,8 +89,8 @@ pub(crate) fn object(value: impl serde::Serialize, what: &str) -> crate::Result<
     match serde_json::to_value(value)? {
         Value::Null => Ok("{}".to_owned()),
         value @ Value::Object(_) => Ok(value.to_string()),
-        other => Err(crate::Error::permanent(format!(
-            "{what} must be a JSON object, not `{other}`"
-        ))),
+        other => {
+            Err(crate::Error::permanent(format!("{what} must be a JSON object, not `{other}`")))
+        }
     }
 }

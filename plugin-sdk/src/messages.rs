@@ -26,9 +26,7 @@ pub fn send_mail(to: &Reference, template: &Template, data: impl Serialize) -> R
         template: template.to_string(),
         data: glue::object(data, "the data of a mail")?,
     };
-    host::send_mail(&mail)
-        .map(Receipt::from_host)
-        .map_err(Error::from_host)
+    host::send_mail(&mail).map(Receipt::from_host).map_err(Error::from_host)
 }
 
 /// Tells a user something, and links the record that it is about.
@@ -38,9 +36,7 @@ pub fn notify(to: &Reference, text: &str, about: Option<&Reference>) -> Result<R
         text: text.to_owned(),
         about: about.map(Reference::to_string),
     };
-    host::notify(&notice)
-        .map(Receipt::from_host)
-        .map_err(Error::from_host)
+    host::notify(&notice).map(Receipt::from_host).map_err(Error::from_host)
 }
 
 impl Receipt {

@@ -116,12 +116,7 @@ pub fn delete(record: &Reference) -> Result<()> {
 /// Asks for the records of an object; add conditions, then say what you want
 /// of them. All conditions must hold.
 pub fn query(object: &str) -> Query {
-    Query {
-        object: object.to_owned(),
-        conditions: Vec::new(),
-        fields: Vec::new(),
-        failed: None,
-    }
+    Query { object: object.to_owned(), conditions: Vec::new(), fields: Vec::new(), failed: None }
 }
 
 /// Conditions on the records of one object, made by [`query`].
@@ -216,11 +211,7 @@ impl Query {
     /// The oldest record that meets the conditions, if there is one.
     pub fn first(self) -> Result<Option<Record>> {
         let page = self.checked()?.page(1, None)?;
-        page.entities
-            .into_iter()
-            .next()
-            .map(Record::from_host)
-            .transpose()
+        page.entities.into_iter().next().map(Record::from_host).transpose()
     }
 
     /// How many records meet the conditions.
@@ -231,11 +222,9 @@ impl Query {
 
     fn condition(mut self, field: &str, operator: host::Operator, value: impl Serialize) -> Self {
         match serde_json::to_string(&value) {
-            Ok(value) => self.conditions.push(host::Condition {
-                field: field.to_owned(),
-                operator,
-                value,
-            }),
+            Ok(value) => {
+                self.conditions.push(host::Condition { field: field.to_owned(), operator, value })
+            }
             Err(error) => self.failed = Some(error.into()),
         }
         self

@@ -14,11 +14,11 @@ pub(crate) struct Described {
 /// a misspelt argument is an error and not silence.
 pub(crate) fn input<T: JsonSchema>() -> Described {
     let mut described = output::<T>();
-    if let Value::Object(root) = &mut described.schema {
-        if root.contains_key("properties") && !root.contains_key("patternProperties") {
-            root.entry("additionalProperties")
-                .or_insert(Value::Bool(false));
-        }
+    if let Value::Object(root) = &mut described.schema
+        && root.contains_key("properties")
+        && !root.contains_key("patternProperties")
+    {
+        root.entry("additionalProperties").or_insert(Value::Bool(false));
     }
     described
 }
@@ -41,8 +41,5 @@ pub(crate) fn output<T: JsonSchema>() -> Described {
         Some(Value::String(text)) => text,
         _ => String::new(),
     };
-    Described {
-        schema: Value::Object(schema),
-        summary,
-    }
+    Described { schema: Value::Object(schema), summary }
 }

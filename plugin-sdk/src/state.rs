@@ -30,10 +30,7 @@ pub fn get<T: DeserializeOwned>(key: &str) -> Result<Option<Stored<T>>> {
     let value = serde_json::from_str(&item.value).map_err(|error| {
         Error::permanent(format!("the stored state `{key}` is not readable: {error}"))
     })?;
-    Ok(Some(Stored {
-        value,
-        revision: item.revision,
-    }))
+    Ok(Some(Stored { value, revision: item.revision }))
 }
 
 /// Stores a value. Returns its new revision.

@@ -211,10 +211,7 @@ mod tests {
     fn references() {
         let lead = Reference::of("lead", "17");
         assert_eq!((lead.object(), lead.id()), ("lead", "17"));
-        assert_eq!(
-            lead.expect("team").unwrap_err().message(),
-            "lead/17 is not a team"
-        );
+        assert_eq!(lead.expect("team").unwrap_err().message(), "lead/17 is not a team");
         assert_eq!(Reference::new("loose").object(), "");
     }
 

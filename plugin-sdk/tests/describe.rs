@@ -53,9 +53,7 @@ impl Action for Greet {
         if input.times == 0 {
             return skip("nobody wants a greeting");
         }
-        let words = vec![Word {
-            text: format!("hello {}", input.to),
-        }];
+        let words = vec![Word { text: format!("hello {}", input.to) }];
         done(Output { words })
     }
 }
@@ -64,8 +62,8 @@ impl Action for Greet {
 relata_plugin_sdk::plugin!(Greet);
 
 fn check(json: &str, expected: Expect) {
-    let value: serde_json::Value = serde_json::from_str(json).unwrap();
-    expected.assert_eq(&serde_json::to_string_pretty(&value).unwrap());
+    let value: serde_json::Value = serde_json::from_str(json).expect("a schema is JSON");
+    expected.assert_eq(&format!("{value:#}"));
 }
 
 #[test]
@@ -82,7 +80,9 @@ fn the_descriptor() {
         descriptor.exclusive,
         descriptor.idempotent
     ));
-    check(&descriptor.input_schema, expect![[r#"
+    check(
+        &descriptor.input_schema,
+        expect![[r#"
         {
           "additionalProperties": false,
           "properties": {
@@ -136,8 +136,11 @@ fn the_descriptor() {
             "set"
           ],
           "type": "object"
-        }"#]]);
-    check(&descriptor.output_schema, expect![[r#"
+        }"#]],
+    );
+    check(
+        &descriptor.output_schema,
+        expect![[r#"
         {
           "properties": {
             "words": {
@@ -159,7 +162,8 @@ fn the_descriptor() {
             "words"
           ],
           "type": "object"
-        }"#]]);
+        }"#]],
+    );
 }
 
 fn context() -> glue::Context {
@@ -183,7 +187,8 @@ fn a_call() {
     let mut input = input;
     input["times"] = json!(1);
     let outcome = glue::run::<Greet>(context(), &input.to_string());
-    expect![[r#"Ok(Outcome::Done("{\"words\":[{\"text\":\"hello contact/1\"}]}"))"#]].assert_eq(&format!("{outcome:?}"));
+    expect![[r#"Ok(Outcome::Done("{\"words\":[{\"text\":\"hello contact/1\"}]}"))"#]]
+        .assert_eq(&format!("{outcome:?}"));
 }
 
 #[test]

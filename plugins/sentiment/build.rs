@@ -9,6 +9,7 @@ include!("src/entry.rs");
 
 type Lexicon = BTreeMap<String, Entry>;
 
+#[allow(clippy::disallowed_methods, reason = "cargo names the directory in a variable only")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=lexicon");
     println!("cargo::rerun-if-changed=src/entry.rs");

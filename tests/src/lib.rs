@@ -1,5 +1,9 @@
 //! Shared pieces of the end-to-end tests.
 
+mod program;
+
+pub use program::{answer, data, program, root, run};
+
 /// The component that tries to hurt its host, one action a way; see
 /// `tests/guests/hostile`.
 pub fn hostile() -> &'static [u8] {

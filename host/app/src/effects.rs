@@ -109,10 +109,9 @@ impl App {
     }
 
     async fn effect_fetch(&self, id: EffectId) -> Result<Effect, AppError> {
-        self.store()
-            .outbox_fetch(id)
-            .await?
-            .ok_or_else(|| AppError::wrong(format!("there is no effect {id}; `relata outbox` lists them")))
+        self.store().outbox_fetch(id).await?.ok_or_else(|| {
+            AppError::wrong(format!("there is no effect {id}; `relata outbox` lists them"))
+        })
     }
 }
 

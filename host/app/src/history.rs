@@ -108,11 +108,9 @@ impl App {
     ///
     /// [`AppError::Wrong`] where there is no such run.
     pub async fn run_history(&self, id: RunId) -> Result<RunHistory, AppError> {
-        let row = self
-            .store()
-            .run_fetch(id)
-            .await?
-            .ok_or_else(|| AppError::wrong(format!("there is no run {id}; `relata runs` lists them")))?;
+        let row = self.store().run_fetch(id).await?.ok_or_else(|| {
+            AppError::wrong(format!("there is no run {id}; `relata runs` lists them"))
+        })?;
         let definition = self.version(&row.run.version).await?;
         let lines: HashMap<&str, u32> =
             definition.steps.iter().map(|step| (step.path.as_str(), step.line)).collect();
@@ -145,16 +143,21 @@ impl App {
         let (status, outcome, why) = match &run.status {
             Status::Active => ("active", None, None),
             Status::Ended(Outcome::Done) => ("done", None, None),
-            Status::Ended(Outcome::Stopped { outcome, why }) => {
-                ("stopped", Some(outcome.clone()).filter(|outcome| outcome != "stopped"), Some(why.clone()))
+            Status::Ended(Outcome::Stopped { outcome, why }) => (
+                "stopped",
+                Some(outcome.clone()).filter(|outcome| outcome != "stopped"),
+                Some(why.clone()),
+            ),
+            Status::Ended(Outcome::Failed { step, why }) => {
+                ("failed", None, Some(format!("{step}: {why}")))
             }
-            Status::Ended(Outcome::Failed { step, why }) => ("failed", None, Some(format!("{step}: {why}"))),
             Status::Ended(Outcome::Cancelled { why }) => ("cancelled", None, Some(why.clone())),
         };
         let at = match status {
             "active" => {
                 let definition = self.version(&run.version).await?;
-                step_of(&definition, &run).map(|step| format!("{} (line {})", step.label, step.line))
+                step_of(&definition, &run)
+                    .map(|step| format!("{} (line {})", step.label, step.line))
             }
             _ => None,
         };

@@ -12,8 +12,10 @@ mod activation;
 mod change_set;
 mod clock;
 mod config;
+mod effects;
 mod error;
 mod fresh;
+mod history;
 mod host;
 mod import;
 mod knowledge;
@@ -27,6 +29,7 @@ mod schedules;
 mod segments;
 mod serve;
 mod templates;
+mod trial;
 mod triggers;
 mod why;
 
@@ -40,19 +43,23 @@ use relata_model::{ObjectDefinition, Objects, TimeZone, Timestamp, text};
 use relata_store::{Store, StoreConfig};
 use tokio::sync::{Notify, OnceCell};
 
-pub use activation::{Activation, WorkflowRow};
+pub use activation::{Activation, WorkflowRow, check_alone};
 pub use clock::Clock;
 pub use config::{Config, ConfigError, DataDirectory, SHIPPED};
+pub use effects::{EffectDetail, EffectView};
 pub use error::AppError;
+pub use history::{RunHistory, RunView, StepView};
 pub use import::{ImportReport, RejectedLine};
 pub use plugins::Plugins;
 pub use records::Assignment;
 pub use rehearsal::Advanced;
+pub use relata_bundled::plugins as bundled;
 pub use relata_model as model;
 pub use relata_sandbox as sandbox;
 pub use relata_store as store;
 pub use relata_workflow as workflow;
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
+pub use trial::{Logged, Trial, TrialOutcome, Used};
 pub use why::{Reason, TimelineEntry};
 
 /// A company's Relata: its data directory, opened.

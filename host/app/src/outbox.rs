@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use relata_channels::{Mail, MailError, Mailbox};
-use relata_model::{EffectId, Timestamp, Value};
+use relata_model::{Timestamp, Value};
 use relata_store::{Cause, Delivery, Effect, EffectKind, Write};
 use serde::{Deserialize, Serialize};
 
@@ -99,26 +99,6 @@ impl App {
                 })
             })
             .await
-    }
-
-    /// Lets an effect go out that is held or whose outcome is unknown.
-    ///
-    /// # Errors
-    ///
-    /// [`AppError::Wrong`] where it is neither.
-    pub async fn release_effect(&self, id: EffectId) -> Result<(), AppError> {
-        let now = self.now();
-        let released = self
-            .store()
-            .write(move |tx| Box::pin(async move { tx.outbox_resume(id, now).await }))
-            .await?;
-        if !released {
-            return Err(AppError::wrong(format!(
-                "{id} is not held, unknown or failed; `relata outbox` shows how it stands"
-            )));
-        }
-        self.wake();
-        Ok(())
     }
 }
 

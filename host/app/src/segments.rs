@@ -57,8 +57,8 @@ impl App {
         };
         Ok(Segment {
             key: text("external_id").unwrap_or_else(|| key.to_owned()),
-            reference: record.reference,
             via: text("via"),
+            reference: record.reference.clone(),
             object,
             source,
             rule,

@@ -104,8 +104,13 @@ impl App {
         self.put_setting_time(SEGMENTS_DUE, self.now()).await
     }
 
-    /// Becomes the one program that moves this directory's runs.
-    pub(crate) fn take_runner(&self) -> Result<(), AppError> {
+    /// Becomes the one program that moves this directory's runs. To serve
+    /// does it as well; done before, nobody is told too early that it runs.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] where another program is that already.
+    pub fn take_runner(&self) -> Result<(), AppError> {
         let mut lock = self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if lock.is_some() {
             return Ok(());

@@ -17,7 +17,7 @@ use std::{
     path::Path,
 };
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
 
 use crate::config::{self, ConfigError};
@@ -170,7 +170,7 @@ impl Templates {
         let part = |part: &str| {
             self.environment
                 .get_template(&format!("{chosen}#{part}"))
-                .and_then(|template| template.render(values))
+                .and_then(|template| template.render(Serde(values)))
                 .map_err(|why| TemplateError::Wrong { name: chosen.clone(), why: why.to_string() })
         };
         let text = part("body")?;

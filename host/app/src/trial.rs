@@ -149,7 +149,13 @@ impl App {
                 (failed, Vec::new())
             }
         };
-        Ok(Trial { action: name.to_owned(), outcome, writes, used: used(&report), log: log(report) })
+        Ok(Trial {
+            action: name.to_owned(),
+            outcome,
+            writes,
+            used: used(&report),
+            log: log(report),
+        })
     }
 }
 
@@ -191,13 +197,15 @@ fn written(written: &Written) -> Json {
         }),
         Written::Queued(effect) => json!({
             "what": "send",
-            "to": effect.effect.recipient.to_string(),
-            "address": effect.effect.body.to_address,
+            "to": effect.effect.recipient.as_ref().map(ToString::to_string),
+            "address": effect.effect.body["to_address"],
             "template": effect.effect.template,
-            "subject": effect.effect.body.subject,
-            "text": effect.effect.body.text,
+            "subject": effect.effect.body["subject"],
+            "text": effect.effect.body["text"],
         }),
-        Written::Remembered(put) => json!({ "what": "remember", "key": put.key, "value": put.value }),
+        Written::Remembered(put) => {
+            json!({ "what": "remember", "key": put.key, "value": put.value })
+        }
     }
 }
 

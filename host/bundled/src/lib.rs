@@ -34,10 +34,7 @@ mod tests {
             let imports = relata_plugin_build::imports(plugin.component).unwrap();
             let short: Vec<&str> = imports
                 .iter()
-                .map(|name| {
-                    name.trim_start_matches("relata:plugin/")
-                        .trim_end_matches("@0.1.0")
-                })
+                .map(|name| name.trim_start_matches("relata:plugin/").trim_end_matches("@0.1.0"))
                 .collect();
             lines.push(format!("{}: {}", plugin.name, short.join(" ")));
         }
@@ -51,7 +48,8 @@ mod tests {
             sentiment: log
             survey: env log messages records
             task: log records
-            ticket: log records"#]].assert_eq(&lines.join("\n"));
+            ticket: log records"#]]
+        .assert_eq(&lines.join("\n"));
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub(crate) fn report(why: &anyhow::Error, verbose: bool) -> ExitCode {
 
 fn is_wrong_input(why: &anyhow::Error) -> bool {
     why.chain().any(|cause| {
-        cause.is::<Wrong>() || cause.downcast_ref::<AppError>().is_some_and(AppError::is_wrong_input)
+        cause.is::<Wrong>()
+            || cause.downcast_ref::<AppError>().is_some_and(AppError::is_wrong_input)
     })
 }

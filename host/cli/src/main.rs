@@ -1,5 +1,6 @@
 //! `relata`: customer records, and the follow-up work that runs by itself.
 
+mod bench;
 mod commands;
 mod context;
 mod demo;
@@ -89,6 +90,8 @@ enum Command {
         keep: Option<PathBuf>,
     },
     Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    Bench(bench::BenchArgs),
 }
 
 impl Command {
@@ -133,5 +136,6 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::Action(args) => Box::pin(action::run(&context, args)).await,
         Command::Demo { keep } => Box::pin(demo::run(&demo::DemoArgs { json: context.json, keep })).await,
         Command::Completions(args) => completions::run(&args),
+        Command::Bench(args) => Box::pin(bench::run(&context, args)).await,
     }
 }

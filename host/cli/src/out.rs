@@ -10,13 +10,15 @@ use std::{
 
 use anyhow::Context;
 use comfy_table::{
-    Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, TableStyle,
+    Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row,
+    TableStyle,
 };
 use serde::Serialize;
 
 /// A header, a line below it, and no other lines: what `grep` and a person
 /// both read.
-const PLAIN: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+const PLAIN: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// A column of a table.
 #[derive(Debug, Clone, Copy)]

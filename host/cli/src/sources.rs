@@ -17,7 +17,8 @@ pub(crate) type Sources = Vec<(String, String)>;
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Wrong> {
     let mut sources = Sources::new();
     for path in paths {
-        let unreadable = |why: std::io::Error| Wrong::new(format!("cannot read {}: {why}", out::path(path)));
+        let unreadable =
+            |why: std::io::Error| Wrong::new(format!("cannot read {}: {why}", out::path(path)));
         let files = if fs::metadata(path).map_err(unreadable)?.is_dir() {
             let files = workflows(path).map_err(unreadable)?;
             if files.is_empty() {

@@ -30,10 +30,7 @@ impl CompileCache {
     /// write to is refused: whoever can put a file there can run native code
     /// in this host.
     pub(crate) fn open(dir: &Path, engine: &Engine) -> Result<Self, SandboxError> {
-        let refuse = |why: String| SandboxError::Cache {
-            path: dir.to_owned(),
-            why,
-        };
+        let refuse = |why: String| SandboxError::Cache { path: dir.to_owned(), why };
         create_private(dir).map_err(|error| refuse(error.to_string()))?;
         let metadata = fs::metadata(dir).map_err(|error| refuse(error.to_string()))?;
         if !metadata.is_dir() {
@@ -52,15 +49,11 @@ impl CompileCache {
         }
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        Ok(Self {
-            dir: dir.to_owned(),
-            compatibility: format!("{:016x}", hasher.finish()),
-        })
+        Ok(Self { dir: dir.to_owned(), compatibility: format!("{:016x}", hasher.finish()) })
     }
 
     fn path(&self, digest: &str) -> PathBuf {
-        self.dir
-            .join(format!("{digest}-{}.cwasm", self.compatibility))
+        self.dir.join(format!("{digest}-{}.cwasm", self.compatibility))
     }
 
     /// The compiled component, if there is one and it is whole.
@@ -122,10 +115,7 @@ impl CompileCache {
 #[cfg(unix)]
 fn create_private(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 #[cfg(not(unix))]
@@ -153,8 +143,5 @@ fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
 
 /// The SHA-256 of some bytes in hexadecimal.
 pub(crate) fn hex_digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

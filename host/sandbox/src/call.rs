@@ -53,10 +53,7 @@ impl<'a> CallRequest<'a> {
         Self {
             action,
             input,
-            context: Context {
-                attempt: 1,
-                ..Context::default()
-            },
+            context: Context { attempt: 1, ..Context::default() },
             now_ms: 0,
             seed: 0,
             limits: None,
@@ -92,11 +89,7 @@ impl Plugin {
         let (input, output_schema) = match self.check_request(&request, &limits) {
             Ok(checked) => checked,
             Err(fault) => {
-                return Called {
-                    result: Err(error(fault)),
-                    report: CallReport::default(),
-                    host,
-                };
+                return Called { result: Err(error(fault)), report: CallReport::default(), host };
             }
         };
         let setup = Setup {
@@ -113,9 +106,7 @@ impl Plugin {
         };
         let guest = &self.inner.guest;
         let running = setup.run(&self.inner.shared, Box::new(host), async |store| {
-            guest
-                .run(store, &request.context, request.action, input)
-                .await
+            guest.run(store, &request.context, request.action, input).await
         });
         let (result, report, host) = Box::pin(running).await;
         let result = result.and_then(|answer| {
@@ -125,14 +116,8 @@ impl Plugin {
                 .map_err(error)
         });
         let host: Box<dyn Any> = host;
-        let host = host
-            .downcast::<H>()
-            .expect("the host of a call is the one it was given");
-        Called {
-            result,
-            report,
-            host: *host,
-        }
+        let host = host.downcast::<H>().expect("the host of a call is the one it was given");
+        Called { result, report, host: *host }
     }
 
     /// The input as JSON, and the schema of the output.
@@ -142,15 +127,9 @@ impl Plugin {
         limits: &Limits,
     ) -> Result<(String, &Validator), CallFault> {
         let schemas = self.inner.schemas.get(request.action).ok_or_else(|| {
-            let known: Vec<String> = self
-                .inner
-                .schemas
-                .keys()
-                .map(|name| format!("`{name}`"))
-                .collect();
-            CallFault::UnknownAction {
-                known: known.join(", "),
-            }
+            let known: Vec<String> =
+                self.inner.schemas.keys().map(|name| format!("`{name}`")).collect();
+            CallFault::UnknownAction { known: known.join(", ") }
         })?;
         let input = request.input.to_string();
         if input.len() > (limits.input_kib as usize) << 10 {
@@ -166,20 +145,14 @@ impl Plugin {
     }
 }
 
-fn check_answer(
-    answer: Answer,
-    limits: &Limits,
-    schema: &Validator,
-) -> Result<Outcome, CallFault> {
+fn check_answer(answer: Answer, limits: &Limits, schema: &Validator) -> Result<Outcome, CallFault> {
     let limit = (limits.output_kib as usize) << 10;
     let length = match &answer {
         Answer::Done(text) | Answer::Skip(text) => text.len(),
         Answer::Retry { reason, .. } => reason.len(),
     };
     if length > limit {
-        return Err(CallFault::OutputTooLarge {
-            limit_kib: limits.output_kib,
-        });
+        return Err(CallFault::OutputTooLarge { limit_kib: limits.output_kib });
     }
     match answer {
         Answer::Done(text) => {
@@ -204,11 +177,7 @@ fn misfit(schema: &Validator, value: &Value) -> Option<String> {
         .map(|error| {
             let place = error.instance_path().to_string();
             let why = error.masked_with("the value").to_string();
-            if place.is_empty() {
-                why
-            } else {
-                format!("{place}: {why}")
-            }
+            if place.is_empty() { why } else { format!("{place}: {why}") }
         })
         .collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
@@ -233,11 +202,7 @@ impl Setup {
         guest: impl AsyncFnOnce(&mut Store<Gate>) -> wasmtime::Result<T>,
     ) -> (Result<T, CallError>, CallReport, Box<dyn HostCalls>) {
         let limits = self.limits;
-        let _place = shared
-            .places
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
+        let _place = shared.places.acquire().await.expect("the semaphore is never closed");
         let gate = Gate {
             caller: self.caller,
             permissions: self.permissions,
@@ -267,9 +232,7 @@ impl Setup {
         let fault = match result {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(fault(&error, store.data())),
-            Err(_) => Err(CallFault::TimeOut {
-                limit_s: limits.call_s,
-            }),
+            Err(_) => Err(CallFault::TimeOut { limit_s: limits.call_s }),
         };
         let mut gate = store.into_data();
         gate.finish(now().saturating_duration_since(since));
@@ -294,25 +257,17 @@ fn now() -> Instant {
 fn fault(error: &wasmtime::Error, gate: &Gate) -> CallFault {
     let limits = &gate.limits;
     if error.is::<CpuLimitReached>() {
-        return CallFault::CpuLimit {
-            limit_ms: limits.cpu_ms,
-        };
+        return CallFault::CpuLimit { limit_ms: limits.cpu_ms };
     }
-    if error
-        .chain()
-        .any(|cause| cause.to_string().contains(TOO_MUCH_PASSED))
-    {
+    if error.chain().any(|cause| cause.to_string().contains(TOO_MUCH_PASSED)) {
         // The arguments of a host call are read with the guest's frames on the
         // stack, its answer after they are gone.
-        let in_host_call = error
-            .downcast_ref::<WasmBacktrace>()
-            .is_some_and(|trace| !trace.frames().is_empty());
+        let in_host_call =
+            error.downcast_ref::<WasmBacktrace>().is_some_and(|trace| !trace.frames().is_empty());
         return if in_host_call {
             CallFault::HostCallLimit
         } else {
-            CallFault::OutputTooLarge {
-                limit_kib: limits.output_kib,
-            }
+            CallFault::OutputTooLarge { limit_kib: limits.output_kib }
         };
     }
     let trap = error.downcast_ref::<Trap>();
@@ -322,9 +277,7 @@ fn fault(error: &wasmtime::Error, gate: &Gate) -> CallFault {
     // A guest that is refused memory or a table stops by itself, as a rule
     // with `unreachable`; the refusal is the reason worth telling.
     if gate.resources.memory_refused {
-        return CallFault::MemoryLimit {
-            limit_mib: limits.memory_mib,
-        };
+        return CallFault::MemoryLimit { limit_mib: limits.memory_mib };
     }
     if gate.resources.table_refused {
         return CallFault::TableLimit;
@@ -339,20 +292,23 @@ fn fault(error: &wasmtime::Error, gate: &Gate) -> CallFault {
         return CallFault::Host("its pool of instances is used up".to_owned());
     }
     let what = match trap {
-        Some(trap) => trap.to_string(),
+        // A guest's own stack lies at the beginning of its memory: recursion
+        // without end as a rule runs out of that before it runs out of ours.
+        Some(Trap::MemoryOutOfBounds) => {
+            "out of bounds memory access (endless recursion also ends like this)".to_owned()
+        }
+        Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
         None => error.root_cause().to_string(),
     };
     let function = error.downcast_ref::<WasmBacktrace>().and_then(|trace| {
         let frame = trace.frames().first()?;
         let index = frame.func_index();
         Some(match frame.func_name() {
-            Some(name) => format!(" in function `{name}`"),
+            Some(name) => format!(" in function `{:#}`", rustc_demangle::demangle(name)),
             None => format!(" in function {index}"),
         })
     });
-    CallFault::Trap {
-        message: format!("{what}{}", function.unwrap_or_default()),
-    }
+    CallFault::Trap { message: format!("{what}{}", function.unwrap_or_default()) }
 }
 
 /// The host of `describe`: it answers no call. The gate, which has no
@@ -360,10 +316,7 @@ fn fault(error: &wasmtime::Error, gate: &Gate) -> CallFault {
 pub(crate) struct Nobody;
 
 fn nobody<T>() -> Result<T, HostError> {
-    Err(HostError::new(
-        Code::Denied,
-        "a plugin that describes its actions may not call the host",
-    ))
+    Err(HostError::new(Code::Denied, "a plugin that describes its actions may not call the host"))
 }
 
 #[async_trait::async_trait]

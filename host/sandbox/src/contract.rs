@@ -288,12 +288,7 @@ pub struct HostError {
 impl HostError {
     /// An error of a code with a message and nothing more.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            retry_after_ms: None,
-            details: None,
-        }
+        Self { code, message: message.into(), retry_after_ms: None, details: None }
     }
 
     /// [`Code::Invalid`] with a message.

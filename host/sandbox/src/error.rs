@@ -78,7 +78,7 @@ pub enum LoadFault {
         why: String,
     },
     /// `describe` failed.
-    #[error("it could not say which actions it has: {0}")]
+    #[error("it could not say which actions it has: it {}", .0.fault)]
     Describe(CallError),
     /// `describe` answered something unusable.
     #[error("it describes its actions wrongly: {0}")]
@@ -111,7 +111,9 @@ pub enum CallFault {
         known: String,
     },
     /// The input's JSON is too long.
-    #[error("its input has {bytes} bytes, the limit is {limit_kib} KiB (limits.input_kib in its plugin.toml)")]
+    #[error(
+        "its input has {bytes} bytes, the limit is {limit_kib} KiB (limits.input_kib in its plugin.toml)"
+    )]
     InputTooLarge {
         /// The input's size.
         bytes: usize,
@@ -149,7 +151,9 @@ pub enum CallFault {
     #[error("passed more than {} MiB to the host in one call", HOST_CALL_BYTES >> 20)]
     HostCallLimit,
     /// It answered too much.
-    #[error("answered more than the limit of {limit_kib} KiB (limits.output_kib in its plugin.toml)")]
+    #[error(
+        "answered more than the limit of {limit_kib} KiB (limits.output_kib in its plugin.toml)"
+    )]
     OutputTooLarge {
         /// The limit.
         limit_kib: u32,

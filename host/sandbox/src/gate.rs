@@ -115,10 +115,7 @@ impl ResourceLimiter for Resources {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let total = self
-            .elements
-            .saturating_sub(current)
-            .saturating_add(desired);
+        let total = self.elements.saturating_sub(current).saturating_add(desired);
         if total > TABLE_ELEMENTS {
             self.table_refused = true;
             return Ok(false);
@@ -140,6 +137,13 @@ fn object_of(reference: &str) -> Result<&str, HostError> {
             "`{reference}` is not a reference: it should be an object and an id, as in lead/123"
         ))),
     }
+}
+
+/// A limit of the call, for the plugin to pass on. It is permanent, although
+/// the contract has a code `limit`: that one is worth another attempt, and this
+/// would only be met again.
+fn limit_error(message: String) -> HostError {
+    HostError::new(Code::Permanent, message)
 }
 
 /// A host call under way.
@@ -172,10 +176,7 @@ impl Gate {
     }
 
     fn wait_begins(&self) -> Wait {
-        Wait {
-            since: Self::now(),
-            ticks: self.running.ticks(),
-        }
+        Wait { since: Self::now(), ticks: self.running.ticks() }
     }
 
     fn wait_ends(&mut self, wait: Wait) {
@@ -202,8 +203,8 @@ impl Gate {
         self.report.queries += 1;
         let limit = self.limits.queries;
         if self.report.queries > limit {
-            return Err(self.limit_error(&format!(
-                "read records or state more than {limit} times in one call (limits.queries in its plugin.toml)"
+            return Err(limit_error(format!(
+                "more than {limit} reads of records or state in one call (limits.queries in its plugin.toml)"
             )));
         }
         Ok(())
@@ -214,32 +215,19 @@ impl Gate {
         self.report.writes += 1;
         let limit = self.limits.writes;
         if self.report.writes > limit {
-            return Err(self.limit_error(&format!(
-                "wrote more than {limit} records, messages, events and values in one call (limits.writes in its plugin.toml)"
+            return Err(limit_error(format!(
+                "more than {limit} writes of records, messages, events or state in one call (limits.writes in its plugin.toml)"
             )));
         }
         Ok(())
-    }
-
-    fn limit_error(&self, what: &str) -> HostError {
-        // Permanent, although the contract has a code `limit`: that one is
-        // worth another attempt, and this would only be met again.
-        HostError::new(
-            Code::Permanent,
-            format!(
-                "plugin `{}`, action `{}` {what}",
-                self.caller.plugin, self.caller.action
-            ),
-        )
     }
 
     pub(crate) async fn record_get(&mut self, record: &str) -> Result<Entity, HostError> {
         self.count_query()?;
         let object = object_of(record)?;
         let permissions = Arc::clone(&self.permissions);
-        let readable = permissions
-            .check_object_read(object)
-            .map_err(|denied| self.denied(denied))?;
+        let readable =
+            permissions.check_object_read(object).map_err(|denied| self.denied(denied))?;
         let wait = self.wait_begins();
         let result = self.host.record_get(record).await;
         self.wait_ends(wait);
@@ -251,17 +239,12 @@ impl Gate {
     pub(crate) async fn record_query(&mut self, mut query: Query) -> Result<Page, HostError> {
         self.count_query()?;
         let permissions = Arc::clone(&self.permissions);
-        let readable = permissions
-            .check_object_read(&query.object)
-            .map_err(|denied| self.denied(denied))?;
-        for field in query
-            .fields
-            .iter()
-            .chain(query.filter.iter().map(|condition| &condition.field))
+        let readable =
+            permissions.check_object_read(&query.object).map_err(|denied| self.denied(denied))?;
+        for field in
+            query.fields.iter().chain(query.filter.iter().map(|condition| &condition.field))
         {
-            permissions
-                .check_read(&query.object, field)
-                .map_err(|denied| self.denied(denied))?;
+            permissions.check_read(&query.object, field).map_err(|denied| self.denied(denied))?;
         }
         if query.fields.is_empty()
             && let Some(names) = readable.names()
@@ -286,9 +269,7 @@ impl Gate {
     ) -> Result<u64, HostError> {
         self.count_query()?;
         let permissions = Arc::clone(&self.permissions);
-        permissions
-            .check_object_read(object)
-            .map_err(|denied| self.denied(denied))?;
+        permissions.check_object_read(object).map_err(|denied| self.denied(denied))?;
         for condition in &filter {
             permissions
                 .check_read(object, &condition.field)
@@ -306,9 +287,7 @@ impl Gate {
         fields: Fields,
     ) -> Result<Entity, HostError> {
         self.count_write()?;
-        self.permissions
-            .check_create(object)
-            .map_err(|denied| self.denied(denied))?;
+        self.permissions.check_create(object).map_err(|denied| self.denied(denied))?;
         let written: Vec<String> = fields.keys().cloned().collect();
         let wait = self.wait_begins();
         let result = self.host.record_create(object, fields).await;
@@ -325,13 +304,9 @@ impl Gate {
         self.count_write()?;
         let object = object_of(record)?;
         let permissions = Arc::clone(&self.permissions);
-        permissions
-            .check_object_update(object)
-            .map_err(|denied| self.denied(denied))?;
+        permissions.check_object_update(object).map_err(|denied| self.denied(denied))?;
         for field in fields.keys() {
-            permissions
-                .check_update(object, field)
-                .map_err(|denied| self.denied(denied))?;
+            permissions.check_update(object, field).map_err(|denied| self.denied(denied))?;
         }
         let written: Vec<String> = fields.keys().cloned().collect();
         let wait = self.wait_begins();
@@ -358,9 +333,7 @@ impl Gate {
     ) -> Result<(), HostError> {
         self.count_write()?;
         let object = object_of(record)?;
-        self.permissions
-            .check_delete(object)
-            .map_err(|denied| self.denied(denied))?;
+        self.permissions.check_delete(object).map_err(|denied| self.denied(denied))?;
         let wait = self.wait_begins();
         let result = self.host.record_delete(record, if_revision).await;
         self.wait_ends(wait);
@@ -369,9 +342,7 @@ impl Gate {
 
     pub(crate) async fn send_mail(&mut self, mail: MailRequest) -> Result<Receipt, HostError> {
         self.count_write()?;
-        self.permissions
-            .check_message(Channel::Mail)
-            .map_err(|denied| self.denied(denied))?;
+        self.permissions.check_message(Channel::Mail).map_err(|denied| self.denied(denied))?;
         object_of(&mail.to)?;
         let wait = self.wait_begins();
         let result = self.host.send_mail(mail).await;
@@ -381,9 +352,7 @@ impl Gate {
 
     pub(crate) async fn notify(&mut self, notice: Notice) -> Result<Receipt, HostError> {
         self.count_write()?;
-        self.permissions
-            .check_message(Channel::Notify)
-            .map_err(|denied| self.denied(denied))?;
+        self.permissions.check_message(Channel::Notify).map_err(|denied| self.denied(denied))?;
         object_of(&notice.to)?;
         let wait = self.wait_begins();
         let result = self.host.notify(notice).await;
@@ -393,9 +362,7 @@ impl Gate {
 
     pub(crate) async fn emit(&mut self, event: EventRequest) -> Result<(), HostError> {
         self.count_write()?;
-        self.permissions
-            .check_event(&event.name)
-            .map_err(|denied| self.denied(denied))?;
+        self.permissions.check_event(&event.name).map_err(|denied| self.denied(denied))?;
         for record in &event.about {
             object_of(record)?;
         }
@@ -407,9 +374,7 @@ impl Gate {
 
     pub(crate) async fn state_get(&mut self, key: &str) -> Result<Option<StateItem>, HostError> {
         self.count_query()?;
-        self.permissions
-            .check_state()
-            .map_err(|denied| self.denied(denied))?;
+        self.permissions.check_state().map_err(|denied| self.denied(denied))?;
         let wait = self.wait_begins();
         let result = self.host.state_get(key).await;
         self.wait_ends(wait);
@@ -418,9 +383,7 @@ impl Gate {
 
     pub(crate) async fn state_put(&mut self, put: StatePut) -> Result<u64, HostError> {
         self.count_write()?;
-        self.permissions
-            .check_state()
-            .map_err(|denied| self.denied(denied))?;
+        self.permissions.check_state().map_err(|denied| self.denied(denied))?;
         let wait = self.wait_begins();
         let result = self.host.state_put(put).await;
         self.wait_ends(wait);
@@ -434,8 +397,7 @@ impl Gate {
 
     pub(crate) fn deadline_ms(&mut self) -> u64 {
         self.report.host_calls += 1;
-        self.now_ms
-            .saturating_add(u64::from(self.limits.call_s) * 1000)
+        self.now_ms.saturating_add(u64::from(self.limits.call_s) * 1000)
     }
 
     pub(crate) fn cancelled(&mut self) -> bool {
@@ -464,10 +426,7 @@ impl Gate {
         self.logged += size;
         let caller = &self.caller;
         // One line a record, whatever the plugin puts into it.
-        let line: String = message
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
+        let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let fields = match fields.as_str() {
             "" => Value::Object(Map::new()),
             text => serde_json::from_str(text).unwrap_or(Value::String(fields)),
@@ -493,11 +452,7 @@ impl Gate {
             LogLevel::Warn => say!(warn),
             LogLevel::Error => say!(error),
         }
-        self.report.logs.push(LogLine {
-            level,
-            message,
-            fields,
-        });
+        self.report.logs.push(LogLine { level, message, fields });
     }
 
     pub(crate) fn panicked(&mut self, mut message: String, mut location: String) {

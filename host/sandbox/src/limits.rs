@@ -104,11 +104,7 @@ impl LimitsAsked {
             match asked {
                 None => Ok(default.min(ceiling)),
                 Some(asked) if (1..=ceiling).contains(&asked) => Ok(asked),
-                Some(asked) => Err(LimitRefused {
-                    name,
-                    asked,
-                    ceiling,
-                }),
+                Some(asked) => Err(LimitRefused { name, asked, ceiling }),
             }
         }
         macro_rules! each {
@@ -116,8 +112,6 @@ impl LimitsAsked {
                 Ok(Limits { $($name: one(stringify!($name), self.$name, default.$name, ceiling.$name)?),* })
             };
         }
-        each!(
-            memory_mib, cpu_ms, call_s, input_kib, output_kib, log_kib, writes, queries
-        )
+        each!(memory_mib, cpu_ms, call_s, input_kib, output_kib, log_kib, writes, queries)
     }
 }

@@ -86,9 +86,7 @@ impl PluginManifest {
 pub(crate) fn is_name(text: &str) -> bool {
     text.len() <= 40
         && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 fn is_version(text: &str) -> bool {
@@ -102,8 +100,7 @@ mod tests {
     use super::*;
     use expect_test::{Expect, expect};
 
-    const HEAD: &str =
-        "name = \"p\"\nversion = \"0.1.0\"\ntitle = \"P\"\ncontract = \"0.1.0\"\n";
+    const HEAD: &str = "name = \"p\"\nversion = \"0.1.0\"\ntitle = \"P\"\ncontract = \"0.1.0\"\n";
 
     fn check(text: &str, expected: Expect) {
         let got = match PluginManifest::parse(text) {
@@ -115,10 +112,7 @@ mod tests {
 
     #[test]
     fn only_a_head_asks_for_nothing() {
-        check(
-            HEAD,
-            expect!["Permissions { messages: [], events: [], state: false, records: {} }"],
-        );
+        check(HEAD, expect!["Permissions { messages: [], events: [], state: false, records: {} }"]);
     }
 
     #[test]

@@ -75,11 +75,7 @@ impl Denied {
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "may not {}: {} in its plugin.toml allows it",
-            self.what, self.remedy
-        )
+        write!(f, "may not {}: {} in its plugin.toml allows it", self.what, self.remedy)
     }
 }
 
@@ -110,11 +106,7 @@ fn lists(names: &[String], name: &str) -> bool {
 
 impl Permissions {
     fn of(&self, object: &str) -> impl Iterator<Item = &RecordPermissions> {
-        let own = if object == "*" {
-            None
-        } else {
-            self.records.get(object)
-        };
+        let own = if object == "*" { None } else { self.records.get(object) };
         own.into_iter().chain(self.records.get("*"))
     }
 
@@ -147,10 +139,7 @@ impl Permissions {
 
     /// Whether it may read one field of `object`.
     pub fn check_read(&self, object: &str, field: &str) -> Result<(), Denied> {
-        if self
-            .check_object_read(object)
-            .is_ok_and(|readable| readable.contains(field))
-        {
+        if self.check_object_read(object).is_ok_and(|readable| readable.contains(field)) {
             return Ok(());
         }
         Err(Denied {
@@ -161,10 +150,7 @@ impl Permissions {
 
     /// Whether it may set one field of `object`.
     pub fn check_update(&self, object: &str, field: &str) -> Result<(), Denied> {
-        if self
-            .of(object)
-            .any(|permissions| lists(&permissions.update, field))
-        {
+        if self.of(object).any(|permissions| lists(&permissions.update, field)) {
             return Ok(());
         }
         Err(Denied {
@@ -175,10 +161,7 @@ impl Permissions {
 
     /// Whether it may update records of `object` at all.
     pub fn check_object_update(&self, object: &str) -> Result<(), Denied> {
-        if self
-            .of(object)
-            .any(|permissions| !permissions.update.is_empty())
-        {
+        if self.of(object).any(|permissions| !permissions.update.is_empty()) {
             return Ok(());
         }
         Err(Denied {

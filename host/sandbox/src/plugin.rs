@@ -10,8 +10,8 @@ use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use crate::call::{Nobody, Setup};
-use crate::contract::v0_1_0::{ACTIONS, Guest, RawDescriptor};
 use crate::contract::Descriptor;
+use crate::contract::v0_1_0::{ACTIONS, Guest, RawDescriptor};
 use crate::error::LoadFault;
 use crate::gate::Caller;
 use crate::limits::Limits;
@@ -94,19 +94,13 @@ impl Plugin {
 
     /// One action by its name without the plugin's: `round_robin`.
     pub fn descriptor(&self, action: &str) -> Option<&Descriptor> {
-        self.inner
-            .descriptors
-            .iter()
-            .find(|descriptor| descriptor.id == action)
+        self.inner.descriptors.iter().find(|descriptor| descriptor.id == action)
     }
 
     /// Whether it only computes: it imports nothing but `log`, so that one
     /// input always has one output and its results may be kept and replayed.
     pub fn pure(&self) -> bool {
-        self.inner
-            .imports
-            .iter()
-            .all(|import| matches!(interface(import), Some("types" | "log")))
+        self.inner.imports.iter().all(|import| matches!(interface(import), Some("types" | "log")))
     }
 
     pub(crate) async fn load(
@@ -115,9 +109,8 @@ impl Plugin {
         digest: String,
         component: &Component,
     ) -> Result<Self, LoadFault> {
-        let limits = manifest
-            .limits
-            .within(&shared.config.default_limits, &shared.config.ceiling)?;
+        let limits =
+            manifest.limits.within(&shared.config.default_limits, &shared.config.ceiling)?;
         let imports = check_imports(&shared, &manifest, component)?;
         let guest = Guest::new(&shared.linker, component).map_err(|error| LoadFault::Contract {
             contract: manifest.contract.clone(),
@@ -143,9 +136,7 @@ impl Plugin {
 
 /// `log` of `relata:plugin/log@0.1.0`, if it is of a contract we know.
 fn interface(import: &str) -> Option<&str> {
-    import
-        .strip_prefix("relata:plugin/")?
-        .strip_suffix("@0.1.0")
+    import.strip_prefix("relata:plugin/")?.strip_suffix("@0.1.0")
 }
 
 /// Compares what a component really imports with the contract and with what
@@ -172,9 +163,7 @@ fn check_imports(
                 .events
                 .is_empty()
                 .then_some("events = [\"NAME\"] under [permissions]")),
-            Some("state") => {
-                Ok((!permissions.state).then_some("state = true under [permissions]"))
-            }
+            Some("state") => Ok((!permissions.state).then_some("state = true under [permissions]")),
             _ => Err(()),
         };
         match unasked {
@@ -221,11 +210,8 @@ async fn describe(
         now_ms: 0,
         seed: 0,
     };
-    let (result, _, _) = setup
-        .run(shared, Box::new(Nobody), async |store| {
-            guest.describe(store).await
-        })
-        .await;
+    let (result, _, _) =
+        setup.run(shared, Box::new(Nobody), async |store| guest.describe(store).await).await;
     result.map_err(LoadFault::Describe)
 }
 
@@ -249,13 +235,8 @@ fn parse_descriptors(
         let (output_schema, output) = schema(&id, "output", &raw.output_schema)?;
         descriptor.input_schema = input_schema;
         descriptor.output_schema = output_schema;
-        if schemas
-            .insert(id.clone(), Schemas { input, output })
-            .is_some()
-        {
-            return Err(LoadFault::Description(format!(
-                "the action `{id}` is there twice"
-            )));
+        if schemas.insert(id.clone(), Schemas { input, output }).is_some() {
+            return Err(LoadFault::Description(format!("the action `{id}` is there twice")));
         }
         descriptors.push(descriptor);
     }
@@ -272,9 +253,7 @@ fn schema(action: &str, which: &str, text: &str) -> Result<(Value, Validator), L
     let validator = jsonschema::options()
         .offline()
         .with_pattern_options(
-            PatternOptions::regex()
-                .size_limit(PATTERN_BYTES)
-                .dfa_size_limit(PATTERN_BYTES),
+            PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES),
         )
         .build(&schema)
         .map_err(|error| wrong(format!("is no JSON Schema: {error}")))?;

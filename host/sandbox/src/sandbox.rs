@@ -47,9 +47,7 @@ pub(crate) struct Shared {
 
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sandbox")
-            .field("config", &self.shared.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Sandbox").field("config", &self.shared.config).finish_non_exhaustive()
     }
 }
 
@@ -59,11 +57,8 @@ impl Sandbox {
         let fault = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
         let engine = Engine::new(&engine_config(&config)).map_err(fault)?;
         let linker = v0_1_0::linker(&engine).map_err(fault)?;
-        let cache = config
-            .cache_dir
-            .as_deref()
-            .map(|dir| CompileCache::open(dir, &engine))
-            .transpose()?;
+        let cache =
+            config.cache_dir.as_deref().map(|dir| CompileCache::open(dir, &engine)).transpose()?;
         let ticker =
             Ticker::start(&engine).map_err(|error| SandboxError::Engine(error.to_string()))?;
         let places = Semaphore::new(config.concurrent_calls.max(1) as usize);
@@ -98,17 +93,11 @@ impl Sandbox {
             let (digest, component) = self.compile(component.into()).await?;
             Plugin::load(Arc::clone(&self.shared), manifest, digest, &component).await
         };
-        Box::pin(loaded).await.map_err(|fault| LoadError {
-            plugin: name,
-            fault: Box::new(fault),
-        })
+        Box::pin(loaded).await.map_err(|fault| LoadError { plugin: name, fault: Box::new(fault) })
     }
 
     /// The digest of a component, and the component compiled.
-    async fn compile(
-        &self,
-        bytes: Cow<'static, [u8]>,
-    ) -> Result<(String, Component), LoadFault> {
+    async fn compile(&self, bytes: Cow<'static, [u8]>) -> Result<(String, Component), LoadFault> {
         if bytes.len() > MAX_COMPONENT_BYTES {
             return Err(LoadFault::TooLarge { bytes: bytes.len() });
         }

@@ -35,17 +35,12 @@ pub(crate) struct Running {
 impl Ticker {
     pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let thread = thread::Builder::new()
-            .name("relata-ticker".to_owned())
-            .spawn({
-                let shared = Arc::clone(&shared);
-                let engine = engine.clone();
-                move || tick(&shared, &engine)
-            })?;
-        Ok(Self {
-            shared,
-            thread: Some(thread),
-        })
+        let thread = thread::Builder::new().name("relata-ticker".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            let engine = engine.clone();
+            move || tick(&shared, &engine)
+        })?;
+        Ok(Self { shared, thread: Some(thread) })
     }
 
     /// Begins a call. From here on ticks come until the value is dropped.
@@ -54,9 +49,7 @@ impl Ticker {
         if self.shared.asleep.load(Ordering::SeqCst) {
             self.wake();
         }
-        Running {
-            shared: Arc::clone(&self.shared),
-        }
+        Running { shared: Arc::clone(&self.shared) }
     }
 
     fn wake(&self) {

@@ -18,5 +18,9 @@ pub(crate) struct Health {
 /// 200 where the database answers, else 503.
 pub(crate) async fn healthz(State(app): State<App>) -> Result<Json<Health>, ApiError> {
     app.workflows().await.map_err(ApiError::unwell)?;
-    Ok(Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION"), now: app.now().to_string() }))
+    Ok(Json(Health {
+        status: "ok",
+        version: env!("CARGO_PKG_VERSION"),
+        now: app.now().to_string(),
+    }))
 }

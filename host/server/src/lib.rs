@@ -61,7 +61,10 @@ pub async fn serve(
         Ok(Ok(served)) => served,
         Ok(Err(why)) => Err(io::Error::other(why)),
         Err(_) => {
-            tracing::warn!("some HTTP requests were still open after {} s, and were cut", DRAIN.as_secs());
+            tracing::warn!(
+                "some HTTP requests were still open after {} s, and were cut",
+                DRAIN.as_secs()
+            );
             http.abort();
             Ok(())
         }

@@ -155,7 +155,17 @@ macro_rules! from_text {
     )+};
 }
 from_text!(
-    &str, &String, &Reference, RecordId, RunId, EventId, EffectId, &RecordId, &RunId, &EventId, &EffectId,
+    &str,
+    &String,
+    &Reference,
+    RecordId,
+    RunId,
+    EventId,
+    EffectId,
+    &RecordId,
+    &RunId,
+    &EventId,
+    &EffectId,
     &serde_json::Value
 );
 

@@ -34,10 +34,8 @@ pub(crate) fn migration(sql: &str) -> SqlStr {
 /// argument: however many rows, one text of SQL. PostgreSQL:
 /// `jsonb_to_recordset($1::jsonb) AS given(a TEXT, b BIGINT)`.
 pub(crate) fn given(placeholder: &str, columns: &[&str]) -> String {
-    let columns: Vec<String> = columns
-        .iter()
-        .map(|name| format!("json_extract(value, '$.{name}') AS {name}"))
-        .collect();
+    let columns: Vec<String> =
+        columns.iter().map(|name| format!("json_extract(value, '$.{name}') AS {name}")).collect();
     format!("(SELECT {} FROM json_each({placeholder})) AS given", columns.join(", "))
 }
 

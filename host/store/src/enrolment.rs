@@ -88,7 +88,11 @@ impl Tx {
     /// # Errors
     ///
     /// The database's.
-    pub async fn enrolment_try(&mut self, new: &NewEnrolment, now: Timestamp) -> Result<Enrolment, StoreError> {
+    pub async fn enrolment_try(
+        &mut self,
+        new: &NewEnrolment,
+        now: Timestamp,
+    ) -> Result<Enrolment, StoreError> {
         let beside = matches!(new.while_running, WhileRunning::Restart | WhileRunning::Parallel);
         const PRESENT: &str = "SELECT run_id, counted_at, running FROM relata_enrolment
              WHERE workflow = $1 AND enrolment_key = $2";
@@ -122,7 +126,10 @@ impl Tx {
         if granted > 0 {
             // Taking the place of a run that goes on.
             let replaces = match before {
-                Some(before) if new.while_running == WhileRunning::Restart && before.whole("running")? != 0 => {
+                Some(before)
+                    if new.while_running == WhileRunning::Restart
+                        && before.whole("running")? != 0 =>
+                {
                     Some(before.parsed("run_id")?)
                 }
                 _ => None,

@@ -29,7 +29,9 @@ pub enum StoreError {
         wanted: &'static str,
     },
     /// The tables could not be brought up to this version of Relata.
-    #[error("the tables of the database could not be brought up to date; was it written by a newer Relata?")]
+    #[error(
+        "the tables of the database could not be brought up to date; was it written by a newer Relata?"
+    )]
     Migrate(#[source] Arc<sqlx::migrate::MigrateError>),
     /// An object's table does not fit its definition.
     #[error("the table of `{object}` {why}")]
@@ -40,7 +42,10 @@ pub enum StoreError {
         why: String,
     },
     /// Another process held the database for too long.
-    #[error("another process has been writing to the database for more than {} seconds; try again, or stop it", crate::store::BUSY_SECONDS)]
+    #[error(
+        "another process has been writing to the database for more than {} seconds; try again, or stop it",
+        crate::store::BUSY_SECONDS
+    )]
     Busy,
     /// The disk is full.
     #[error("the disk that holds the database is full; nothing of this write was kept")]
@@ -120,7 +125,9 @@ pub enum RecordError {
     #[error("there is no {}", .0)]
     NotFound(Reference),
     /// The record has changed since it was read.
-    #[error("{reference} has changed meanwhile: it is at revision {found}, not {expected}; read it again")]
+    #[error(
+        "{reference} has changed meanwhile: it is at revision {found}, not {expected}; read it again"
+    )]
     Conflict {
         /// The record.
         reference: Reference,

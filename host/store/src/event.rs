@@ -221,10 +221,8 @@ impl Tx {
              ORDER BY seq DESC LIMIT $3",
         );
         let before = before.map_or(i64::MAX, |seq| i64::try_from(seq).unwrap_or(i64::MAX));
-        let rows = self
-            .connection
-            .rows("read a timeline", sql, arguments![record, before, limit])
-            .await?;
+        let rows =
+            self.connection.rows("read a timeline", sql, arguments![record, before, limit]).await?;
         rows.iter().rev().map(read).collect()
     }
 
@@ -270,7 +268,10 @@ fn read(row: &Row) -> Result<LoggedEvent, StoreError> {
                 "changed" => ChangeKind::Changed,
                 "deleted" => ChangeKind::Deleted,
                 other => {
-                    return Err(StoreError::unreadable("an event", format!("its kind is `{other}`")));
+                    return Err(StoreError::unreadable(
+                        "an event",
+                        format!("its kind is `{other}`"),
+                    ));
                 }
             },
             before: row.json_or_none::<Fields>("before_image")?,

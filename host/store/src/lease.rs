@@ -84,8 +84,10 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
         let owner = owner.to_owned();
-        self.write(move |tx| Box::pin(async move { tx.run_claim(&owner, now, lease_ms, limit).await }))
-            .await
+        self.write(move |tx| {
+            Box::pin(async move { tx.run_claim(&owner, now, lease_ms, limit).await })
+        })
+        .await
     }
 
     /// Keeps a run for longer; yields why it shall end, if somebody asked for
@@ -212,7 +214,11 @@ impl Tx {
     ///
     /// [`StoreError::Fenced`] where it is somebody else's by now, or has gone
     /// on: return it from the transaction.
-    pub async fn run_commit(&mut self, commit: &RunCommit, now: Timestamp) -> Result<Committed, StoreError> {
+    pub async fn run_commit(
+        &mut self,
+        commit: &RunCommit,
+        now: Timestamp,
+    ) -> Result<Committed, StoreError> {
         let run = &commit.run;
         let (status, outcome, why) = standing(&run.status);
         let ended = matches!(run.status, Status::Ended(_));
@@ -269,7 +275,12 @@ impl Tx {
     /// # Errors
     ///
     /// [`StoreError::Fenced`] where it is somebody else's by now.
-    pub async fn run_return(&mut self, id: RunId, epoch: u64, due_at: Timestamp) -> Result<(), StoreError> {
+    pub async fn run_return(
+        &mut self,
+        id: RunId,
+        epoch: u64,
+        due_at: Timestamp,
+    ) -> Result<(), StoreError> {
         let touched = self
             .connection
             .execute(
@@ -365,7 +376,11 @@ impl Tx {
         );
         let rows = self
             .connection
-            .rows("look for waiting runs", AssertSqlSafe(sql), arguments![watches_json(topics.iter())])
+            .rows(
+                "look for waiting runs",
+                AssertSqlSafe(sql),
+                arguments![watches_json(topics.iter())],
+            )
             .await?;
         rows.iter().map(|row| row.parsed("run_id")).collect()
     }
@@ -400,7 +415,11 @@ impl Tx {
     }
 
     /// Sets all that a run listens for: only the difference is written.
-    pub(crate) async fn waiter_set(&mut self, run: RunId, watches: &BTreeSet<Watch>) -> Result<(), StoreError> {
+    pub(crate) async fn waiter_set(
+        &mut self,
+        run: RunId,
+        watches: &BTreeSet<Watch>,
+    ) -> Result<(), StoreError> {
         let given = dialect::given("$1", &["topic", "topic_key"]);
         let json = watches_json(watches.iter());
         let sql = format!(
@@ -439,7 +458,10 @@ impl Tx {
         Ok(())
     }
 
-    async fn inbox_of(&mut self, runs: &[RunId]) -> Result<BTreeMap<RunId, Vec<Happening>>, StoreError> {
+    async fn inbox_of(
+        &mut self,
+        runs: &[RunId],
+    ) -> Result<BTreeMap<RunId, Vec<Happening>>, StoreError> {
         let mut inboxes: BTreeMap<RunId, Vec<Happening>> = BTreeMap::new();
         if runs.is_empty() {
             return Ok(inboxes);

@@ -1,6 +1,8 @@
 //! Finding records.
 
-use relata_model::{Decimal, FieldDefinition, FieldError, FieldType, ObjectDefinition, Record, Value, text};
+use relata_model::{
+    Decimal, FieldDefinition, FieldError, FieldType, ObjectDefinition, Record, Value, text,
+};
 use sea_query::{Alias, Expr, ExprTrait as _, Func, Order as Direction, Query as Statement};
 use serde::{Deserialize, Serialize};
 
@@ -121,7 +123,11 @@ impl Store {
     /// # Errors
     ///
     /// [`RecordError::Invalid`] where a condition does not fit its field.
-    pub async fn record_count(&self, object: &str, filter: &[Condition]) -> Result<u64, RecordError> {
+    pub async fn record_count(
+        &self,
+        object: &str,
+        filter: &[Condition],
+    ) -> Result<u64, RecordError> {
         self.read().await?.record_count(object, filter).await
     }
 }
@@ -159,10 +165,12 @@ impl Tx {
         let by = query.order.field.as_deref().filter(|field| *field != "id");
         if let Some(name) = by {
             let field = definition(object, name)?;
-            let column = || Expr::col(Alias::new(name));
+            // With the table's name, or a decimal would be in the order of the
+            // text that it leaves as.
+            let column = || Expr::col((Alias::new(&object.name), Alias::new(name)));
             statement
                 .order_by_expr(Expr::case(column().is_null(), 1).finally(0).into(), Direction::Asc)
-                .order_by(Alias::new(name), direction.clone());
+                .order_by((Alias::new(&object.name), Alias::new(name)), direction.clone());
             if let Some(Cursor(last, value)) = cursor {
                 let same_and_further = |same: Expr| same.and(further(id(), Expr::val(last)));
                 statement.and_where(match value {
@@ -199,7 +207,11 @@ impl Tx {
     /// # Errors
     ///
     /// [`RecordError::Invalid`] where a condition does not fit its field.
-    pub async fn record_count(&mut self, object: &str, filter: &[Condition]) -> Result<u64, RecordError> {
+    pub async fn record_count(
+        &mut self,
+        object: &str,
+        filter: &[Condition],
+    ) -> Result<u64, RecordError> {
         let tables = std::sync::Arc::clone(&self.tables);
         let (object, _) = tables.of(object)?;
         let mut statement = Statement::select();
@@ -254,7 +266,11 @@ impl Tx {
         let is_member = condition.operator == Operator::Contains;
         let mut checked = Vec::with_capacity(values.len());
         for value in values {
-            checked.push(if is_member { value } else { self.operand_check(name, field, value).await? });
+            checked.push(if is_member {
+                value
+            } else {
+                self.operand_check(name, field, value).await?
+            });
         }
         let first = || checked.first().cloned().unwrap_or(Value::Nothing);
         let ordered = |compare: fn(Expr, Expr) -> Expr| -> Result<Expr, RecordError> {
@@ -264,8 +280,10 @@ impl Tx {
                 (FieldType::Number | FieldType::Integer | FieldType::Date | FieldType::Time, _) => {
                     Ok(compare(column(), operand(field, &value)))
                 }
-                (FieldType::Money, Value::Money(money)) => Ok(compare(column(), Expr::val(money.minor))
-                    .and(Expr::col(Alias::new(format!("{name}_currency"))).eq(&money.currency))),
+                (FieldType::Money, Value::Money(money)) => {
+                    Ok(compare(column(), Expr::val(money.minor))
+                        .and(Expr::col(Alias::new(format!("{name}_currency"))).eq(&money.currency)))
+                }
                 (kind, _) => Err(invalid(
                     name,
                     format!("holds {}, which is not more or less than another", kind.describe()),
@@ -280,7 +298,11 @@ impl Tx {
             Operator::Equal => Ok(equals(name, field, &first())),
             Operator::NotEqual => Ok(equals(name, field, &first()).not().or(column().is_null())),
             Operator::OneOf => Ok(checked.iter().fold(Expr::cust("1 = 0"), |any, value| {
-                any.or(if value.is_nothing() { column().is_null() } else { equals(name, field, value) })
+                any.or(if value.is_nothing() {
+                    column().is_null()
+                } else {
+                    equals(name, field, value)
+                })
             })),
             Operator::Less => ordered(|left, right| left.lt(right)),
             Operator::LessOrEqual => ordered(|left, right| left.lte(right)),
@@ -314,11 +336,15 @@ impl Tx {
         condition: &Condition,
     ) -> Result<Expr, RecordError> {
         let text = |value: &Value| match value {
-            Value::Reference(reference) if reference.object == object.name => Ok(reference.key.clone()),
+            Value::Reference(reference) if reference.object == object.name => {
+                Ok(reference.key.clone())
+            }
             Value::Text(text) => {
                 Ok(text.strip_prefix(&format!("{}/", object.name)).unwrap_or(text).to_owned())
             }
-            other => Err(invalid("id", format!("takes a record of {}, not `{other}`", object.name))),
+            other => {
+                Err(invalid("id", format!("takes a record of {}, not `{other}`", object.name)))
+            }
         };
         let column = Expr::col(Alias::new("id"));
         match (condition.operator, &condition.value) {
@@ -326,7 +352,9 @@ impl Tx {
             (Operator::NotEqual, value) => Ok(column.ne(text(value)?)),
             (Operator::OneOf, Value::List(values)) => {
                 let ids = values.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-                Ok(ids.into_iter().fold(Expr::cust("1 = 0"), |any, id| any.or(column.clone().eq(id))))
+                Ok(ids
+                    .into_iter()
+                    .fold(Expr::cust("1 = 0"), |any, id| any.or(column.clone().eq(id))))
             }
             _ => Err(invalid("id", "can only be equal, not equal, or one of a list")),
         }
@@ -359,7 +387,10 @@ impl Tx {
 }
 
 /// A field of the object, or a sentence with what may have been meant.
-fn definition<'a>(object: &'a ObjectDefinition, name: &str) -> Result<&'a FieldDefinition, RecordError> {
+fn definition<'a>(
+    object: &'a ObjectDefinition,
+    name: &str,
+) -> Result<&'a FieldDefinition, RecordError> {
     object.field(name).ok_or_else(|| {
         let hint = text::nearest(name, object.fields.keys().map(String::as_str))
             .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));

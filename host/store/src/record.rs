@@ -1,10 +1,10 @@
 //! Records: reading one, and the one way of writing.
 
+use relata_engine::HappeningKind;
 use relata_model::{
     Change, ChangeKind, EventId, FieldError, FieldType, Fields, ObjectDefinition, Record, RecordId,
     Reference, RunId, Timestamp, Value, text,
 };
-use relata_engine::HappeningKind;
 use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement, SelectStatement};
 use uuid::Uuid;
 
@@ -96,7 +96,10 @@ impl Tx {
     /// # Errors
     ///
     /// [`RecordError::UnknownObject`], or the database's.
-    pub async fn record_fetch(&mut self, reference: &Reference) -> Result<Option<Record>, RecordError> {
+    pub async fn record_fetch(
+        &mut self,
+        reference: &Reference,
+    ) -> Result<Option<Record>, RecordError> {
         let tables = std::sync::Arc::clone(&self.tables);
         let (object, table) = tables.of(&reference.object)?;
         if let Ok(id) = reference.key.parse::<RecordId>() {
@@ -117,9 +120,8 @@ impl Tx {
         column: &str,
         text: &str,
     ) -> Result<Option<Record>, StoreError> {
-        let (sql, arguments) = dialect::build(
-            select(object, table).and_where(Expr::col(Alias::new(column)).eq(text)),
-        );
+        let (sql, arguments) =
+            dialect::build(select(object, table).and_where(Expr::col(Alias::new(column)).eq(text)));
         self.connection
             .row("read a record", sql, arguments)
             .await?
@@ -191,11 +193,8 @@ impl Tx {
             .execute("write a record", prepared(&table.insert), arguments)
             .await
             .map_err(|why| refused(why, object))?;
-        let record = Record {
-            reference: Reference::new(&object.name, id.to_string()),
-            revision: 1,
-            fields,
-        };
+        let record =
+            Record { reference: Reference::new(&object.name, id.to_string()), revision: 1, fields };
         let change = Change {
             reference: record.reference.clone(),
             kind: ChangeKind::Created,
@@ -229,7 +228,10 @@ impl Tx {
             return Err(RecordError::Invalid(errors));
         }
         let differs = |name: &String| after.get(name) != before.fields.get(name);
-        let changed = after.keys().chain(before.fields.keys()).any(|name| name != "updated_at" && differs(name));
+        let changed = after
+            .keys()
+            .chain(before.fields.keys())
+            .any(|name| name != "updated_at" && differs(name));
         if !changed {
             return Ok(Written { record: before, changed: false });
         }
@@ -329,17 +331,22 @@ impl Tx {
         let mut events = vec![HappeningKind::Change(change.clone())];
         if let Some(after) = &change.after {
             for (name, event) in &object.events {
-                let became = change.touches(&event.field) && change.is(&event.field).to_string() == event.becomes;
+                let became = change.touches(&event.field)
+                    && change.is(&event.field).to_string() == event.becomes;
                 if !became {
                     continue;
                 }
                 let key = if event.key == "id" {
                     Some(change.reference.key.clone())
                 } else {
-                    Some(change.is(&event.key)).filter(|key| !key.is_nothing()).map(ToString::to_string)
+                    Some(change.is(&event.key))
+                        .filter(|key| !key.is_nothing())
+                        .map(ToString::to_string)
                 };
                 let mut about = vec![change.reference.clone()];
-                about.extend(event.about.iter().filter_map(|field| change.is(field).as_reference().cloned()));
+                about.extend(
+                    event.about.iter().filter_map(|field| change.is(field).as_reference().cloned()),
+                );
                 about.dedup();
                 events.push(HappeningKind::Named {
                     name: name.clone(),
@@ -350,7 +357,8 @@ impl Tx {
             }
         }
         for kind in events {
-            let event = NewEvent { id: EventId::from_uuid(fresh()), at: now, kind, cause: cause.clone() };
+            let event =
+                NewEvent { id: EventId::from_uuid(fresh()), at: now, kind, cause: cause.clone() };
             self.event_emit(&event).await?;
         }
         Ok(())
@@ -365,7 +373,8 @@ impl Tx {
     ) -> Result<Vec<FieldError>, StoreError> {
         let mut errors = Vec::new();
         for (name, value) in fields.iter_mut() {
-            let Some(FieldType::Reference(allowed)) = object.field(name).map(|field| &field.kind) else {
+            let Some(FieldType::Reference(allowed)) = object.field(name).map(|field| &field.kind)
+            else {
                 continue;
             };
             let reference = match value {
@@ -474,9 +483,7 @@ impl Tx {
 /// The choice of all columns of an object.
 pub(crate) fn select(object: &ObjectDefinition, table: &ObjectTable) -> SelectStatement {
     let mut statement = Statement::select();
-    statement
-        .columns(["id", "revision"].map(Alias::new))
-        .from(Alias::new(&object.name));
+    statement.columns(["id", "revision"].map(Alias::new)).from(Alias::new(&object.name));
     for column in &table.columns {
         statement.expr_as(column.read(), Alias::new(&column.name));
     }
@@ -523,7 +530,10 @@ fn refused(why: StoreError, object: &ObjectDefinition) -> RecordError {
             .iter()
             .find(|(name, field)| field.unique && format!("{why:?}").contains(name.as_str()))
             .map_or("id", |(name, _)| name);
-        return RecordError::Invalid(vec![FieldError::new(field, "belongs to another record already")]);
+        return RecordError::Invalid(vec![FieldError::new(
+            field,
+            "belongs to another record already",
+        )]);
     }
     why.into()
 }

@@ -161,7 +161,9 @@ pub(crate) fn standing(status: &Status) -> (&'static str, Option<&'static str>, 
         Status::Ended(outcome) => {
             let (word, why) = match outcome {
                 Outcome::Done => ("done", None),
-                Outcome::Stopped { outcome, why } if outcome == "stopped" => ("stopped", Some(why.clone())),
+                Outcome::Stopped { outcome, why } if outcome == "stopped" => {
+                    ("stopped", Some(why.clone()))
+                }
                 Outcome::Stopped { outcome, why } => ("stopped", Some(format!("{outcome}: {why}"))),
                 Outcome::Failed { step, why } => ("failed", Some(format!("{step}: {why}"))),
                 Outcome::Cancelled { why } => ("cancelled", Some(why.clone())),
@@ -186,7 +188,11 @@ impl Store {
     /// # Errors
     ///
     /// The database's.
-    pub async fn run_list(&self, filter: &RunFilter, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+    pub async fn run_list(
+        &self,
+        filter: &RunFilter,
+        limit: u32,
+    ) -> Result<Vec<RunRow>, StoreError> {
         self.read().await?.run_list(filter, limit).await
     }
 
@@ -288,7 +294,11 @@ impl Tx {
     /// # Errors
     ///
     /// The database's.
-    pub async fn run_list(&mut self, filter: &RunFilter, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+    pub async fn run_list(
+        &mut self,
+        filter: &RunFilter,
+        limit: u32,
+    ) -> Result<Vec<RunRow>, StoreError> {
         let mut conditions = conditions(filter);
         if let Some(after) = filter.after {
             conditions.and(if filter.newest_first { "id < ?" } else { "id > ?" }, after);
@@ -394,7 +404,11 @@ impl Tx {
     }
 
     /// Adds to what a run did.
-    pub(crate) async fn log_append(&mut self, run: RunId, log: &[LogRow]) -> Result<(), StoreError> {
+    pub(crate) async fn log_append(
+        &mut self,
+        run: RunId,
+        log: &[LogRow],
+    ) -> Result<(), StoreError> {
         if log.is_empty() {
             return Ok(());
         }
@@ -419,7 +433,17 @@ impl Tx {
             })
             .collect();
         const COLUMNS: [&str; 12] = [
-            "seq", "step", "label", "attempt", "kind", "input", "output", "explanation", "error", "at", "cpu_us",
+            "seq",
+            "step",
+            "label",
+            "attempt",
+            "kind",
+            "input",
+            "output",
+            "explanation",
+            "error",
+            "at",
+            "cpu_us",
             "wait_ms",
         ];
         let names = COLUMNS.join(", ");

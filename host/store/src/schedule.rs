@@ -105,7 +105,11 @@ impl Store {
     /// # Errors
     ///
     /// The database's.
-    pub async fn schedule_fires(&self, workflow: &str, limit: u32) -> Result<Vec<FireRow>, StoreError> {
+    pub async fn schedule_fires(
+        &self,
+        workflow: &str,
+        limit: u32,
+    ) -> Result<Vec<FireRow>, StoreError> {
         self.read().await?.schedule_fires(workflow, limit).await
     }
 }
@@ -127,7 +131,11 @@ impl Tx {
             dialect::given("$1", &["trigger_no"])
         );
         self.connection
-            .execute("set the clocks of a workflow", AssertSqlSafe(sql), arguments![to_json(&triggers)?, workflow])
+            .execute(
+                "set the clocks of a workflow",
+                AssertSqlSafe(sql),
+                arguments![to_json(&triggers)?, workflow],
+            )
             .await?;
         for schedule in schedules {
             self.connection
@@ -248,7 +256,11 @@ impl Tx {
     /// # Errors
     ///
     /// The database's.
-    pub async fn schedule_fires(&mut self, workflow: &str, limit: u32) -> Result<Vec<FireRow>, StoreError> {
+    pub async fn schedule_fires(
+        &mut self,
+        workflow: &str,
+        limit: u32,
+    ) -> Result<Vec<FireRow>, StoreError> {
         let rows = self
             .connection
             .rows(

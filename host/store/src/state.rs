@@ -4,10 +4,7 @@
 use relata_model::Timestamp;
 use serde_json::Value as Json;
 
-use crate::{
-    Store, StoreError, Tx,
-    connection::arguments,
-};
+use crate::{Store, StoreError, Tx, connection::arguments};
 
 /// What a plugin keeps under a key.
 #[derive(Debug, Clone, PartialEq)]

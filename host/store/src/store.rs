@@ -77,7 +77,8 @@ impl Store {
     /// promises, was written by a newer version, or holds values that do not
     /// fit the objects.
     pub async fn open(config: &StoreConfig, objects: Arc<Objects>) -> Result<Self, StoreError> {
-        let failed = |source| StoreError::Open { path: config.path.clone(), source: Arc::new(source) };
+        let failed =
+            |source| StoreError::Open { path: config.path.clone(), source: Arc::new(source) };
         let options = SqliteConnectOptions::new()
             .filename(&config.path)
             .create_if_missing(true)

@@ -176,7 +176,10 @@ impl Tables {
     }
 
     /// An object's definition and table.
-    pub(crate) fn of(&self, object: &str) -> Result<(&ObjectDefinition, &ObjectTable), RecordError> {
+    pub(crate) fn of(
+        &self,
+        object: &str,
+    ) -> Result<(&ObjectDefinition, &ObjectTable), RecordError> {
         self.objects
             .get(object)
             .zip(self.by_object.get(object))
@@ -186,7 +189,10 @@ impl Tables {
 
 /// Brings all tables up to date, in one transaction, so that two processes
 /// that open the database at once do not meet half-way.
-pub(crate) async fn bring_up(connection: &mut Connection, tables: &Tables) -> Result<(), StoreError> {
+pub(crate) async fn bring_up(
+    connection: &mut Connection,
+    tables: &Tables,
+) -> Result<(), StoreError> {
     connection.execute("begin a transaction", dialect::BEGIN, arguments![]).await?;
     let done = match migrate(connection).await {
         Ok(()) => align(connection, tables).await,
@@ -207,15 +213,18 @@ async fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         .map(|(version, name, sql)| {
             // The transaction around all of them is ours.
             let no_tx = true;
-            Migration::new(*version, (*name).into(), MigrationType::Simple, dialect::migration(sql), no_tx)
+            Migration::new(
+                *version,
+                (*name).into(),
+                MigrationType::Simple,
+                dialect::migration(sql),
+                no_tx,
+            )
         })
         .collect();
     let mut migrator = Migrator::with_migrations(migrations);
     migrator.dangerous_set_table_name("relata_migration");
-    connection
-        .migrate(&migrator)
-        .await
-        .map_err(|why| StoreError::Migrate(Arc::new(why)))
+    connection.migrate(&migrator).await.map_err(|why| StoreError::Migrate(Arc::new(why)))
 }
 
 /// Makes the objects' tables fit their definitions.
@@ -242,7 +251,11 @@ fn definition(column: &Column) -> ColumnDef {
     ColumnDef::new(Alias::new(&column.name)).custom(Alias::new(column.kind.sql())).take()
 }
 
-async fn create(connection: &mut Connection, name: &str, table: &ObjectTable) -> Result<(), StoreError> {
+async fn create(
+    connection: &mut Connection,
+    name: &str,
+    table: &ObjectTable,
+) -> Result<(), StoreError> {
     let mut statement = Table::create();
     statement
         .table(Alias::new(name))
@@ -298,7 +311,9 @@ async fn index(connection: &mut Connection, object: &ObjectDefinition) -> Result
     let plain = object
         .indexes
         .iter()
-        .filter(|fields| !(fields.len() == 1 && object.field(&fields[0]).is_some_and(|field| field.unique)))
+        .filter(|fields| {
+            !(fields.len() == 1 && object.field(&fields[0]).is_some_and(|field| field.unique))
+        })
         .map(|fields| (fields.clone(), false));
     for (fields, unique) in unique.chain(plain) {
         let mut statement = Index::create();

@@ -1,8 +1,8 @@
 //! Values on their way into columns and out of them.
 
 use relata_model::{
-    Date, Decimal, Duration, FieldDefinition, FieldError, FieldType, Fields, Money, ObjectDefinition,
-    Reference, Timestamp, Value,
+    Date, Decimal, Duration, FieldDefinition, FieldError, FieldType, Fields, Money,
+    ObjectDefinition, Reference, Timestamp, Value,
 };
 use rust_decimal::prelude::ToPrimitive as _;
 
@@ -29,9 +29,10 @@ pub(crate) fn tidy(object: &ObjectDefinition, fields: &mut Fields) -> Vec<FieldE
                 *time = Timestamp::from_millisecond(millis).unwrap_or(*time);
             }
             Value::Number(number) if field.kind == FieldType::Integer => {
-                if number.to_i64().is_none() {
-                    errors.push(FieldError::new(name, format!("{number} is out of range")));
-                }
+                let wide = number.to_i64().is_none();
+                errors.extend(
+                    wide.then(|| FieldError::new(name, format!("{number} is out of range"))),
+                );
             }
             Value::Number(number) => {
                 *number = number.round_sf(DIGITS).unwrap_or(*number).normalize();
@@ -42,7 +43,9 @@ pub(crate) fn tidy(object: &ObjectDefinition, fields: &mut Fields) -> Vec<FieldE
             Value::Text(text) if text.is_empty() => *value = Value::Nothing,
             Value::List(items) if items.is_empty() => *value = Value::Nothing,
             Value::List(items)
-                if items.iter().any(|item| item.as_text().is_some_and(|text| text.contains('\0'))) =>
+                if items
+                    .iter()
+                    .any(|item| item.as_text().is_some_and(|text| text.contains('\0'))) =>
             {
                 errors.push(FieldError::new(name, "holds a character that is not text (NUL)"));
             }
@@ -82,7 +85,9 @@ pub(crate) fn single(kind: &FieldType, value: &Value) -> Argument {
             let items = items.iter().filter_map(Value::as_text).collect::<Vec<_>>();
             Argument::Text(Some(serde_json::json!(items).to_string()))
         }
-        (FieldType::Duration, Value::Duration(duration)) => Argument::Text(Some(duration_text(*duration))),
+        (FieldType::Duration, Value::Duration(duration)) => {
+            Argument::Text(Some(duration_text(*duration)))
+        }
         (_, Value::Nothing) => Argument::Text(None),
         (_, value) => Argument::Text(Some(value.to_string())),
     }
@@ -102,23 +107,27 @@ fn duration_text(duration: Duration) -> String {
 pub(crate) fn read(name: &str, field: &FieldDefinition, row: &Row) -> Result<Value, StoreError> {
     let wrong = |why: String| StoreError::unreadable(format!("the field `{name}`"), why);
     Ok(match &field.kind {
-        FieldType::Money => match (row.whole_or_none(name)?, row.text_or_none(&format!("{name}_currency"))?) {
-            (Some(minor), Some(currency)) => Value::Money(Money { minor, currency }),
-            _ => Value::Nothing,
-        },
+        FieldType::Money => {
+            match (row.whole_or_none(name)?, row.text_or_none(&format!("{name}_currency"))?) {
+                (Some(minor), Some(currency)) => Value::Money(Money { minor, currency }),
+                _ => Value::Nothing,
+            }
+        }
         FieldType::Integer => {
             row.whole_or_none(name)?.map_or(Value::Nothing, |number| Value::Number(number.into()))
         }
-        FieldType::YesNo => row.whole_or_none(name)?.map_or(Value::Nothing, |yes| Value::YesNo(yes != 0)),
+        FieldType::YesNo => {
+            row.whole_or_none(name)?.map_or(Value::Nothing, |yes| Value::YesNo(yes != 0))
+        }
         FieldType::Time => row.time_or_none(name)?.map_or(Value::Nothing, Value::Time),
         kind => {
             let Some(text) = row.text_or_none(name)? else {
                 return Ok(Value::Nothing);
             };
             match kind {
-                FieldType::Number => Value::Number(decimal(&text).ok_or_else(|| {
-                    wrong(format!("`{text}` is not a number"))
-                })?),
+                FieldType::Number => Value::Number(
+                    decimal(&text).ok_or_else(|| wrong(format!("`{text}` is not a number")))?,
+                ),
                 FieldType::Date => {
                     Value::Date(text.parse::<Date>().map_err(|why| wrong(why.to_string()))?)
                 }
@@ -127,9 +136,9 @@ pub(crate) fn read(name: &str, field: &FieldDefinition, row: &Row) -> Result<Val
                         .or_else(|_| serde_json::from_str(&text))
                         .map_err(|why| wrong(why.to_string()))?,
                 ),
-                FieldType::Reference(_) => {
-                    Value::Reference(text.parse::<Reference>().map_err(|why| wrong(why.to_string()))?)
-                }
+                FieldType::Reference(_) => Value::Reference(
+                    text.parse::<Reference>().map_err(|why| wrong(why.to_string()))?,
+                ),
                 FieldType::Texts => {
                     let items: Vec<String> =
                         serde_json::from_str(&text).map_err(|why| wrong(why.to_string()))?;

@@ -78,7 +78,10 @@ impl Store {
     /// # Errors
     ///
     /// The database's.
-    pub async fn workflow_version(&self, digest: &str) -> Result<Option<WorkflowVersion>, StoreError> {
+    pub async fn workflow_version(
+        &self,
+        digest: &str,
+    ) -> Result<Option<WorkflowVersion>, StoreError> {
         self.read().await?.workflow_version(digest).await
     }
 
@@ -135,7 +138,11 @@ impl Tx {
     /// # Errors
     ///
     /// The database's.
-    pub async fn workflow_deactivate(&mut self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn workflow_deactivate(
+        &mut self,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let touched = self
             .connection
             .execute(
@@ -212,7 +219,10 @@ impl Tx {
     /// # Errors
     ///
     /// The database's.
-    pub async fn workflow_version(&mut self, digest: &str) -> Result<Option<WorkflowVersion>, StoreError> {
+    pub async fn workflow_version(
+        &mut self,
+        digest: &str,
+    ) -> Result<Option<WorkflowVersion>, StoreError> {
         let row = self
             .connection
             .row(

@@ -126,11 +126,8 @@ pub(crate) async fn run(mut tx: Tx, mut messages: mpsc::Receiver<Message>) {
 
 /// Runs some logical transactions in one of the database.
 async fn batch(tx: &mut Tx, jobs: Vec<Job>) {
-    let mut broken = tx
-        .connection
-        .execute("begin a transaction", dialect::BEGIN, arguments![])
-        .await
-        .err();
+    let mut broken =
+        tx.connection.execute("begin a transaction", dialect::BEGIN, arguments![]).await.err();
     let began = broken.is_none();
     let mut answers = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -177,7 +174,8 @@ async fn member(tx: &mut Tx, job: Job) -> Result<Option<Answer>, (StoreError, Op
         return Ok(None);
     };
     if !keep
-        && let Err(why) = tx.connection.execute("undo a part", "ROLLBACK TO part", arguments![]).await
+        && let Err(why) =
+            tx.connection.execute("undo a part", "ROLLBACK TO part", arguments![]).await
     {
         return Err((why, Some(answer)));
     }

@@ -133,6 +133,9 @@ codes! {
     WRONG_COUNT = "R603", "A function is given too few or too many values.", "Give it what its description says.";
 }
 
+/// What says only that something is not there.
+const MISSING: &[&str] = &[MISSING_KEY, MISSING_ARGUMENT, NO_CATCH_ALL, SHARES, UNKNOWN_STEP];
+
 /// What a code means.
 #[must_use]
 pub fn explain(code: &str) -> Option<&'static CodeEntry> {
@@ -236,6 +239,10 @@ impl<'a> Findings<'a> {
             (a.span.start, a.severity, a.code, &a.message).cmp(&(b.span.start, b.severity, b.code, &b.message))
         });
         self.found.dedup();
+        // What stands on a line that could not be read is not missing.
+        if self.found.iter().any(|found| found.code == SYNTAX) {
+            self.found.retain(|found| !MISSING.contains(&found.code));
+        }
         self.found
     }
 }

@@ -46,13 +46,6 @@ impl Node {
         }
     }
 
-    pub(crate) fn items(&self) -> Option<&[Self]> {
-        match &self.value {
-            Content::List(items) => Some(items),
-            _ => None,
-        }
-    }
-
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Content::Text { text, .. } => Some(text),

@@ -1,5 +1,8 @@
-//! Builds plugins of the workspace in the current directory:
+//! Builds plugins of the workspace in the current directory and prints what
+//! each component imports:
 //! `cargo run -p relata-plugin-build --example build -- relata-plugin-assign`.
+
+use std::io::Write;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let workspace = std::env::current_dir()?;
@@ -9,11 +12,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         packages: std::env::args().skip(1).collect(),
         locked: true,
     })?;
+    let mut out = std::io::stdout().lock();
     for plugin in built {
         let bytes = std::fs::read(&plugin.component)?;
-        let imports = relata_plugin_build::imports(&bytes)?;
-        #[allow(clippy::print_stderr)] // A command line tool.
-        eprintln!("{} {} {imports:?}", plugin.component.display(), bytes.len());
+        let imports = relata_plugin_build::imports(&bytes)?.join(" ");
+        writeln!(out, "{} {} bytes: {imports}", plugin.component.display(), bytes.len())?;
     }
     Ok(())
 }

@@ -27,18 +27,11 @@ pub enum NotAComponent {
 /// Wraps a core module that was built with the SDK as a component. Of the
 /// world's imports only those stay that the module calls.
 pub fn componentize(name: &str, module: &[u8]) -> Result<Vec<u8>, NotAComponent> {
-    let encode = || {
-        ComponentEncoder::default()
-            .validate(true)
-            .module(module)?
-            .encode()
-    };
+    let encode = || ComponentEncoder::default().validate(true).module(module)?.encode();
     // Only the text: the encoder's error type is that of a crate which is no
     // part of this one's API.
-    encode().map_err(|error| NotAComponent::Encode {
-        name: name.to_owned(),
-        why: format!("{error:#}"),
-    })
+    encode()
+        .map_err(|error| NotAComponent::Encode { name: name.to_owned(), why: format!("{error:#}") })
 }
 
 /// The interfaces that a component really imports, in order, such as
@@ -47,9 +40,8 @@ pub fn componentize(name: &str, module: &[u8]) -> Result<Vec<u8>, NotAComponent>
 /// Interfaces that only define types (`relata:plugin/types@0.1.0`) have no
 /// function to call and are left out.
 pub fn imports(component: &[u8]) -> Result<Vec<String>, NotAComponent> {
-    let decoded = wit_component::decode(component).map_err(|error| NotAComponent::Decode {
-        why: format!("{error:#}"),
-    })?;
+    let decoded = wit_component::decode(component)
+        .map_err(|error| NotAComponent::Decode { why: format!("{error:#}") })?;
     let DecodedWasm::Component(resolve, world) = decoded else {
         return Err(NotAComponent::Decode {
             why: "it is a package of interfaces, without code".to_owned(),
@@ -58,9 +50,7 @@ pub fn imports(component: &[u8]) -> Result<Vec<String>, NotAComponent> {
     let world = resolve
         .worlds
         .get(world)
-        .ok_or_else(|| NotAComponent::Decode {
-            why: "it names no world".to_owned(),
-        })?;
+        .ok_or_else(|| NotAComponent::Decode { why: "it names no world".to_owned() })?;
     let mut names: Vec<String> = world
         .imports
         .iter()

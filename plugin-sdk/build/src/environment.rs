@@ -44,9 +44,7 @@ pub(crate) fn prepare(command: &mut Command, toolchain: &Toolchain) {
             command.env_remove(name);
         }
     }
-    command
-        .env("RUSTC", &toolchain.rustc)
-        .env("RUSTUP_AUTO_INSTALL", "0");
+    command.env("RUSTC", &toolchain.rustc).env("RUSTUP_AUTO_INSTALL", "0");
     if toolchain.build_std {
         // Debian's cargo is a stable release: without this it refuses -Z.
         command.env("RUSTC_BOOTSTRAP", "1");

@@ -110,11 +110,7 @@ pub fn build(request: &Request) -> Result<Vec<Built>, BuildError> {
         let component = out.join(&module.name).with_extension("wasm");
         let encoded = componentize(&module.name, &bytes)?;
         write_if_changed(&component, &encoded)?;
-        built.push(Built {
-            name: module.name,
-            directory: module.directory,
-            component,
-        });
+        built.push(Built { name: module.name, directory: module.directory, component });
     }
     Ok(built)
 }
@@ -163,10 +159,7 @@ fn compile(toolchain: &Toolchain, request: &Request) -> Result<Vec<Module>, Buil
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|source| BuildError::Start {
-            program: toolchain.cargo.clone(),
-            source,
-        })?;
+        .map_err(|source| BuildError::Start { program: toolchain.cargo.clone(), source })?;
     if !output.status.success() {
         return Err(BuildError::Cargo {
             packages: request.packages.join(", "),
@@ -194,10 +187,7 @@ fn modules(messages: &str, packages: &[String]) -> Result<Vec<Module>, BuildErro
                 directory: manifest.parent()?.to_path_buf(),
                 wasm: PathBuf::from(wasm),
             };
-            Some((
-                package_name(message["package_id"].as_str()?).to_owned(),
-                module,
-            ))
+            Some((package_name(message["package_id"].as_str()?).to_owned(), module))
         })
         .collect();
     let mut found = Vec::with_capacity(packages.len());
@@ -206,9 +196,7 @@ fn modules(messages: &str, packages: &[String]) -> Result<Vec<Module>, BuildErro
         match artifacts.iter().position(|(name, _)| name == package) {
             Some(at) => found.push(artifacts.swap_remove(at).1),
             None => {
-                return Err(BuildError::NoModule {
-                    package: package.clone(),
-                });
+                return Err(BuildError::NoModule { package: package.clone() });
             }
         }
     }
@@ -246,10 +234,7 @@ mod tests {
     #[test]
     fn package_ids_of_both_forms() {
         let cases = [
-            (
-                "path+file:///w/plugins/assign#relata-plugin-assign@0.1.0",
-                "relata-plugin-assign",
-            ),
+            ("path+file:///w/plugins/assign#relata-plugin-assign@0.1.0", "relata-plugin-assign"),
             ("path+file:///w/echo#0.1.0", "echo"),
         ];
         for (id, name) in cases {
@@ -260,9 +245,7 @@ mod tests {
     #[test]
     fn a_package_without_a_module_is_named() {
         let messages = r#"{"reason":"compiler-artifact","package_id":"path+file:///w/a#0.1.0","manifest_path":"/w/a/Cargo.toml","target":{"name":"a"},"filenames":["/t/liba.rlib"]}"#;
-        let error = modules(messages, &["a".to_owned()])
-            .err()
-            .map(|error| error.to_string());
+        let error = modules(messages, &["a".to_owned()]).err().map(|error| error.to_string());
         expect_test::expect![[r#"package a gave no WebAssembly module: its Cargo.toml needs [lib] crate-type = ["cdylib"]"#]]
         .assert_eq(&error.unwrap_or_default());
     }

@@ -61,6 +61,7 @@ pub fn toolchain() -> Result<Toolchain, MissingToolchain> {
 
 /// The toolchain that runs this program: under cargo it is named by `CARGO`
 /// and `RUSTC`, otherwise it is the one on the PATH.
+#[allow(clippy::disallowed_methods, reason = "cargo names its toolchain in variables only")]
 fn active() -> Result<Toolchain, String> {
     let rustc = std::env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from);
     let sysroot = sysroot(&rustc)?;

@@ -47,11 +47,7 @@ impl Candidate {
         today: &str,
     ) -> Self {
         let weight = member.weight.unwrap_or(1.0);
-        let absence = member
-            .absences
-            .iter()
-            .flatten()
-            .find(|absence| covers(absence, today));
+        let absence = member.absences.iter().flatten().find(|absence| covers(absence, today));
         let against = if member.active == Some(false) {
             Some("no longer works here".to_owned())
         } else if weight <= 0.0 {
@@ -60,9 +56,9 @@ impl Candidate {
             Some(format!("is away ({absence})"))
         } else {
             match (open, limit) {
-                (Some(open), Some(limit)) if open >= limit => Some(format!(
-                    "has {open} open leads, and {limit} is the most allowed"
-                )),
+                (Some(open), Some(limit)) if open >= limit => {
+                    Some(format!("has {open} open leads, and {limit} is the most allowed"))
+                }
                 _ => None,
             }
         };
@@ -111,26 +107,14 @@ mod tests {
 
     #[test]
     fn who_can_take_it() {
-        check(
-            json!({"name": "Ana", "weight": 2}),
-            Some(39),
-            expect!["yes: Ana could take it"],
-        );
-        check(
-            json!({"name": "Ana"}),
-            None,
-            expect!["yes: Ana could take it"],
-        );
+        check(json!({"name": "Ana", "weight": 2}), Some(39), expect!["yes: Ana could take it"]);
+        check(json!({"name": "Ana"}), None, expect!["yes: Ana could take it"]);
         check(
             json!({"name": "Ana", "active": false, "weight": 0}),
             None,
             expect!["no: Ana no longer works here"],
         );
-        check(
-            json!({"name": "Ana", "weight": 0}),
-            None,
-            expect!["no: Ana has weight 0"],
-        );
+        check(json!({"name": "Ana", "weight": 0}), None, expect!["no: Ana has weight 0"]);
         check(
             json!({"name": "Ana", "absences": ["2026-12-24/2026-12-31"]}),
             None,

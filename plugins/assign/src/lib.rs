@@ -64,10 +64,8 @@ impl Action for RoundRobin {
     fn run(_: &Context, input: Input) -> Result<Outcome<Output>> {
         let mut turn = Turn::of(&input, input.max_open_leads.is_some())?;
         let able = turn.able();
-        let members: Vec<(&str, f64)> = able
-            .iter()
-            .map(|candidate| (candidate.user.as_str(), candidate.weight))
-            .collect();
+        let members: Vec<(&str, f64)> =
+            able.iter().map(|candidate| (candidate.user.as_str(), candidate.weight)).collect();
         let picked = turn.rotation.next(&members, turn.now);
         let picked = picked.map(|index| able[index].user.clone());
         turn.finish(picked, "it is their turn", &input)
@@ -93,13 +91,13 @@ impl Action for LeastBusy {
         let picked = able
             .iter()
             .min_by(|a, b| {
-                let load = |candidate: &Candidate| {
-                    candidate.open.unwrap_or(0) as f64 / candidate.weight
-                };
+                let load =
+                    |candidate: &Candidate| candidate.open.unwrap_or(0) as f64 / candidate.weight;
                 load(a)
                     .total_cmp(&load(b))
                     .then_with(|| {
-                        let last = |candidate: &Candidate| turn.rotation.last(candidate.user.as_str());
+                        let last =
+                            |candidate: &Candidate| turn.rotation.last(candidate.user.as_str());
                         last(a).cmp(&last(b))
                     })
                     .then_with(|| a.user.cmp(&b.user))
@@ -157,11 +155,7 @@ impl Turn {
 
     /// Those who can take it.
     fn able(&self) -> Vec<Candidate> {
-        self.candidates
-            .iter()
-            .filter(|candidate| candidate.eligible)
-            .cloned()
-            .collect()
+        self.candidates.iter().filter(|candidate| candidate.eligible).cloned().collect()
     }
 
     /// Stores the rotation and gives the output, or turns to the fallback.
@@ -173,10 +167,7 @@ impl Turn {
     ) -> Result<Outcome<Output>> {
         if let Some(user) = picked {
             state::put(&key(&self.team), &self.rotation)?;
-            let chosen = self
-                .candidates
-                .iter_mut()
-                .find(|candidate| candidate.user == user);
+            let chosen = self.candidates.iter_mut().find(|candidate| candidate.user == user);
             let name = chosen.map_or_else(String::new, |chosen| {
                 chosen.reason = format!("picked: {why}");
                 chosen.name.clone()
@@ -215,10 +206,7 @@ fn key(team: &Reference) -> String {
 }
 
 /// How many open leads each user has, `except` one record.
-fn open_leads(
-    users: &[records::Record],
-    except: Option<&Reference>,
-) -> Result<Vec<Option<u64>>> {
+fn open_leads(users: &[records::Record], except: Option<&Reference>) -> Result<Vec<Option<u64>>> {
     let itself = match except {
         Some(record) if record.object() == "lead" => {
             let lead = records::get(record)?;
@@ -232,12 +220,7 @@ fn open_leads(
     let counts = if references.len() <= COUNTED_ONE_BY_ONE {
         references
             .iter()
-            .map(|user| {
-                records::query("lead")
-                    .equal("owner", user)
-                    .one_of("status", OPEN)
-                    .count()
-            })
+            .map(|user| records::query("lead").equal("owner", user).one_of("status", OPEN).count())
             .collect::<Result<Vec<u64>>>()?
     } else {
         let mut owned = std::collections::BTreeMap::<Reference, u64>::new();
@@ -249,10 +232,7 @@ fn open_leads(
         for lead in leads {
             *owned.entry(lead.field("owner")?).or_default() += 1;
         }
-        references
-            .iter()
-            .map(|user| owned.get(user).copied().unwrap_or(0))
-            .collect()
+        references.iter().map(|user| owned.get(user).copied().unwrap_or(0)).collect()
     };
     Ok(references
         .into_iter()

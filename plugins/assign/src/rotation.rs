@@ -154,8 +154,7 @@ mod tests {
 
     #[test]
     fn equal_weights_take_turns() {
-        expect!["a b c a b c a b c"]
-            .assert_eq(&sequence(&[("a", 1.0), ("b", 1.0), ("c", 1.0)], 9));
+        expect!["a b c a b c a b c"].assert_eq(&sequence(&[("a", 1.0), ("b", 1.0), ("c", 1.0)], 9));
     }
 
     #[test]

@@ -30,9 +30,7 @@ impl Action for Create {
 
     fn run(_: &Context, input: CreateInput) -> Result<Outcome<Created>> {
         let record = records::create(&input.object, &input.set)?;
-        done(Created {
-            record: record.reference().clone(),
-        })
+        done(Created { record: record.reference().clone() })
     }
 }
 

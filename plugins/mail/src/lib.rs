@@ -30,14 +30,8 @@ impl Action for Send {
         hours and caps are seen to by the host; a mail that may not be sent is suppressed, with \
         the reason in the output, and the run goes on.";
     const CORRELATION: &[Correlation] = &[
-        Correlation {
-            event: "mail.opened",
-            output_field: "mail",
-        },
-        Correlation {
-            event: "mail.clicked",
-            output_field: "mail",
-        },
+        Correlation { event: "mail.opened", output_field: "mail" },
+        Correlation { event: "mail.clicked", output_field: "mail" },
     ];
     type Input = Input;
     type Output = Output;
@@ -45,14 +39,8 @@ impl Action for Send {
     fn run(_: &Context, input: Input) -> Result<Outcome<Output>> {
         let receipt = messages::send_mail(&input.to, &input.template, &input.data)?;
         done(match receipt {
-            Receipt::Queued(mail) => Output {
-                mail,
-                suppressed: None,
-            },
-            Receipt::Suppressed(reason) => Output {
-                mail: String::new(),
-                suppressed: Some(reason),
-            },
+            Receipt::Queued(mail) => Output { mail, suppressed: None },
+            Receipt::Suppressed(reason) => Output { mail: String::new(), suppressed: Some(reason) },
         })
     }
 }

@@ -116,10 +116,7 @@ fn behind(to: Option<Reference>) -> Result<Option<Reference>> {
 /// All who have a role and still work here.
 fn having(role: &str) -> Result<Vec<Reference>> {
     let mut found = Vec::new();
-    let users = records::query("user")
-        .contains("roles", role)
-        .fields(["roles", "active"])
-        .all()?;
+    let users = records::query("user").contains("roles", role).fields(["roles", "active"]).all()?;
     for user in users {
         let roles: Option<Vec<String>> = user.field("roles")?;
         let active: Option<bool> = user.field("active")?;
@@ -138,10 +135,7 @@ fn having(role: &str) -> Result<Vec<Reference>> {
 }
 
 fn tell(users: Vec<Reference>, text: &str, about: Option<&Reference>) -> Result<Outcome<Output>> {
-    let mut output = Output {
-        notified: Vec::new(),
-        suppressed: Vec::new(),
-    };
+    let mut output = Output { notified: Vec::new(), suppressed: Vec::new() };
     for user in users {
         match messages::notify(&user, text, about)? {
             Receipt::Queued(_) => output.notified.push(user),

@@ -79,10 +79,8 @@ impl Action for BySkill {
         let picked = pick(&mut candidates, input.prefer, owner.as_ref());
         if let Some(index) = picked {
             let chosen = &candidates[index];
-            let (user, reason) = (
-                chosen.user.clone(),
-                format!("{}: {}", chosen.name, chosen.reason),
-            );
+            let (user, reason) =
+                (chosen.user.clone(), format!("{}: {}", chosen.name, chosen.reason));
             records::update(
                 ticket.reference(),
                 json!({ "owner": user, "required_skills": input.skills }),
@@ -119,20 +117,12 @@ impl Action for BySkill {
 /// All users who have any skill, judged by all but their load.
 fn candidates(skills: &[String]) -> Result<Vec<Candidate>> {
     let today = env::today();
-    let users = records::query("user")
-        .is_not_empty("skills")
-        .fields(skill::FIELDS)
-        .all()?;
+    let users = records::query("user").is_not_empty("skills").fields(skill::FIELDS).all()?;
     users
         .iter()
         .map(|user| {
             let agent: Agent = user.parse()?;
-            Ok(Candidate::judge(
-                user.reference().clone(),
-                &agent,
-                skills,
-                &today,
-            ))
+            Ok(Candidate::judge(user.reference().clone(), &agent, skills, &today))
         })
         .collect()
 }
@@ -146,17 +136,14 @@ fn count(
 ) -> Result<()> {
     let status: String = ticket.field("status")?;
     let itself = owner.filter(|_| OPEN.contains(&status.as_str()));
-    let able: Vec<usize> = (0..candidates.len())
-        .filter(|index| candidates[*index].eligible)
-        .collect();
+    let able: Vec<usize> =
+        (0..candidates.len()).filter(|index| candidates[*index].eligible).collect();
     let mut open = BTreeMap::<Reference, u64>::new();
     if able.len() <= COUNTED_ONE_BY_ONE {
         for index in &able {
             let user = &candidates[*index].user;
-            let count = records::query("ticket")
-                .equal("owner", user)
-                .one_of("status", OPEN)
-                .count()?;
+            let count =
+                records::query("ticket").equal("owner", user).one_of("status", OPEN).count()?;
             open.insert(user.clone(), count);
         }
     } else {

@@ -33,9 +33,8 @@ pub(crate) struct Agent {
 }
 
 /// The fields of a user that [`Agent`] needs.
-pub(crate) const FIELDS: [&str; 6] = [
-    "name", "skills", "absences", "presence", "capacity", "active",
-];
+pub(crate) const FIELDS: [&str; 6] =
+    ["name", "skills", "absences", "presence", "capacity", "active"];
 
 /// One user and what spoke for or against.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -68,17 +67,10 @@ impl Candidate {
             .filter(|skill| level_of(held, skill).is_none())
             .map(String::as_str)
             .collect();
-        let level = skills
-            .iter()
-            .map(|skill| level_of(held, skill))
-            .min()
-            .unwrap_or(Some(USUAL_LEVEL));
+        let level =
+            skills.iter().map(|skill| level_of(held, skill)).min().unwrap_or(Some(USUAL_LEVEL));
         let capacity = agent.capacity.unwrap_or(0);
-        let absence = agent
-            .absences
-            .iter()
-            .flatten()
-            .find(|absence| covers(absence, today));
+        let absence = agent.absences.iter().flatten().find(|absence| covers(absence, today));
         let against = if agent.active == Some(false) {
             Some("no longer works here".to_owned())
         } else if !missing.is_empty() {
@@ -108,10 +100,8 @@ impl Candidate {
         self.open = Some(open);
         if open >= self.capacity {
             self.eligible = false;
-            self.reason = format!(
-                "has {open} open tickets, and {} is the most allowed",
-                self.capacity
-            );
+            self.reason =
+                format!("has {open} open tickets, and {} is the most allowed", self.capacity);
         }
     }
 
@@ -124,7 +114,8 @@ impl Candidate {
             Prefer::Any => Ordering::Equal,
         };
         // open / capacity, compared without dividing.
-        let load = |one: &Self, two: &Self| u128::from(one.open.unwrap_or(0)) * u128::from(two.capacity);
+        let load =
+            |one: &Self, two: &Self| u128::from(one.open.unwrap_or(0)) * u128::from(two.capacity);
         by_level
             .then_with(|| load(self, other).cmp(&load(other, self)))
             .then_with(|| self.user.cmp(&other.user))
@@ -158,11 +149,7 @@ pub(crate) fn pick(
     }
     let picked = another.or_else(|| best(candidates, None))?;
     let chosen = &mut candidates[picked];
-    let load = format!(
-        "{} of {} open",
-        chosen.open.unwrap_or(0),
-        chosen.capacity
-    );
+    let load = format!("{} of {} open", chosen.open.unwrap_or(0), chosen.capacity);
     let level = chosen.level.unwrap_or(USUAL_LEVEL);
     chosen.reason = match (prefer, another.is_some()) {
         (_, false) => format!("picked: keeps it, as nobody else can take it ({load})"),

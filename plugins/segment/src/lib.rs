@@ -28,9 +28,7 @@ impl Action for Look {
     type Output = Membership;
 
     fn run(_: &Context, input: Input) -> Result<Outcome<Membership>> {
-        done(Membership {
-            member: find(&input)?.1.is_some(),
-        })
+        done(Membership { member: find(&input)?.1.is_some() })
     }
 }
 
@@ -65,9 +63,7 @@ impl Action for Add {
                 }),
             )?;
         }
-        done(Changed {
-            changed: member.is_none(),
-        })
+        done(Changed { changed: member.is_none() })
     }
 }
 

@@ -39,11 +39,11 @@ pub(crate) fn clause(lexicon: &Lexicon, sentence: &str) -> Clause {
                 let value = if impatient { IMPATIENT } else { DENIED };
                 hits.push((index, Hit::new(&token.text, value, value)));
             }
-        } else if let Some(base) = token.entry.value {
-            if !modifies(&tokens, index) {
-                let value = valence(&tokens, index, base);
-                hits.push((index, Hit::new(&token.text, base, value)));
-            }
+        } else if let Some(base) = token.entry.value
+            && !modifies(&tokens, index)
+        {
+            let value = valence(&tokens, index, base);
+            hits.push((index, Hit::new(&token.text, base, value)));
         }
     }
     let turn = tokens.iter().position(|token| token.entry.contrast);
@@ -60,25 +60,17 @@ fn modifies(tokens: &[Token], index: usize) -> bool {
 }
 
 fn valence(tokens: &[Token], index: usize, base: f64) -> f64 {
-    let degree: f64 = modifiers(tokens, index)
-        .filter_map(|token| token.entry.degree)
-        .product();
+    let degree: f64 = modifiers(tokens, index).filter_map(|token| token.entry.degree).product();
     // 最 and 真的 and 非常 together are not four times as much.
     let mut valence = base * degree.clamp(0.5, 1.8);
     for _ in 0..negators(tokens, index) {
-        valence *= if valence > 0.0 {
-            PRAISE_DENIED
-        } else {
-            CRITICISM_DENIED
-        };
+        valence *= if valence > 0.0 { PRAISE_DENIED } else { CRITICISM_DENIED };
     }
     valence
 }
 
 fn negators(tokens: &[Token], index: usize) -> usize {
-    modifiers(tokens, index)
-        .filter(|token| token.entry.negator)
-        .count()
+    modifiers(tokens, index).filter(|token| token.entry.negator).count()
 }
 
 /// The words before this one that act on it: back to the previous word with a
@@ -109,13 +101,7 @@ fn tokens(lexicon: &Lexicon, sentence: &str) -> Vec<Token> {
             let end = position + word.chars().count();
             // Neutral words are only there to be the longest match.
             if entry != Entry::default() {
-                tokens.push(Token {
-                    text: word.to_owned(),
-                    entry,
-                    start: position,
-                    end,
-                    part,
-                });
+                tokens.push(Token { text: word.to_owned(), entry, start: position, end, part });
             }
             position = end;
             rest = &rest[length..];

@@ -46,8 +46,8 @@ impl Token {
 pub(crate) fn clause(lexicon: &Lexicon, sentence: &str) -> Clause {
     let tokens = tokens(lexicon, sentence);
     // Capitals only mean something among words without them.
-    let mixed = tokens.iter().any(|token| token.capitals)
-        && tokens.iter().any(|token| !token.capitals);
+    let mixed =
+        tokens.iter().any(|token| token.capitals) && tokens.iter().any(|token| !token.capitals);
     let impatient = tokens.iter().any(|token| token.entry.impatience);
     let mut denied = false;
     let mut hits: Vec<(usize, Hit)> = Vec::new();
@@ -142,7 +142,9 @@ fn negated(valence: f64, tokens: &[Token], index: usize, back: usize) -> f64 {
 fn tokens(lexicon: &Lexicon, sentence: &str) -> Vec<Token> {
     let mut words: Vec<(String, bool)> = Vec::new();
     let mut emoji: Vec<Token> = Vec::new();
-    for part in sentence.split(|c: char| c.is_whitespace() || is_han(c) || "，、：（）“”《》—".contains(c)) {
+    for part in
+        sentence.split(|c: char| c.is_whitespace() || is_han(c) || "，、：（）“”《》—".contains(c))
+    {
         let part = part.replace('’', "'");
         // `:)` and `<3` are words of their own; else punctuation goes.
         let stripped = part.trim_matches(|c: char| c.is_ascii_punctuation());
@@ -154,11 +156,7 @@ fn tokens(lexicon: &Lexicon, sentence: &str) -> Vec<Token> {
         for character in part.chars().filter(|c| !c.is_alphanumeric() && !c.is_ascii()) {
             let text = character.to_string();
             if let Some(entry) = lexicon.get(&text) {
-                emoji.push(Token {
-                    text,
-                    capitals: false,
-                    entry,
-                });
+                emoji.push(Token { text, capitals: false, entry });
             }
         }
         let kept = kept.trim_matches(|c: char| !c.is_ascii());

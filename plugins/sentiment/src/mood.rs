@@ -72,11 +72,7 @@ pub(crate) struct Hit {
 impl Hit {
     /// A word, its value in the lexicon, and what it is here.
     pub(crate) fn new(word: &str, base: f64, value: f64) -> Self {
-        Self {
-            word: word.to_owned(),
-            value,
-            mild: base.abs() <= MILD,
-        }
+        Self { word: word.to_owned(), value, mild: base.abs() <= MILD }
     }
 }
 
@@ -100,10 +96,7 @@ impl Clause {
                 hit
             })
             .collect();
-        Self {
-            hits,
-            turns: turn == Some(0),
-        }
+        Self { hits, turns: turn == Some(0) }
     }
 }
 

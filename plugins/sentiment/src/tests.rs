@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use expect_test::{Expect, expect};
 
-use crate::mood::mood;
+use crate::mood::{Label, mood};
 
 /// Each line of a text with its label, score and words.
 fn check(texts: &[&str], expected: Expect) {
@@ -194,32 +196,41 @@ fn other_languages_and_nothing() {
     );
 }
 
+/// Against the messages of the demo, of which a person who did not know this
+/// code marked the complaints. They were made to be hard: irony, politeness,
+/// criticism of other companies. The first measurement, before anybody had
+/// read the messages with this plugin in mind, found 13 of 20 complaints with
+/// 8 false alarms; since then general words were added that it showed to be
+/// missing, so the numbers below flatter a little.
 #[test]
 fn precision_and_recall() {
-    let mut reader = csv::Reader::from_path("../../tests/data/messages.csv").unwrap();
     let mut answers = csv::Reader::from_path("../../tests/data/messages.answers.csv").unwrap();
-    let answers: std::collections::BTreeMap<String, bool> = answers
+    let answers: BTreeMap<String, bool> = answers
         .records()
         .map(|record| record.unwrap())
         .map(|record| (record[0].to_owned(), &record[1] == "yes"))
         .collect();
-    let (mut right, mut wrong, mut missed) = (0, 0, 0);
-    for record in reader.records() {
+    let mut messages = csv::Reader::from_path("../../tests/data/messages.csv").unwrap();
+    let (mut right, mut wrong, mut missed) = (0, Vec::new(), Vec::new());
+    for record in messages.records() {
         let record = record.unwrap();
-        let mood = mood(&record[3]);
-        let found = mood.label == crate::mood::Label::Negative;
+        let found = mood(&record[3]).label == Label::Negative;
         match (found, answers[&record[0]]) {
             (true, true) => right += 1,
             (false, false) => {}
-            (true, false) => {
-                wrong += 1;
-                println!("WRONG {} {:?}\n{}\n", &record[0], mood, &record[3]);
-            }
-            (false, true) => {
-                missed += 1;
-                println!("MISSED {} {:?}\n{}\n", &record[0], mood, &record[3]);
-            }
+            (true, false) => wrong.push(record[0].to_owned()),
+            (false, true) => missed.push(record[0].to_owned()),
         }
     }
-    println!("{right} {wrong} {missed}");
+    let share = |of: usize| f64::from(right) / (f64::from(right) + of as f64);
+    expect![[r#"
+        precision 0.80, wrong: m-004 m-025 m-027 m-029
+        recall 0.80, missed: m-017 m-033 m-044 m-056"#]]
+    .assert_eq(&format!(
+        "precision {:.2}, wrong: {}\nrecall {:.2}, missed: {}",
+        share(wrong.len()),
+        wrong.join(" "),
+        share(missed.len()),
+        missed.join(" "),
+    ));
 }

@@ -54,18 +54,10 @@ pub(crate) fn sentences(text: &str) -> Vec<Sentence<'_>> {
         {
             count(next);
         }
-        found.push(Sentence {
-            text: &text[start..index],
-            exclamations,
-            questions,
-        });
+        found.push(Sentence { text: &text[start..index], exclamations, questions });
         start = rest.peek().map_or(text.len(), |(index, _)| *index);
     }
-    found.push(Sentence {
-        text: &text[start..],
-        exclamations: 0,
-        questions: 0,
-    });
+    found.push(Sentence { text: &text[start..], exclamations: 0, questions: 0 });
     found.retain(|sentence| !sentence.text.trim().is_empty());
     found
 }
@@ -93,10 +85,7 @@ const SHORT: usize = 6;
 /// Tells the language by characters and by English function words.
 pub(crate) fn language(text: &str) -> Language {
     let han = text.chars().filter(|c| is_han(*c)).count();
-    let kana = text
-        .chars()
-        .filter(|c| matches!(c, '\u{3040}'..='\u{30ff}'))
-        .count();
+    let kana = text.chars().filter(|c| matches!(c, '\u{3040}'..='\u{30ff}')).count();
     // Japanese uses Chinese characters too, but never without kana.
     let han = if kana * 5 > han { 0 } else { han };
     let words: Vec<String> = text
@@ -108,10 +97,7 @@ pub(crate) fn language(text: &str) -> Language {
         .iter()
         .filter(|word| word.chars().all(|c| c.is_ascii_alphabetic() || c == '\''))
         .count();
-    let english = words
-        .iter()
-        .filter(|word| ENGLISH.contains(&word.as_str()))
-        .count();
+    let english = words.iter().filter(|word| ENGLISH.contains(&word.as_str())).count();
     let is_english = latin > 0
         && latin * 2 > words.len()
         && (words.len() < SHORT || english as f64 >= ENGLISH_SHARE * words.len() as f64);

@@ -54,10 +54,8 @@ impl Action for Send {
         mail may not be sent, that record says why and its status is `suppressed`.";
     const READS: &[&str] = &["survey"];
     const WRITES: &[&str] = &["survey_response"];
-    const CORRELATION: &[Correlation] = &[Correlation {
-        event: "survey.answered",
-        output_field: "response_id",
-    }];
+    const CORRELATION: &[Correlation] =
+        &[Correlation { event: "survey.answered", output_field: "response_id" }];
     type Input = Input;
     type Output = Output;
 
@@ -84,11 +82,9 @@ impl Action for Send {
         });
         let (mail, suppressed, outcome) =
             match messages::send_mail(&input.to, &input.template, data)? {
-                Receipt::Queued(mail) => (
-                    mail,
-                    None,
-                    json!({ "status": "sent", "sent_at": env::now() }),
-                ),
+                Receipt::Queued(mail) => {
+                    (mail, None, json!({ "status": "sent", "sent_at": env::now() }))
+                }
                 Receipt::Suppressed(reason) => {
                     let outcome = json!({ "status": "suppressed", "reason": reason });
                     (String::new(), Some(reason), outcome)

@@ -42,9 +42,7 @@ impl Action for Create {
                 "due_at": input.due_in,
             }),
         )?;
-        done(Output {
-            task: task.reference().clone(),
-        })
+        done(Output { task: task.reference().clone() })
     }
 }
 

@@ -59,9 +59,7 @@ impl Action for Create {
             fields.set("priority", priority)?;
         }
         let ticket = records::create("ticket", fields)?;
-        done(Created {
-            ticket: ticket.reference().clone(),
-        })
+        done(Created { ticket: ticket.reference().clone() })
     }
 }
 
@@ -107,16 +105,11 @@ impl Action for Reassign {
             }
             "user" => json!({ "owner": to.reference() }),
             _ => {
-                return Err(Error::invalid(format!(
-                    "{} is neither a user nor a queue",
-                    input.to
-                )));
+                return Err(Error::invalid(format!("{} is neither a user nor a queue", input.to)));
             }
         };
         let ticket = records::update(ticket, fields)?;
-        done(Reassigned {
-            record: ticket.reference().clone(),
-        })
+        done(Reassigned { record: ticket.reference().clone() })
     }
 }
 

@@ -81,7 +81,10 @@ pub(crate) async fn run(context: &Context, args: ActionArgs) -> anyhow::Result<E
             let code = match input {
                 Some(input) => once(context, &app, &action, &input).await,
                 None if lines => each_line(&app, &action).await,
-                None => Err(Wrong::new("give the input with `--input JSON`, or `--lines` and stdin").into()),
+                None => {
+                    Err(Wrong::new("give the input with `--input JSON`, or `--lines` and stdin")
+                        .into())
+                }
             };
             app.close().await;
             code
@@ -130,13 +133,18 @@ fn list(context: &Context, plugins: &Plugins) -> anyhow::Result<()> {
             ]
         })
         .collect();
-    out::table(&[Column::whole("Action"), Column::text("What it does"), Column::whole("Plugin")], rows)
+    out::table(
+        &[Column::whole("Action"), Column::text("What it does"), Column::whole("Plugin")],
+        rows,
+    )
 }
 
 fn describe(context: &Context, plugins: &Plugins, name: &str) -> anyhow::Result<()> {
     let (plugin, id) = plugins.known_action(name)?;
     let Some(action) = plugin.descriptor(id) else {
-        return Err(Wrong::new(format!("the plugin `{}` has no action `{id}`", plugin.name())).into());
+        return Err(
+            Wrong::new(format!("the plugin `{}` has no action `{id}`", plugin.name())).into()
+        );
     };
     if context.json {
         return out::json(&described(plugin, action));
@@ -145,13 +153,17 @@ fn describe(context: &Context, plugins: &Plugins, name: &str) -> anyhow::Result<
     if !action.summary.is_empty() {
         out::line(format!("\n{}", action.summary.trim()))?;
     }
-    for (what, schema) in [("It takes", &action.input_schema), ("It gives", &action.output_schema)] {
+    for (what, schema) in [("It takes", &action.input_schema), ("It gives", &action.output_schema)]
+    {
         let rows = properties(schema);
         if rows.is_empty() {
             out::line(format!("\n{what} nothing."))?;
         } else {
             out::line(format!("\n{what}:"))?;
-            out::table(&[Column::whole("Name"), Column::text("Type"), Column::text("What it is")], rows)?;
+            out::table(
+                &[Column::whole("Name"), Column::text("Type"), Column::text("What it is")],
+                rows,
+            )?;
         }
     }
     if !action.writes.is_empty() {
@@ -212,21 +224,25 @@ fn properties(schema: &Json) -> Vec<Vec<String>> {
 
 /// A schema's type, for people.
 fn kind(property: &Json, root: &Json) -> String {
-    if let Some(format) = property["format"].as_str().filter(|format| format.starts_with("relata:")) {
+    if let Some(format) = property["format"].as_str().filter(|format| format.starts_with("relata:"))
+    {
         return format.trim_start_matches("relata:").to_owned();
     }
     if let Some(target) = property["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
         return root.pointer(target).map_or_else(|| "object".to_owned(), |found| kind(found, root));
     }
     if let Some(words) = property["enum"].as_array() {
-        let words: Vec<String> = words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
+        let words: Vec<String> =
+            words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
         return format!("one of {}", words.join(", "));
     }
     if let Some(choices) = property["anyOf"].as_array().or_else(|| property["oneOf"].as_array()) {
         let kinds: Vec<String> = choices
             .iter()
             .filter(|choice| choice["type"] != "null")
-            .map(|choice| choice["const"].as_str().map_or_else(|| kind(choice, root), str::to_owned))
+            .map(|choice| {
+                choice["const"].as_str().map_or_else(|| kind(choice, root), str::to_owned)
+            })
             .collect();
         return kinds.join(" or ");
     }
@@ -270,7 +286,9 @@ async fn once(context: &Context, app: &App, action: &str, input: &str) -> anyhow
 
 fn read(text: &str) -> Result<Json, Wrong> {
     serde_json::from_str(text).map_err(|why| {
-        Wrong::new(format!("the input is not JSON: {why}; write an object such as '{{\"text\": \"Hello\"}}'"))
+        Wrong::new(format!(
+            "the input is not JSON: {why}; write an object such as '{{\"text\": \"Hello\"}}'"
+        ))
     })
 }
 
@@ -284,7 +302,8 @@ fn show(trial: &Trial) -> anyhow::Result<()> {
             out::line(out::clean(&format!("it wants to be called again in {after_ms} ms: {why}")))?;
         }
         TrialOutcome::Failed { code, why, transient } => {
-            let again = if *transient { "a run would try it again" } else { "trying again will not help" };
+            let again =
+                if *transient { "a run would try it again" } else { "trying again will not help" };
             out::line(out::clean(&format!("failed ({code}): {why}; {again}")))?;
         }
     }

@@ -47,7 +47,9 @@ async fn activate(context: &Context, app: &App, sources: &Sources) -> anyhow::Re
     }
     let errors = found.iter().filter(|diagnostic| diagnostic.is_error()).count();
     if errors > 0 {
-        return Err(Wrong::new(format!("nothing was activated: {}", out::count(errors, "error"))).into());
+        return Err(
+            Wrong::new(format!("nothing was activated: {}", out::count(errors, "error"))).into()
+        );
     }
     let bar = progress::bar("workflows");
     bar.set_length(u64::try_from(sources.len()).unwrap_or(u64::MAX));
@@ -61,11 +63,13 @@ async fn activate(context: &Context, app: &App, sources: &Sources) -> anyhow::Re
         return out::json(&activations);
     }
     for activation in &activations {
-        let what = if activation.unchanged { "was active already, in this version" } else { "is active" };
+        let what =
+            if activation.unchanged { "was active already, in this version" } else { "is active" };
         out::line(format!("{} {what}", activation.workflow))?;
     }
     if activations.iter().any(|activation| !activation.unchanged) {
-        let next = if app.clock().is_manual() { "relata clock advance 1 day" } else { "relata serve" };
+        let next =
+            if app.clock().is_manual() { "relata clock advance 1 day" } else { "relata serve" };
         out::line(format!("\n`{next}` runs them; `relata workflows` lists them"))?;
     }
     Ok(())

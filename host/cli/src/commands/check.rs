@@ -62,7 +62,11 @@ pub(crate) async fn run(context: &Context, args: CheckArgs) -> anyhow::Result<Ex
     Ok(if errors > 0 { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
 }
 
-async fn check(data: Option<&Path>, paths: &[PathBuf], sources: &Sources) -> anyhow::Result<Vec<Diagnostic>> {
+async fn check(
+    data: Option<&Path>,
+    paths: &[PathBuf],
+    sources: &Sources,
+) -> anyhow::Result<Vec<Diagnostic>> {
     let waiting = progress::spinner("loading the actions");
     let checked = match data {
         Some(root) => {

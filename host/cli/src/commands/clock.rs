@@ -55,10 +55,12 @@ pub(crate) async fn run(context: &Context, args: ClockArgs) -> anyhow::Result<Ex
             Ok(to) => advance(context, &app, to).await,
             Err(why) => Err(why.into()),
         },
-        ClockCommand::To { time: written } => match time::read(&time::joined(&written), &app.zone()) {
-            Ok(to) => advance(context, &app, to).await,
-            Err(why) => Err(why.into()),
-        },
+        ClockCommand::To { time: written } => {
+            match time::read(&time::joined(&written), &app.zone()) {
+                Ok(to) => advance(context, &app, to).await,
+                Err(why) => Err(why.into()),
+            }
+        }
     };
     app.close().await;
     moved.map(|()| ExitCode::SUCCESS)
@@ -78,9 +80,9 @@ fn now(context: &Context, app: &App) -> anyhow::Result<()> {
 }
 
 fn target(app: &App, written: &str) -> Result<Timestamp, Wrong> {
-    let duration: Duration = written.parse().map_err(|why: relata_app::model::duration::DurationError| {
-        Wrong::new(why.to_string())
-    })?;
+    let duration: Duration = written
+        .parse()
+        .map_err(|why: relata_app::model::duration::DurationError| Wrong::new(why.to_string()))?;
     if duration.is_working() {
         return Err(Wrong::new(format!(
             "`{written}` needs a calendar, and the clock has none; write hours or days, or a time with `relata clock to`"

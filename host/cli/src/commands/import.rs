@@ -69,7 +69,11 @@ pub(crate) async fn run(context: &Context, args: ImportArgs) -> anyhow::Result<E
         ))?;
         if !report.rejected.is_empty() {
             out::line("")?;
-            let columns = [Column::number("Line"), Column::whole("Field"), Column::text("Why it was rejected")];
+            let columns = [
+                Column::number("Line"),
+                Column::whole("Field"),
+                Column::text("Why it was rejected"),
+            ];
             let rows = report
                 .rejected
                 .iter()

@@ -54,7 +54,10 @@ pub(crate) async fn run(context: &Context, args: InitArgs) -> anyhow::Result<Exi
     let data = out::path(&args.directory);
     out::line(format!("{data} is ready; its settings are in {data}/relata.toml"))?;
     if args.rehearsal {
-        out::line(format!("Its clock shows {} and stands still until you move it.", time::short(now, &zone)))?;
+        out::line(format!(
+            "Its clock shows {} and stands still until you move it.",
+            time::short(now, &zone)
+        ))?;
     }
     let last = if args.rehearsal {
         "clock advance 3 days           move the clock, and see what falls due"

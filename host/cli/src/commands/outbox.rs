@@ -32,9 +32,9 @@ const FIRST_PAGE: usize = 50;
 Examples:
   relata outbox --status held
   relata outbox show fx_01k9…              the text
-  relata outbox send fx_01k9… fx_01ka…     send what is held, unknown or failed
+  relata outbox release fx_01k9… fx_01ka…  send what is held, unknown or failed
   relata outbox drop fx_01k9… --why 'the campaign is over'
-  relata outbox --json --status held | jq -r '.[].effect' | xargs relata outbox send"
+  relata outbox --json --status held | jq -r '.[].effect' | xargs relata outbox release"
 )]
 pub(crate) struct OutboxArgs {
     #[command(subcommand)]
@@ -59,7 +59,7 @@ enum OutboxCommand {
         effect: EffectId,
     },
     /// Send what is held, unknown or failed after all
-    Send {
+    Release {
         /// Ids, from `relata outbox`
         #[arg(value_name = "EFFECT", required = true)]
         effects: Vec<EffectId>,
@@ -199,11 +199,15 @@ async fn show(context: &Context, app: &App, id: EffectId) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn send(context: &Context, app: &App, effects: &[EffectId]) -> anyhow::Result<()> {
+async fn release(context: &Context, app: &App, effects: &[EffectId]) -> anyhow::Result<()> {
     for effect in effects {
         app.effect_resume(*effect).await?;
     }
-    let next = if app.clock().is_manual() { "when the clock is moved" } else { "at once where `relata serve` runs" };
+    let next = if app.clock().is_manual() {
+        "when the clock is moved"
+    } else {
+        "at once where `relata serve` runs"
+    };
     decided(context, effects, "due", &format!("will go out {next}"))
 }
 
@@ -220,7 +224,12 @@ async fn drop_all(
     decided(context, effects, "suppressed", "will not go out")
 }
 
-fn decided(context: &Context, effects: &[EffectId], status: &str, sentence: &str) -> anyhow::Result<()> {
+fn decided(
+    context: &Context,
+    effects: &[EffectId],
+    status: &str,
+    sentence: &str,
+) -> anyhow::Result<()> {
     if context.json {
         let effects: Vec<_> = effects
             .iter()

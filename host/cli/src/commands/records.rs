@@ -132,7 +132,10 @@ async fn list(context: &Context, app: &App, asked: Asked) -> anyhow::Result<()> 
     let fields: Vec<String> = asked.fields.iter().map(|field| field.trim().to_owned()).collect();
     for field in fields.iter().filter(|field| *field != "id") {
         // The same sentence as for a field that is written.
-        app.read_fields(&object.name, &[Assignment { field: field.clone(), written: String::new() }])?;
+        app.read_fields(
+            &object.name,
+            &[Assignment { field: field.clone(), written: String::new() }],
+        )?;
     }
     let mut records = app.records_where(&object.name, asked.condition.as_deref()).await?;
     let found = records.len();
@@ -150,8 +153,11 @@ async fn list(context: &Context, app: &App, asked: Asked) -> anyhow::Result<()> 
         let which = if asked.condition.is_some() { "for which this holds" } else { "yet" };
         return out::line(format!("no {} {which}", object.name));
     }
-    let shown: Vec<&str> =
-        if fields.is_empty() { telling(&object, &records) } else { fields.iter().map(String::as_str).collect() };
+    let shown: Vec<&str> = if fields.is_empty() {
+        telling(&object, &records)
+    } else {
+        fields.iter().map(String::as_str).collect()
+    };
     let mut names = Names::new(app);
     let mut rows = Vec::with_capacity(records.len());
     for record in &records {
@@ -220,13 +226,20 @@ async fn show(app: &App, record: &Record) -> anyhow::Result<()> {
     out::table(&[Column::whole("Field"), Column::text("Value")], rows)
 }
 
-async fn set(context: &Context, app: &App, reference: &Reference, pairs: Vec<Pair>) -> anyhow::Result<()> {
+async fn set(
+    context: &Context,
+    app: &App,
+    reference: &Reference,
+    pairs: Vec<Pair>,
+) -> anyhow::Result<()> {
     let before = app.record(reference).await?;
     let fields = app.read_fields(&reference.object, &assignments(pairs))?;
     let names: Vec<String> = fields.keys().cloned().collect();
     let written = app.update_record(reference, fields, ACTOR).await?;
     if context.json {
-        return out::json(&json!({ "changed": written.changed, "record": document(&written.record, &[]) }));
+        return out::json(
+            &json!({ "changed": written.changed, "record": document(&written.record, &[]) }),
+        );
     }
     let handle = names::handle(&written.record);
     if !written.changed {
@@ -241,7 +254,12 @@ async fn set(context: &Context, app: &App, reference: &Reference, pairs: Vec<Pai
     Ok(())
 }
 
-async fn create(context: &Context, app: &App, object: &str, pairs: Vec<Pair>) -> anyhow::Result<()> {
+async fn create(
+    context: &Context,
+    app: &App,
+    object: &str,
+    pairs: Vec<Pair>,
+) -> anyhow::Result<()> {
     let fields = app.read_fields(object, &assignments(pairs))?;
     let record = app.create_record(object, fields, ACTOR).await?;
     if context.json {
@@ -256,7 +274,8 @@ async fn timeline(context: &Context, app: &App, reference: &Reference) -> anyhow
         return out::json(&entries);
     }
     let zone = app.zone();
-    let columns = [Column::whole("When"), Column::text("What"), Column::text("By"), Column::whole("Run")];
+    let columns =
+        [Column::whole("When"), Column::text("What"), Column::text("By"), Column::whole("Run")];
     let mut names = Names::new(app);
     let mut rows = Vec::with_capacity(entries.len());
     for entry in entries {

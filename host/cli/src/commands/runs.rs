@@ -166,7 +166,9 @@ fn standing(run: &RunView) -> String {
 fn remark(run: &RunView, zone: &TimeZone) -> String {
     match (&run.why, &run.at, &run.due_at) {
         (Some(why), ..) => why.clone(),
-        (None, Some(at), Some(due)) => format!("{at}, until {} at the latest", time::short_text(due, zone)),
+        (None, Some(at), Some(due)) => {
+            format!("{at}, until {} at the latest", time::short_text(due, zone))
+        }
         (None, Some(at), None) => format!("{at}, until something happens"),
         (None, None, _) => String::new(),
     }
@@ -185,10 +187,15 @@ async fn show(context: &Context, app: &App, run: RunId) -> anyhow::Result<()> {
         record => format!(" for {}", out::clean(&record)),
     };
     out::line(format!("{}: {}{about}", run.run, run.workflow))?;
-    let ended = run.ended_at.as_ref().map_or_else(String::new, |at| {
-        format!(", ended {}", time::short_text(at, &zone))
-    });
-    out::line(format!("{}, began {}{ended}", standing(&run), time::short_text(&run.started_at, &zone)))?;
+    let ended = run
+        .ended_at
+        .as_ref()
+        .map_or_else(String::new, |at| format!(", ended {}", time::short_text(at, &zone)));
+    out::line(format!(
+        "{}, began {}{ended}",
+        standing(&run),
+        time::short_text(&run.started_at, &zone)
+    ))?;
     let remark = remark(&run, &zone);
     if !remark.is_empty() {
         out::line(out::clean(&remark))?;
@@ -204,7 +211,8 @@ async fn show(context: &Context, app: &App, run: RunId) -> anyhow::Result<()> {
 fn told(step: &StepView, zone: &TimeZone) -> String {
     let what = if step.label.is_empty() { "the run" } else { step.label.as_str() };
     let line = step.line.map_or_else(String::new, |line| format!("  (line {line})"));
-    let attempt = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
+    let attempt =
+        if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
     let kind = step.kind.replace('_', " ");
     let mut told = format!(
         "{:>3}  {}  {what}: {kind}{attempt}{line}\n",
@@ -240,12 +248,21 @@ fn millis(micros: u64) -> f64 {
     micros as f64 / 1_000.0
 }
 
-async fn cancel(context: &Context, app: &App, run: RunId, why: Option<String>) -> anyhow::Result<()> {
+async fn cancel(
+    context: &Context,
+    app: &App,
+    run: RunId,
+    why: Option<String>,
+) -> anyhow::Result<()> {
     let why = why.unwrap_or_else(|| format!("cancelled by {ACTOR}"));
     app.cancel(run, &why).await?;
     if context.json {
         return out::json(&json!({ "run": run.to_string(), "cancelled": true, "why": why }));
     }
-    let next = if app.clock().is_manual() { "when the clock is moved" } else { "at once where `relata serve` runs" };
+    let next = if app.clock().is_manual() {
+        "when the clock is moved"
+    } else {
+        "at once where `relata serve` runs"
+    };
     out::line(format!("{run} will end {next}"))
 }

@@ -29,6 +29,8 @@ pub(crate) struct ServeArgs {
 
 pub(crate) async fn run(context: &Context, args: ServeArgs) -> anyhow::Result<ExitCode> {
     let app = context.open().await?;
+    // Before anybody is told that this one runs it.
+    app.take_runner()?;
     let listener = TcpListener::bind(args.listen).await.map_err(|why| {
         Wrong::new(format!(
             "cannot listen on {}: {why}; choose another address with `--listen`, or `--listen 127.0.0.1:0` for any free port",

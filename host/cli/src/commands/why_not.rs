@@ -41,7 +41,11 @@ pub(crate) async fn run(context: &Context, args: WhyNotArgs) -> anyhow::Result<E
         let rows = reasons
             .into_iter()
             .map(|reason| {
-                vec![time::short_text(&reason.at, &zone), reason.why, reason.run.unwrap_or_default()]
+                vec![
+                    time::short_text(&reason.at, &zone),
+                    reason.why,
+                    reason.run.unwrap_or_default(),
+                ]
             })
             .collect();
         out::table(&columns, rows)?;

@@ -17,14 +17,21 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
     if context.json {
         out::json(&workflows)?;
     } else if workflows.is_empty() {
-        out::line("no workflow is active; `relata activate workflows` activates those of a folder")?;
+        out::line(
+            "no workflow is active; `relata activate workflows` activates those of a folder",
+        )?;
     } else {
-        let columns =
-            [Column::whole("Workflow"), Column::text("Title"), Column::whole("Active since"), Column::whole("Version")];
+        let columns = [
+            Column::whole("Workflow"),
+            Column::text("Title"),
+            Column::whole("Active since"),
+            Column::whole("Version"),
+        ];
         let rows = workflows
             .into_iter()
             .map(|row| {
-                let since = row.active_since.map(|at| time::short_text(&at, &zone)).unwrap_or_default();
+                let since =
+                    row.active_since.map(|at| time::short_text(&at, &zone)).unwrap_or_default();
                 // As much of the digest as tells two versions apart.
                 let version = row.version.unwrap_or_default().chars().take(12).collect();
                 vec![row.workflow, row.title, since, version]

@@ -67,9 +67,7 @@ impl Guest {
     /// Links a component; an error says which import or export does not fit.
     pub(crate) fn new(linker: &Linker<Gate>, component: &Component) -> wasmtime::Result<Self> {
         let pre = linker.instantiate_pre(component)?;
-        Ok(Self {
-            pre: bindings::PluginPre::new(pre)?,
-        })
+        Ok(Self { pre: bindings::PluginPre::new(pre)? })
     }
 
     pub(crate) async fn describe(
@@ -95,9 +93,7 @@ impl Guest {
             .await?;
         Ok(match result {
             Ok(guest::Outcome::Done(output)) => Ok(Answer::Done(output)),
-            Ok(guest::Outcome::Retry((after_ms, reason))) => {
-                Ok(Answer::Retry { after_ms, reason })
-            }
+            Ok(guest::Outcome::Retry((after_ms, reason))) => Ok(Answer::Retry { after_ms, reason }),
             Ok(guest::Outcome::Skip(reason)) => Ok(Answer::Skip(reason)),
             Err(error) => Err(from_guest(error)),
         })
@@ -227,9 +223,7 @@ fn object(what: &str, text: &str) -> Result<Fields, types::Error> {
     }
     match value(what, text)? {
         Value::Object(fields) => Ok(fields),
-        _ => Err(to_guest(HostError::invalid(format!(
-            "{what} should be a JSON object"
-        )))),
+        _ => Err(to_guest(HostError::invalid(format!("{what} should be a JSON object")))),
     }
 }
 
@@ -273,13 +267,7 @@ impl records::Host for Gate {
         limit: u32,
         cursor: Option<String>,
     ) -> Result<records::Page, types::Error> {
-        let query = Query {
-            object,
-            filter: conditions(filter)?,
-            fields,
-            limit,
-            cursor,
-        };
+        let query = Query { object, filter: conditions(filter)?, fields, limit, cursor };
         let page: Page = self.record_query(query).await.map_err(to_guest)?;
         Ok(records::Page {
             entities: page.entities.into_iter().map(entity).collect(),
@@ -349,11 +337,7 @@ impl messages::Host for Gate {
         &mut self,
         notice: messages::Notice,
     ) -> Result<messages::Receipt, types::Error> {
-        let notice = Notice {
-            to: notice.to,
-            text: notice.text,
-            about: notice.about,
-        };
+        let notice = Notice { to: notice.to, text: notice.text, about: notice.about };
         let sent = Gate::notify(self, notice).await;
         sent.map(receipt).map_err(to_guest)
     }
@@ -366,11 +350,7 @@ impl events::Host for Gate {
         about: Vec<String>,
         data: String,
     ) -> Result<(), types::Error> {
-        let event = EventRequest {
-            data: object("the data of an event", &data)?,
-            name,
-            about,
-        };
+        let event = EventRequest { data: object("the data of an event", &data)?, name, about };
         Gate::emit(self, event).await.map_err(to_guest)
     }
 }
@@ -378,10 +358,7 @@ impl events::Host for Gate {
 impl state::Host for Gate {
     async fn get(&mut self, key: String) -> Result<Option<state::Item>, types::Error> {
         let item: Option<StateItem> = self.state_get(&key).await.map_err(to_guest)?;
-        Ok(item.map(|item| state::Item {
-            value: item.value.to_string(),
-            revision: item.revision,
-        }))
+        Ok(item.map(|item| state::Item { value: item.value.to_string(), revision: item.revision }))
     }
 
     async fn put(
@@ -420,12 +397,7 @@ impl env::Host for Gate {
 }
 
 impl log::Host for Gate {
-    fn emit(
-        &mut self,
-        level: log::Level,
-        message: String,
-        fields: String,
-    ) -> wasmtime::Result<()> {
+    fn emit(&mut self, level: log::Level, message: String, fields: String) -> wasmtime::Result<()> {
         let level = match level {
             log::Level::Debug => LogLevel::Debug,
             log::Level::Info => LogLevel::Info,

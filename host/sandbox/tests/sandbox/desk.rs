@@ -37,17 +37,12 @@ impl HostCalls for Desk {
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
-        Ok(lead(
-            json!({"owner": "user/2", "email": "anna@example.org"}),
-        ))
+        Ok(lead(json!({"owner": "user/2", "email": "anna@example.org"})))
     }
 
     async fn record_query(&mut self, query: Query) -> Result<Page, HostError> {
         self.asked.push(format!("query {query:?}"));
-        Ok(Page {
-            entities: Vec::new(),
-            cursor: None,
-        })
+        Ok(Page { entities: Vec::new(), cursor: None })
     }
 
     async fn record_count(&mut self, object: &str, _: Vec<Condition>) -> Result<u64, HostError> {
@@ -68,9 +63,7 @@ impl HostCalls for Desk {
     ) -> Result<Entity, HostError> {
         let fields = Value::Object(fields);
         self.asked.push(format!("update {record} {fields}"));
-        Ok(lead(
-            json!({"owner": "user/3", "email": "anna@example.org", "status": "new"}),
-        ))
+        Ok(lead(json!({"owner": "user/3", "email": "anna@example.org", "status": "new"})))
     }
 
     async fn record_delete(&mut self, record: &str, _: Option<u64>) -> Result<(), HostError> {
@@ -110,11 +103,7 @@ impl HostCalls for Desk {
 
 /// A sandbox without a cache.
 pub fn sandbox() -> Sandbox {
-    Sandbox::new(SandboxConfig {
-        concurrent_calls: 4,
-        ..SandboxConfig::default()
-    })
-    .unwrap()
+    Sandbox::new(SandboxConfig { concurrent_calls: 4, ..SandboxConfig::default() }).unwrap()
 }
 
 /// A manifest of the plugin `p` with more in it.
@@ -132,9 +121,7 @@ pub async fn load(component: Vec<u8>, more: &str) -> Plugin {
 
 /// Calls `act`.
 pub async fn call(plugin: &Plugin, input: Value) -> Called<Desk> {
-    plugin
-        .call(CallRequest::new("act", &input), Desk::default())
-        .await
+    plugin.call(CallRequest::new("act", &input), Desk::default()).await
 }
 
 /// What came of a call, in a line.

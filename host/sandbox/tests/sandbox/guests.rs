@@ -122,13 +122,7 @@ impl Guest {
         // The descriptor at 1024, its texts from 2048.
         let mut texts: Vec<u8> = Vec::new();
         let mut words: Vec<u32> = Vec::new();
-        for text in [
-            self.id.as_str(),
-            "Act",
-            "Acts.",
-            &self.input_schema,
-            &self.output_schema,
-        ] {
+        for text in [self.id.as_str(), "Act", "Acts.", &self.input_schema, &self.output_schema] {
             words.push(2048 + texts.len() as u32);
             words.push(text.len() as u32);
             texts.extend(text.as_bytes());
@@ -136,10 +130,7 @@ impl Guest {
         // reads, writes, correlation: empty; exclusive: none; not idempotent.
         words.extend([0; 10]);
         let descriptor: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let list: Vec<u8> = [1024_u32, 1]
-            .iter()
-            .flat_map(|word| word.to_le_bytes())
-            .collect();
+        let list: Vec<u8> = [1024_u32, 1].iter().flat_map(|word| word.to_le_bytes()).collect();
         format!(
             r#"(module
   {imports}
@@ -178,16 +169,12 @@ pub fn component(mut core: Vec<u8>, world: &str) -> Vec<u8> {
         .push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/0.1.0"))
         .expect("the contract is readable");
     let package = if world.starts_with("package") {
-        resolve
-            .push_str("foreign.wit", world)
-            .expect("the world is right")
+        resolve.push_str("foreign.wit", world).expect("the world is right")
     } else {
         contract
     };
     let name = (!world.starts_with("package")).then_some(world);
-    let world = resolve
-        .select_world(&[package], name)
-        .expect("the world is there");
+    let world = resolve.select_world(&[package], name).expect("the world is there");
     embed_component_metadata(&mut core, &resolve, world, StringEncoding::UTF8, false)
         .expect("the world can be embedded");
     ComponentEncoder::default()
@@ -214,14 +201,8 @@ pub fn endless() -> Guest {
 
 /// Answers a text.
 pub fn says(text: &str) -> Guest {
-    Guest::new(&format!(
-        "(call $done (i32.const 8192) (i32.const {}))",
-        text.len()
-    ))
-    .with(&format!(
-        "(data (i32.const 8192) \"{}\")",
-        escaped(text.as_bytes())
-    ))
+    Guest::new(&format!("(call $done (i32.const 8192) (i32.const {}))", text.len()))
+        .with(&format!("(data (i32.const 8192) \"{}\")", escaped(text.as_bytes())))
 }
 
 /// Answers so many bytes of spaces and a `1`.
@@ -259,10 +240,6 @@ pub fn updates_a_lead() -> Guest {
                   (i32.load (i32.const 612)) (i32.load (i32.const 616))))
           (else (call $done (i32.load (i32.const 632)) (i32.load (i32.const 636)))))"#,
     )
-    .import(
-        "records",
-        "update",
-        "(param i32 i32 i32 i32 i32 i64 i32)",
-    )
+    .import("records", "update", "(param i32 i32 i32 i32 i32 i64 i32)")
     .with(r#"(data (i32.const 8192) "lead/1")"#)
 }

@@ -35,14 +35,8 @@ async fn an_endless_loop() {
 #[tokio::test]
 async fn an_endless_loop_does_not_block_others() {
     let sandbox = sandbox();
-    let endless = sandbox
-        .load(crate::desk::manifest(""), guests::endless().build())
-        .await
-        .unwrap();
-    let echo = sandbox
-        .load(crate::desk::manifest(""), guests::echo().build())
-        .await
-        .unwrap();
+    let endless = sandbox.load(crate::desk::manifest(""), guests::endless().build()).await.unwrap();
+    let echo = sandbox.load(crate::desk::manifest(""), guests::echo().build()).await.unwrap();
     // One thread for both: the loop has to let go for the other to get on.
     let order = std::cell::RefCell::new(Vec::new());
     tokio::join!(
@@ -96,10 +90,7 @@ async fn a_guest_may_make_do_without_the_memory() {
 #[tokio::test]
 async fn more_memory_from_the_beginning() {
     let error = sandbox()
-        .load(
-            crate::desk::manifest(""),
-            guests::echo().memory_pages(2000).build(),
-        )
+        .load(crate::desk::manifest(""), guests::echo().memory_pages(2000).build())
         .await
         .unwrap_err();
     expect!["plugin `p` cannot be loaded: it could not say which actions it has: plugin `p`, action `describe`: exceeded its memory limit of 64 MiB (limits.memory_mib in its plugin.toml)"].assert_eq(&error.to_string());
@@ -154,11 +145,7 @@ async fn two_mib_of_output() {
 
 #[tokio::test]
 async fn a_manifest_may_ask_for_more() {
-    let plugin = load(
-        guests::long_answer(2 << 20).build(),
-        "[limits]\noutput_kib = 2048",
-    )
-    .await;
+    let plugin = load(guests::long_answer(2 << 20).build(), "[limits]\noutput_kib = 2048").await;
     expect!["done: 1"].assert_eq(&line(&call(&plugin, json!({})).await));
 }
 
@@ -258,11 +245,11 @@ async fn input_that_is_too_long() {
 async fn an_action_that_is_not_there() {
     let plugin = load(guests::echo().build(), "").await;
     let input = json!({});
-    let called = plugin
-        .call(CallRequest::new("react", &input), Desk::default())
-        .await;
-    expect!["unknown-action: plugin `p`, action `react`: there is no such action; the plugin has `act`"]
-        .assert_eq(&line(&called));
+    let called = plugin.call(CallRequest::new("react", &input), Desk::default()).await;
+    expect![
+        "unknown-action: plugin `p`, action `react`: there is no such action; the plugin has `act`"
+    ]
+    .assert_eq(&line(&called));
 }
 
 #[tokio::test]
@@ -301,10 +288,7 @@ async fn waiting_is_not_charged() {
     )
     .await;
     let input = json!({});
-    let desk = Desk {
-        delay: Duration::from_millis(5),
-        ..Desk::default()
-    };
+    let desk = Desk { delay: Duration::from_millis(5), ..Desk::default() };
     // 50 ms of waiting, and a tick a wait would already be too much.
     let called = plugin.call(CallRequest::new("act", &input), desk).await;
     expect!["done: {}"].assert_eq(&line(&called));
@@ -315,27 +299,17 @@ async fn waiting_is_not_charged() {
 
 #[tokio::test]
 async fn reading_without_end() {
-    let plugin = load(
-        reads_often(1000).build(),
-        "[permissions.records.lead]\nread = [\"*\"]",
-    )
-    .await;
+    let plugin =
+        load(reads_often(1000).build(), "[permissions.records.lead]\nread = [\"*\"]").await;
     let called = call(&plugin, json!({})).await;
     expect!["permanent: plugin `p`, action `act`: plugin `p`, action `act` read records or state more than 100 times in one call (limits.queries in its plugin.toml)"].assert_eq(&line(&called));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_host_that_takes_too_long() {
-    let plugin = load(
-        reads_often(1).build(),
-        "[permissions.records.lead]\nread = [\"*\"]",
-    )
-    .await;
+    let plugin = load(reads_often(1).build(), "[permissions.records.lead]\nread = [\"*\"]").await;
     let input = json!({});
-    let desk = Desk {
-        delay: Duration::from_secs(3600),
-        ..Desk::default()
-    };
+    let desk = Desk { delay: Duration::from_secs(3600), ..Desk::default() };
     let called = plugin.call(CallRequest::new("act", &input), desk).await;
     expect!["time-out: plugin `p`, action `act`: did not answer within 30 s (limits.call_s in its plugin.toml)"].assert_eq(&line(&called));
     assert!(called.result.unwrap_err().is_transient());
@@ -348,10 +322,7 @@ async fn a_call_may_have_limits_of_its_own() {
     let plugin = load(guests::endless().build(), "").await;
     let input = json!({});
     let mut request = CallRequest::new("act", &input);
-    request.limits = Some(Limits {
-        cpu_ms: 3,
-        ..plugin.limits()
-    });
+    request.limits = Some(Limits { cpu_ms: 3, ..plugin.limits() });
     let called = plugin.call(request, Desk::default()).await;
     expect!["cpu-limit: plugin `p`, action `act`: exceeded its CPU limit of 3 ms (limits.cpu_ms in its plugin.toml)"].assert_eq(&line(&called));
 }

@@ -11,10 +11,7 @@ use crate::desk::{call, line, manifest, sandbox};
 use crate::guests::{self, Guest, component};
 
 async fn refused(component: Vec<u8>, more: &str, expected: Expect) {
-    let error = sandbox()
-        .load(manifest(more), component)
-        .await
-        .unwrap_err();
+    let error = sandbox().load(manifest(more), component).await.unwrap_err();
     expected.assert_eq(&error.to_string());
 }
 
@@ -23,9 +20,7 @@ async fn a_plugin_says_what_it_is() {
     let plugin = sandbox()
         .load(
             manifest("[permissions.records.lead]\nread = [\"*\"]"),
-            guests::reads_a_lead()
-                .output_schema(r#"{"type": "object"}"#)
-                .build(),
+            guests::reads_a_lead().output_schema(r#"{"type": "object"}"#).build(),
         )
         .await
         .unwrap();
@@ -77,7 +72,9 @@ async fn bytes_that_are_something_else() {
     refused(
         vec![0; MAX_COMPONENT_BYTES + 1],
         "",
-        expect!["plugin `p` cannot be loaded: its component has 33554433 bytes; the limit is 32 MiB"],
+        expect![
+            "plugin `p` cannot be loaded: its component has 33554433 bytes; the limit is 32 MiB"
+        ],
     )
     .await;
     let mut torn = guests::echo().build();
@@ -181,22 +178,14 @@ async fn limits_beyond_the_ceiling() {
 
 /// Loads a guest in a sandbox of its own, as after a start.
 async fn load_with_cache(dir: &Path) -> Plugin {
-    let sandbox = Sandbox::new(SandboxConfig {
-        cache_dir: Some(dir.to_owned()),
-        ..SandboxConfig::default()
-    })
-    .unwrap();
-    sandbox
-        .load(manifest(""), guests::echo().build())
-        .await
-        .unwrap()
+    let sandbox =
+        Sandbox::new(SandboxConfig { cache_dir: Some(dir.to_owned()), ..SandboxConfig::default() })
+            .unwrap();
+    sandbox.load(manifest(""), guests::echo().build()).await.unwrap()
 }
 
 fn files(dir: &Path) -> Vec<std::path::PathBuf> {
-    fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect()
+    fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 #[tokio::test]
@@ -212,10 +201,7 @@ async fn a_compiled_plugin_is_kept_and_a_damaged_one_made_again() {
     let written = fs::metadata(&kept[0]).unwrap().modified().unwrap();
     let plugin = load_with_cache(&dir).await;
     assert_eq!(line(&call(&plugin, json!(1)).await), "done: 1");
-    assert_eq!(
-        fs::metadata(&kept[0]).unwrap().modified().unwrap(),
-        written
-    );
+    assert_eq!(fs::metadata(&kept[0]).unwrap().modified().unwrap(), written);
 
     // One bit, a torn file, an empty file: each is noticed and mended.
     let mut bit = whole.clone();
@@ -241,11 +227,9 @@ async fn the_cache_is_private() {
     assert_eq!(mode(&files(&dir)[0]), 0o600);
 
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).unwrap();
-    let error = Sandbox::new(SandboxConfig {
-        cache_dir: Some(dir.clone()),
-        ..SandboxConfig::default()
-    })
-    .unwrap_err();
+    let error =
+        Sandbox::new(SandboxConfig { cache_dir: Some(dir.clone()), ..SandboxConfig::default() })
+            .unwrap_err();
     let message = error.to_string().replace(dir.to_str().unwrap(), "DIR");
     expect!["the folder for compiled plugins DIR cannot be used: other users may write to it (mode 777); `chmod 700` makes it private"]
         .assert_eq(&message);

@@ -1,11 +1,6 @@
 //! The sandbox with small guests: limits, loading, permissions, the cache.
 
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "it is a test"
-)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "it is a test")]
 
 mod desk;
 mod guests;

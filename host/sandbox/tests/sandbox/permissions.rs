@@ -83,7 +83,9 @@ async fn fields_that_are_no_object_are_refused() {
         guests::updates_a_lead(),
         "[permissions.records.lead]\nupdate = [\"owner\"]",
         json!([1]),
-        expect!["invalid: plugin `p`, action `act`: the update of a record should be a JSON object"],
+        expect![
+            "invalid: plugin `p`, action `act`: the update of a record should be a JSON object"
+        ],
         &[],
     )
     .await;

@@ -11,10 +11,12 @@ use std::{
 
 use relata_engine::{Happening, HappeningKind, Run, State, Status};
 use relata_model::{
-    EventId, Fields, ObjectDefinition, Objects, Record, RecordId, Reference, RunId, Timestamp, Value,
+    EventId, Fields, ObjectDefinition, Objects, Record, RecordId, Reference, RunId, Timestamp,
+    Value,
 };
 use relata_store::{
-    Cause, Claimed, NewEvent, NewRun, Priority, RecordError, RunCommit, Store, StoreConfig, Write, Written,
+    Cause, Claimed, NewEvent, NewRun, Priority, RecordError, RunCommit, Store, StoreConfig, Write,
+    Written,
 };
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -27,11 +29,11 @@ macro_rules! on_each_backend {
             #[allow(unused_imports)]
             use super::*;
 
-            async fn check($backend: $crate::backend::Backend) $body
+            async fn scenario($backend: $crate::backend::Backend) $body
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
-                check($crate::backend::Backend::sqlite()).await;
+                scenario($crate::backend::Backend::sqlite()).await;
             }
         }
     )+};
@@ -60,7 +62,10 @@ impl Backend {
         self.try_open_with(objects).await.unwrap()
     }
 
-    pub(crate) async fn try_open_with(&self, objects: Objects) -> Result<Store, relata_store::StoreError> {
+    pub(crate) async fn try_open_with(
+        &self,
+        objects: Objects,
+    ) -> Result<Store, relata_store::StoreError> {
         Store::open(&StoreConfig { path: self.path(), readers: 4 }, Arc::new(objects)).await
     }
 }
@@ -98,7 +103,11 @@ pub(crate) fn fields(object: &ObjectDefinition, json: Json) -> Fields {
         .collect()
 }
 
-pub(crate) async fn write(store: &Store, write: Write, now: Timestamp) -> Result<Written, RecordError> {
+pub(crate) async fn write(
+    store: &Store,
+    write: Write,
+    now: Timestamp,
+) -> Result<Written, RecordError> {
     store
         .write(move |tx| {
             Box::pin(async move {
@@ -192,7 +201,12 @@ pub(crate) async fn commit(
 }
 
 /// A named event, in the log.
-pub(crate) async fn emit(store: &Store, name: &str, key: Option<&str>, about: &[&str]) -> Happening {
+pub(crate) async fn emit(
+    store: &Store,
+    name: &str,
+    key: Option<&str>,
+    about: &[&str],
+) -> Happening {
     let event = NewEvent {
         id: EventId::from_uuid(fresh()),
         at: at(0),

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use relata_engine::{Outcome, Status, Watch};
 use relata_model::{EffectId, RunId};
 use relata_store::{
-    EffectFilter, EffectKind, EffectStatus, LogRow, NewEffect, NewRun, Priority, RecordError, RunCommit,
-    RunFilter, RunStatus, Store, StoreError,
+    EffectFilter, EffectKind, EffectStatus, LogRow, NewEffect, NewRun, Priority, RecordError,
+    RunCommit, RunFilter, RunStatus, Store, StoreError,
 };
 use serde_json::json;
 

@@ -1,5 +1,7 @@
 //! The store, on every backend.
 
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it failed")]
+
 #[macro_use]
 mod backend;
 

@@ -13,7 +13,10 @@ const LEASE: i64 = 30_000;
 
 async fn deliver(store: &Store, run: RunId, happening: &Happening, now: Timestamp) -> bool {
     let happening = happening.clone();
-    store.write(move |tx| Box::pin(async move { tx.run_deliver(run, &happening, now).await })).await.unwrap()
+    store
+        .write(move |tx| Box::pin(async move { tx.run_deliver(run, &happening, now).await }))
+        .await
+        .unwrap()
 }
 
 async fn waiting(store: &Store, happening: &Happening) -> Vec<RunId> {

@@ -5,12 +5,23 @@ use serde_json::json;
 use crate::{backend::*, leases::mail};
 
 async fn put(store: &Store, effect: NewEffect) -> bool {
-    store.write(move |tx| Box::pin(async move { tx.outbox_put(&effect, at(0)).await })).await.unwrap()
+    store
+        .write(move |tx| Box::pin(async move { tx.outbox_put(&effect, at(0)).await }))
+        .await
+        .unwrap()
 }
 
-async fn settle(store: &Store, id: EffectId, attempts: u32, delivery: Delivery, seconds: i64) -> bool {
+async fn settle(
+    store: &Store,
+    id: EffectId,
+    attempts: u32,
+    delivery: Delivery,
+    seconds: i64,
+) -> bool {
     store
-        .write(move |tx| Box::pin(async move { tx.outbox_settle(id, attempts, &delivery, at(seconds)).await }))
+        .write(move |tx| {
+            Box::pin(async move { tx.outbox_settle(id, attempts, &delivery, at(seconds)).await })
+        })
         .await
         .unwrap()
 }

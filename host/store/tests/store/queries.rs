@@ -6,7 +6,8 @@ use serde_json::{Value as Json, json};
 use crate::backend::*;
 
 async fn fill(store: &Store) {
-    create(store, "user", json!({"name": "Ben", "email": "ben@a.example", "external_id": "ben"})).await;
+    create(store, "user", json!({"name": "Ben", "email": "ben@a.example", "external_id": "ben"}))
+        .await;
     for (name, json) in [
         ("a", json!({"score": 10, "country": "DE", "tags": ["fair", "vip"], "company_size": 200})),
         ("b", json!({"score": 9.5, "owner": "user/ben", "note": "100% \"sure\""})),
@@ -28,12 +29,19 @@ async fn check(store: &Store, field: &str, operator: Operator, value: Value, exp
     let filter = vec![Condition::new(field, operator, value)];
     let count = store.record_count("lead", &filter).await.unwrap();
     let page = store.record_query(&Query::new("lead", filter)).await.unwrap();
-    let names: Vec<String> = page.records.iter().map(|record| record.field("name").to_string()).collect();
+    let names: Vec<String> =
+        page.records.iter().map(|record| record.field("name").to_string()).collect();
     assert_eq!(names.join(" "), expected, "{field} {operator:?}");
     assert_eq!(count, page.records.len() as u64);
 }
 
-async fn check_error(store: &Store, field: &str, operator: Operator, value: Value, expected: Expect) {
+async fn check_error(
+    store: &Store,
+    field: &str,
+    operator: Operator,
+    value: Value,
+    expected: Expect,
+) {
     let query = Query::new("lead", vec![Condition::new(field, operator, value)]);
     expected.assert_eq(&store.record_query(&query).await.unwrap_err().to_string());
 }

@@ -1,5 +1,5 @@
 use expect_test::expect;
-use relata_model::{Duration, Record, Value, object::ObjectDefinition};
+use relata_model::{Duration, ObjectDefinition, Record, Value};
 use relata_store::{RecordError, StoreError};
 use serde_json::json;
 

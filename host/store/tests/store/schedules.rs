@@ -22,13 +22,18 @@ async fn activate(store: &Store, schedules: Vec<NewSchedule>) {
         schedules,
         actor: "test".to_owned(),
     };
-    store.write(move |tx| Box::pin(async move { tx.workflow_activate(&version, at(0)).await })).await.unwrap();
+    store
+        .write(move |tx| Box::pin(async move { tx.workflow_activate(&version, at(0)).await }))
+        .await
+        .unwrap();
 }
 
 async fn fire(store: &Store, nominal: i64, fire: Fire) -> bool {
     store
         .write(move |tx| {
-            Box::pin(async move { tx.schedule_fire("report", 0, at(nominal), &fire, at(nominal + 1)).await })
+            Box::pin(async move {
+                tx.schedule_fire("report", 0, at(nominal), &fire, at(nominal + 1)).await
+            })
         })
         .await
         .unwrap()

@@ -14,7 +14,10 @@ fn version(name: &str, digest: &str) -> NewVersion {
 }
 
 async fn activate(store: &Store, new: NewVersion, seconds: i64) -> Option<String> {
-    store.write(move |tx| Box::pin(async move { tx.workflow_activate(&new, at(seconds)).await })).await.unwrap()
+    store
+        .write(move |tx| Box::pin(async move { tx.workflow_activate(&new, at(seconds)).await }))
+        .await
+        .unwrap()
 }
 
 async fn active(store: &Store) -> Vec<String> {

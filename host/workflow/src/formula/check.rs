@@ -143,6 +143,24 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Whether a node reads nothing that varies.
+    fn is_constant(&self, id: NodeId) -> bool {
+        match self.kind(id) {
+            NodeKind::Literal(_) => true,
+            NodeKind::Variable(_) => false,
+            NodeKind::Field { of, .. } | NodeKind::Empty { of, .. } => self.is_constant(*of),
+            NodeKind::Not(inner) | NodeKind::Minus(inner) => self.is_constant(*inner),
+            NodeKind::List(parts) | NodeKind::All(parts) | NodeKind::Any(parts) => parts.iter().all(|part| self.is_constant(*part)),
+            NodeKind::Compare { left, right, .. } | NodeKind::Arithmetic { left, right, .. } => {
+                self.is_constant(*left) && self.is_constant(*right)
+            }
+            NodeKind::In { item, list, .. } | NodeKind::Contains { list, item } => self.is_constant(*item) && self.is_constant(*list),
+            NodeKind::Call { function, arguments } => {
+                !matches!(function.as_str(), "now" | "today") && arguments.iter().all(|argument| self.is_constant(*argument))
+            }
+        }
+    }
+
     fn is_literal(&self, id: NodeId) -> bool {
         matches!(self.kind(id), NodeKind::Literal(_))
     }
@@ -253,7 +271,11 @@ impl<'a> Checker<'a> {
     /// `and`, `or`: each part is checked under what the parts before it say.
     fn conditions(&mut self, parts: &[NodeId], truth: bool, filled: &Filled) -> Slot {
         let mut filled = filled.clone();
+        let all_constant = parts.iter().all(|part| self.is_constant(*part));
         for part in parts {
+            if !all_constant && self.is_constant(*part) {
+                self.warn(*part, codes::CONSTANT, "this part of the condition is always the same", None);
+            }
             self.condition(*part, &filled);
             filled.extend(self.filled(*part, truth));
         }

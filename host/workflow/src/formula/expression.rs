@@ -6,7 +6,7 @@ use super::{EvaluationError, Scope, functions::named, time};
 use crate::definition::{Expression, Piece};
 
 /// What may stand behind a `|` in a text: the name, and what it does.
-pub const FILTERS: &[(&str, &str)] = &[
+pub(crate) const FILTERS: &[(&str, &str)] = &[
     ("short", "the local date and time: 2026-12-14 10:00"),
     ("date", "the local date: 2026-12-14"),
     ("time", "the local time: 10:00"),

@@ -96,11 +96,17 @@ impl Reader<'_> {
         let mut failed = false;
         let given: Vec<&Entry> = keys.rest().collect();
         for (name, parameter) in &parameters {
-            if parameter.required && !given.iter().any(|entry| entry.key == *name) {
+            if !parameter.required || given.iter().any(|entry| entry.key == *name) {
+                continue;
+            }
+            failed = true;
+            let is_slip = |entry: &&&Entry| {
+                !parameters.contains_key(&entry.key) && codes::did_you_mean(&entry.key, std::iter::once(name.as_str())).is_some()
+            };
+            if !given.iter().any(|entry| is_slip(&entry)) {
                 let message = format!("`{}` needs the argument `{name}`", signature.name);
                 let help = Some(format!("add `{name}:`, which is {}", parameter.wanted.describe()));
                 self.error(codes::MISSING_ARGUMENT, place, message, help);
-                failed = true;
             }
         }
         // What decides about fields comes first.
@@ -240,12 +246,30 @@ impl Reader<'_> {
             let expressions = literals.into_iter().map(Expression::Literal).collect();
             return slot.map(|slot| (expressions, slot));
         }
+        self.mixed_together(values)
+    }
+
+    /// Rows of which some are formulas. Where these yield records, a text
+    /// that is written out names one too: `queue/unassigned`.
+    fn mixed_together(&mut self, values: &[(&Node, &Names)]) -> Option<(Vec<Expression>, Slot)> {
+        let open = Parameter { wanted: Wanted::Open, required: true, nullable: true };
+        let is_computed = |node: &Node| node.text().is_none_or(|text| text.starts_with('=') || text.contains("{{"));
+        let mut read: Vec<Option<Option<Got>>> = values
+            .iter()
+            .map(|(node, names)| is_computed(node).then(|| self.value(node, &open, "this value", names)))
+            .collect();
+        let computed = read.iter().flatten().flatten().map(|got| got.slot.clone());
+        let records = computed.reduce(|all, slot| all.join(&slot).unwrap_or(Slot::of(Type::Any)));
+        let written = match records.map(|slot| slot.kind) {
+            Some(Type::Record(_)) => Parameter { wanted: Wanted::Record(Vec::new()), ..open },
+            _ => open,
+        };
         let mut expressions = Vec::new();
         let mut all: Option<Slot> = None;
         let mut failed = false;
-        for (node, names) in values {
-            let open = Parameter { wanted: Wanted::Open, required: true, nullable: true };
-            let Some(got) = self.value(node, &open, "this value", names) else {
+        for ((node, names), got) in values.iter().zip(&mut read) {
+            let got = got.take().unwrap_or_else(|| self.value(node, &written, "this value", names));
+            let Some(got) = got else {
                 failed = true;
                 continue;
             };

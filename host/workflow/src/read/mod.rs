@@ -37,19 +37,24 @@ pub fn parse(file: &str, source: &str, catalog: &Catalog) -> (Option<Definition>
         has_calendar: false,
         named: BTreeMap::new(),
     };
-    let definition = source::read(&mut reader.findings).map_or_else(
-        || {
-            if reader.findings.count() == 0 {
-                let place = Place { start: 0, end: 0 };
-                reader.findings.error(codes::MISSING_KEY, place, "the file is empty", Some("begin with `workflow: name`".to_owned()));
-            }
-            None
-        },
-        |root| reader.workflow(&root),
-    );
+    let root = source::read(&mut reader.findings);
+    if root.is_none() && reader.findings.count() == 0 {
+        let help = Some("begin with `workflow: name`".to_owned());
+        reader.error(codes::MISSING_KEY, Place::default(), "the file is empty", help);
+    }
+    let definition = root.and_then(|root| reader.workflow(&root));
     let diagnostics = reader.findings.finish();
     let failed = diagnostics.iter().any(Diagnostic::is_error);
     (definition.filter(|_| !failed), diagnostics)
+}
+
+/// The argument that holds fields, and the argument (or `object/lead`) that
+/// says of what, where an action has such.
+pub(crate) fn fields_argument(signature: &crate::catalog::ActionSignature) -> Option<(String, String)> {
+    schema::parameters(&signature.input).into_iter().find_map(|(name, parameter)| match parameter.wanted {
+        schema::Wanted::FieldsOf(of) => Some((name, of)),
+        _ => None,
+    })
 }
 
 /// A step that has a name.
@@ -228,6 +233,12 @@ impl<'n> Keys<'n> {
     /// The entries that were not taken.
     fn rest(&self) -> impl Iterator<Item = &'n Entry> {
         self.entries.iter().filter(|entry| !self.taken.contains(entry.key.as_str()))
+    }
+
+    /// Whether a key that nobody asked for is a slip of this one, so that
+    /// nothing is said of its absence.
+    fn has_slip_of(&self, key: &str) -> bool {
+        self.rest().any(|entry| codes::did_you_mean(&entry.key, std::iter::once(key)).is_some())
     }
 
     /// Where the block begins.

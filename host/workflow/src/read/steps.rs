@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     definition::{BlockId, Expression, Row, Step, StepId, StepKind},
-    diagnostic::{self as codes, Place},
+    diagnostic as codes,
     formula::{Known, Names},
     source::{Content, Entry, Node},
     types::{Slot, Type},
@@ -76,7 +76,7 @@ impl Reader<'_> {
         let kinds: Vec<&Entry> = STEPS.iter().filter_map(|key| keys.take(key)).collect();
         let after = match kinds[..] {
             [] => {
-                self.no_step(keys, names);
+                self.no_step(keys);
                 return (id, false);
             }
             [entry] => self.step_of(entry, keys, path, names),
@@ -114,7 +114,7 @@ impl Reader<'_> {
         after
     }
 
-    fn no_step(&mut self, keys: &Keys<'_>, names: &Names) {
+    fn no_step(&mut self, keys: &Keys<'_>) {
         let entries: Vec<&Entry> = keys.rest().collect();
         if let Some(entry) = entries.iter().find(|entry| super::NOT_YET.contains(&entry.key.as_str())) {
             self.error(codes::NOT_YET, entry.key_place, format!("`{}` is not yet in this version", entry.key), None);
@@ -131,7 +131,6 @@ impl Reader<'_> {
             let help = Some(format!("begin it with one of {}", STEPS.join(", ")));
             self.error(codes::MISSING_KEY, keys.place(), "this step does not say what it does", help);
         }
-        let _ = names;
     }
 
     /// Gives a step's result its name.
@@ -146,7 +145,9 @@ impl Reader<'_> {
     /// `decide: team` with its rows.
     fn decide(&mut self, entry: &Entry, keys: &mut Keys<'_>, label: String, names: &mut Names) -> After {
         let Some(rows) = keys.take("rows") else {
-            self.error(codes::MISSING_KEY, entry.key_place, "`decide` needs `rows:`", None);
+            if !keys.has_slip_of("rows") {
+                self.error(codes::MISSING_KEY, entry.key_place, "`decide` needs `rows:`", None);
+            }
             self.name_value(entry, formulas::known(Slot::of(Type::Any)), names);
             return After::of(None, label);
         };
@@ -192,7 +193,9 @@ impl Reader<'_> {
                     values.push((&value.value, here));
                 }
                 None => {
-                    self.error(codes::MISSING_KEY, keys.place(), "a row needs `use:`", None);
+                    if !keys.has_slip_of("use") {
+                        self.error(codes::MISSING_KEY, keys.place(), "a row needs `use:`", None);
+                    }
                     failed = true;
                 }
             }
@@ -236,7 +239,7 @@ impl Reader<'_> {
             let (block, ends) = self.block(then, &format!("{path}.then"), &mut yes);
             then_block = Some(block);
             then_ends = ends;
-        } else {
+        } else if !keys.has_slip_of("then") {
             self.error(codes::MISSING_KEY, entry.key_place, "`if` needs `then:`", None);
         }
         let mut else_block = None;
@@ -270,7 +273,9 @@ impl Reader<'_> {
     /// `split: offer` with its arms.
     fn split(&mut self, entry: &Entry, keys: &mut Keys<'_>, label: String, names: &mut Names) -> After {
         let Some(arms_entry) = keys.take("arms") else {
-            self.error(codes::MISSING_KEY, entry.key_place, "`split` needs `arms:`", None);
+            if !keys.has_slip_of("arms") {
+                self.error(codes::MISSING_KEY, entry.key_place, "`split` needs `arms:`", None);
+            }
             self.name_value(entry, formulas::known(Slot::of(Type::Any)), names);
             return After::of(None, label);
         };
@@ -321,10 +326,5 @@ impl Reader<'_> {
             self.error(codes::WRONG_VALUE, entry.value.place, message, Some("write `50%`".to_owned()));
         }
         share
-    }
-
-    /// Where a step's first key stands.
-    pub(super) fn first_key(keys: &Keys<'_>) -> Place {
-        keys.place()
     }
 }

@@ -115,15 +115,15 @@ impl Reader<'_> {
             Wanted::Field(field) => field.required,
             _ => !parameter.nullable,
         };
+        if let Err(wrong) = self.fits(&read.slot.kind, &parameter.wanted, what, names) {
+            self.wrong(read.place, wrong);
+            return None;
+        }
         if read.slot.optional && required {
             let path = read.formula.as_path().map_or_else(|| "this value".to_owned(), |path| format!("`{path}`"));
             let message = format!("{path} may be empty, and {what} needs a value");
             let help = Some(default_help(&read.formula.source, &read.slot.kind));
             self.error(codes::MAY_BE_EMPTY, read.place, message, help);
-            return None;
-        }
-        if let Err(wrong) = self.fits(&read.slot.kind, &parameter.wanted, what, names) {
-            self.wrong(read.place, wrong);
             return None;
         }
         Some(Got { expression: Expression::Formula(read.formula), slot: read.slot })
@@ -243,7 +243,10 @@ impl Reader<'_> {
         }
         if creates && let [definition] = definitions[..] {
             for (name, field) in &definition.fields {
-                let given = entries.iter().any(|entry| entry.key == *name);
+                let given = entries.iter().any(|entry| {
+                    let is_slip = || codes::did_you_mean(&entry.key, std::iter::once(name.as_str())).is_some();
+                    entry.key == *name || (definition.field(&entry.key).is_none() && is_slip())
+                });
                 if field.required && field.default.is_nothing() && !field.read_only && !given {
                     let message = format!("{} needs `{name}`", with_article(&definition.name));
                     self.error(codes::MISSING_ARGUMENT, node.place, message, None);

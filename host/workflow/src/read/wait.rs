@@ -126,9 +126,14 @@ impl Reader<'_> {
             return awaited;
         }
         let Some(entry) = keys.take("event") else {
+            let slip = keys.has_slip_of("event") || keys.has_slip_of("changed");
+            keys.take("from");
+            keys.take("to");
             self.unknown_keys(&keys, "`wait_for`");
-            let help = Some("write `{ changed: lead.status, to: … }` or `{ event: survey.answered }`".to_owned());
-            self.error(codes::MISSING_KEY, node.place, "`wait_for` does not say what it waits for", help);
+            if !slip {
+                let help = Some("write `{ changed: lead.status, to: … }` or `{ event: survey.answered }`".to_owned());
+                self.error(codes::MISSING_KEY, node.place, "`wait_for` does not say what it waits for", help);
+            }
             return None;
         };
         self.unknown_keys(&keys, "`wait_for`");
@@ -204,7 +209,7 @@ impl Reader<'_> {
         let within = self.length(entry, Wanted::Duration, has_calendar, names);
         let met_when = keys.take("met_when");
         let met = met_when.and_then(|entry| self.condition(entry, names));
-        if met_when.is_none() {
+        if met_when.is_none() && !keys.has_slip_of("met_when") {
             let help = Some("write `met_when:` and a condition".to_owned());
             self.error(codes::MISSING_KEY, entry.key_place, "`deadline` does not say when it is met", help);
         }
@@ -216,6 +221,7 @@ impl Reader<'_> {
         let mut branches = vec![Branch { names: names.clone(), ends: false }];
         let mut levels = Vec::new();
         match keys.take("levels") {
+            None if keys.has_slip_of("levels") => {}
             None => {
                 let help = Some("write `levels:` with `- at: 100%`".to_owned());
                 self.error(codes::MISSING_KEY, entry.key_place, "`deadline` has no levels", help);

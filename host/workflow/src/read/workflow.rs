@@ -29,7 +29,8 @@ impl Reader<'_> {
         let triggers = match keys.take("when") {
             Some(entry) => self.triggers(entry),
             None => {
-                if !keys.rest().any(|entry| matches!(entry.key.as_str(), "on" | "trigger" | "triggers")) {
+                let named_otherwise = keys.rest().any(|entry| matches!(entry.key.as_str(), "on" | "trigger" | "triggers"));
+                if !named_otherwise && !keys.has_slip_of("when") {
                     let help = Some("add `when:` with `- created: lead`, say".to_owned());
                     self.error(codes::MISSING_KEY, root_place(&keys, root), "the workflow does not say what starts it", help);
                 }
@@ -53,6 +54,7 @@ impl Reader<'_> {
         let before_steps = names.clone();
         let main = match keys.take("steps") {
             Some(entry) => Some(self.block(entry, "steps", &mut names).0),
+            None if keys.has_slip_of("steps") => None,
             None => {
                 let help = Some("add `steps:` with `- do: …`".to_owned());
                 self.error(codes::MISSING_KEY, root_place(&keys, root), "the workflow has no steps", help);
@@ -125,8 +127,10 @@ impl Reader<'_> {
 
     fn name(&mut self, keys: &mut Keys<'_>, root: &Node) -> Option<String> {
         let Some(entry) = keys.take("workflow") else {
-            let place = root_place(keys, root);
-            self.error(codes::MISSING_KEY, place, "the workflow has no name", Some("begin with `workflow: name`".to_owned()));
+            if !keys.has_slip_of("workflow") {
+                let place = root_place(keys, root);
+                self.error(codes::MISSING_KEY, place, "the workflow has no name", Some("begin with `workflow: name`".to_owned()));
+            }
             return None;
         };
         let text = self.plain_text(entry)?;
@@ -185,7 +189,7 @@ impl Reader<'_> {
         let mut keys = self.keys(&entry.value, "`repeat`")?;
         let one_per = match keys.take("one_per") {
             Some(entry) => self.one_per(entry, names),
-            None => self.subject_formula(entry, names),
+            None => self.subject_formula(entry),
         };
         // Nothing said: again at once.
         let mut again_after = Some(Formula::literal("0 seconds", Value::Duration(Duration::default())));
@@ -205,12 +209,11 @@ impl Reader<'_> {
         Some(Repeat { one_per: one_per?, again_after, counted_from, while_running: while_running? })
     }
 
-    fn subject_formula(&mut self, entry: &Entry, names: &Names) -> Option<Formula> {
+    fn subject_formula(&mut self, entry: &Entry) -> Option<Formula> {
         let Some(subject) = self.subject.clone() else {
             self.error(codes::MISSING_KEY, entry.key_place, "`repeat` needs `one_per:`", None);
             return None;
         };
-        let _ = names;
         Formula::read(&subject).ok()
     }
 

@@ -85,9 +85,7 @@ impl Action for OverflowStack {
     type Output = Text;
 
     fn run(_: &Context, _: Nothing) -> Result<Outcome<Text>> {
-        done(Text {
-            text: deeper(0).to_string(),
-        })
+        done(Text { text: deeper(0).to_string() })
     }
 }
 
@@ -101,9 +99,7 @@ impl Action for Return16Mib {
     type Output = Text;
 
     fn run(_: &Context, _: Nothing) -> Result<Outcome<Text>> {
-        done(Text {
-            text: "x".repeat(16 * MIB),
-        })
+        done(Text { text: "x".repeat(16 * MIB) })
     }
 }
 
@@ -121,9 +117,7 @@ impl Action for Log16Mib {
         for _ in 0..1024 {
             log::info!("{line}");
         }
-        done(Text {
-            text: "logged".to_owned(),
-        })
+        done(Text { text: "logged".to_owned() })
     }
 }
 
@@ -237,9 +231,7 @@ impl Action for ReadContact {
     type Output = Text;
 
     fn run(_: &Context, input: Target) -> Result<Outcome<Text>> {
-        done(Text {
-            text: records::get(&input.contact)?.field("email")?,
-        })
+        done(Text { text: records::get(&input.contact)?.field("email")? })
     }
 }
 
@@ -254,9 +246,7 @@ impl Action for SendMail {
 
     fn run(_: &Context, input: Target) -> Result<Outcome<Text>> {
         let receipt = messages::send_mail(&input.contact, &"welcome".into(), ())?;
-        done(Text {
-            text: format!("{receipt:?}"),
-        })
+        done(Text { text: format!("{receipt:?}") })
     }
 }
 

@@ -1,0 +1,64 @@
+//! What can go wrong with a mail.
+
+/// Why the `[mail]` settings cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailConfigError {
+    /// An address is none.
+    #[error("`{field} = \"{value}\"` is not an address such as `Example Company <hello@example.com>`")]
+    Address {
+        /// `from` or `reply_to`.
+        field: &'static str,
+        /// What stands there.
+        value: String,
+    },
+    /// The password is not to be had.
+    #[error("the environment variable `{0}` (password_env) is not set; set it to the password")]
+    NoPassword(String),
+    /// A user name without a password, or the other way round.
+    #[error("`username` and `password_env` go together; one of them is missing")]
+    HalfALogin,
+    /// The certificate authority does not read.
+    #[error("`ca_file = \"{file}\"` does not read as PEM certificates: {why}")]
+    Authority {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The server's name cannot be used.
+    #[error("`host = \"{host}\"`: {why}")]
+    Host {
+        /// The name.
+        host: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// Why a mail was not sent, or may not have been.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// It may work later.
+    #[error("the mail was not sent, and is tried again: {0}")]
+    Transient(String),
+    /// It will not work.
+    #[error("the mail cannot be sent: {0}")]
+    Permanent(String),
+    /// The connection broke when the server may have taken the mail already.
+    #[error("it is not known whether the mail was sent: {0}")]
+    Unknown(String),
+}
+
+impl MailError {
+    /// Whether another attempt is worth it, and does no harm.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Transient(_))
+    }
+
+    /// Whether the mail may have been sent.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown(_))
+    }
+}

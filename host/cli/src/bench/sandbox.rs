@@ -1,0 +1,50 @@
+//! A step's sandbox (limits, permissions, schemas, accounting) against bare
+//! wasmtime: instantiate, call and drop of the same component.
+
+use relata_app::{App, sandbox::Floor};
+use serde_json::json;
+
+use super::{Figure, Report, Stopwatch, median_us};
+
+const ACTION: &str = "sentiment.score";
+
+pub(super) async fn run(quick: bool) -> anyhow::Result<Report> {
+    let calls = if quick { 300 } else { 3_000 };
+    let folder = tempfile::tempdir()?;
+    let app = App::create(&folder.path().join("data"), None).await?;
+    let input = json!({ "text": "Nobody has answered for three days, I am very unhappy." });
+    let text = input.to_string();
+    let component = relata_app::bundled()
+        .iter()
+        .find(|plugin| plugin.name == "sentiment")
+        .ok_or_else(|| anyhow::anyhow!("the plugin sentiment is not built in"))?
+        .component;
+    let floor = Floor::new(component).map_err(|why| anyhow::anyhow!(why))?;
+    let (mut bare, mut boxed) = (Vec::with_capacity(calls), Vec::with_capacity(calls));
+    // One of each in turn, so that both meet the same noise.
+    for call in 0..calls + calls / 10 {
+        let watch = Stopwatch::start();
+        floor.call("score", &text).await.map_err(|why| anyhow::anyhow!(why))?;
+        let bare_span = watch.elapsed();
+        let watch = Stopwatch::start();
+        app.try_action(ACTION, &input).await?;
+        let boxed_span = watch.elapsed();
+        // The first tenth warms up.
+        if call >= calls / 10 {
+            bare.push(bare_span);
+            boxed.push(boxed_span);
+        }
+    }
+    app.close().await;
+    let (bare, boxed) = (median_us(bare), median_us(boxed));
+    let ratio = boxed / bare;
+    Ok(Report {
+        title: "A step's sandbox against bare wasmtime (median, same component, alternating calls)",
+        figures: vec![
+            Figure { name: "bare wasmtime: instantiate + call + drop", value: bare, unit: "us" },
+            Figure { name: "the sandbox, with limits and checks", value: boxed, unit: "us" },
+            Figure { name: "ratio", value: ratio, unit: "x" },
+        ],
+        json: json!({ "bench": "sandbox", "action": ACTION, "calls": calls, "floor_us": bare, "sandbox_us": boxed, "ratio": ratio }),
+    })
+}

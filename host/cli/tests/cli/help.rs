@@ -1,0 +1,98 @@
+//! Help, completions and usage.
+
+use expect_test::expect;
+
+use crate::program::Program;
+
+#[test]
+fn the_commands() {
+    let help = Program::new().ok("--help");
+    let commands: String = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .take_while(|line| !line.is_empty())
+        .map(|line| format!("{line}\n"))
+        .collect();
+    expect![[r#"
+        Commands:
+          init         Make a data directory
+          serve        Run the workflows until stopped
+          import       Import records from a CSV file
+          records      Read and write records
+          check        Find what is wrong in workflows, and say how to mend it
+          activate     Activate workflows: from now on their triggers start runs
+          deactivate   Deactivate a workflow: its triggers start nothing more
+          workflows    List the workflows that are active
+          clock        Read a rehearsal's clock, or move it
+          runs         Show what workflows did and do
+          why-not      Why a workflow ran, or did not run, for a record
+          outbox       Show every mail and notice, and how it stands
+          action       List actions, read what they take, and try them
+          demo         Play some weeks of a company in a fresh rehearsal, and print what happened
+          completions  Print what makes a shell complete `relata` commands
+          help         Print this message or the help of the given subcommand(s)
+    "#]]
+    .assert_eq(&commands);
+}
+
+#[test]
+fn every_command_has_help_with_its_options() {
+    let program = Program::new();
+    for command in [
+        "init",
+        "serve",
+        "import",
+        "records",
+        "records list",
+        "check",
+        "activate",
+        "deactivate",
+        "workflows",
+        "clock",
+        "clock advance",
+        "runs",
+        "runs show",
+        "why-not",
+        "outbox",
+        "action",
+        "action run",
+        "demo",
+        "completions",
+    ] {
+        let help = program.ok(&format!("{command} --help"));
+        assert!(help.contains("--json"), "{command}:\n{help}");
+        assert!(!help.contains('\x1b'), "{command} has colours in a pipe");
+    }
+}
+
+#[test]
+fn shells_complete() {
+    let program = Program::new();
+    for (shell, word) in
+        [("bash", "complete -F"), ("zsh", "#compdef relata"), ("fish", "complete -c relata")]
+    {
+        let script = program.ok(&format!("completions {shell}"));
+        assert!(script.contains(word), "{shell}");
+        assert!(script.contains("why-not"), "{shell}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let program = Program::new();
+    for line in [
+        "",
+        "nonsense",
+        "init",
+        "clock advance",
+        "runs --status odd",
+        "records set contact/anna tier",
+    ] {
+        assert_eq!(program.run(line).code, 2, "{line}");
+    }
+    let ended = program.run("records get anna");
+    assert_eq!(ended.code, 2);
+    let first = ended.stderr.lines().next().unwrap();
+    expect!["error: invalid value 'anna' for '<RECORD>': `anna` is not a record; write `object/key`, such as `contact/anna`"]
+        .assert_eq(first);
+}

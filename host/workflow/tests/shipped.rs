@@ -1,0 +1,24 @@
+//! The shipped workflows, and those of the language's description.
+
+mod catalog;
+
+use relata_workflow::{Diagnostic, parse, render};
+
+/// The shipped workflows have no errors and no warnings.
+#[test]
+fn the_four_workflows_are_fine() {
+    for (file, source) in [
+        ("assign-new-leads.yaml", include_str!("../../../workflows/assign-new-leads.yaml")),
+        ("inquiry-survey.yaml", include_str!("../../../workflows/inquiry-survey.yaml")),
+        ("complaint-escalation.yaml", include_str!("../../../workflows/complaint-escalation.yaml")),
+        ("win-back.yaml", include_str!("../../../workflows/win-back.yaml")),
+    ] {
+        let (definition, found) = parse(file, source, &catalog::catalog());
+        let found: Vec<Diagnostic> = found;
+        assert!(found.is_empty(), "{}", render(&found, source, false));
+        let definition = definition.expect("a workflow without errors has a definition");
+        // What is stored reads back as the same.
+        let stored = serde_json::to_string(&definition).unwrap();
+        assert_eq!(serde_json::from_str::<relata_workflow::Definition>(&stored).unwrap(), definition);
+    }
+}

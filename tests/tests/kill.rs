@@ -1,0 +1,193 @@
+//! `kill -9` on `relata serve`, twenty times, while the leads of a fair come
+//! in: afterwards everything is as if nothing had happened.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::Duration,
+};
+
+use relata_app::{
+    App,
+    store::{EffectFilter, EffectStatus, RunFilter, RunStatus},
+};
+use relata_tests::{answer, data, program};
+
+const KILLS: usize = 20;
+
+/// So long may the last start take to finish what is left.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_kills_during_an_import_change_nothing() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let calm = import(None).await;
+    let killed = import(Some(fastrand::Rng::with_seed(seed))).await;
+    println!("{killed:#?}");
+    assert_eq!(killed, calm, "with the kills of seed {seed}, then without");
+    assert_eq!(calm["leads"], 97);
+    assert_eq!(calm["mails of template welcome: sent"], 97);
+    assert_eq!(calm["mails in the folder"], 97);
+    assert_eq!(calm["tasks"], 97);
+    assert_eq!(calm["runs of assign-new-leads: active"], 97);
+}
+
+/// Imports the leads, part by part, into a new data directory that is served
+/// meanwhile; and counts what is there at the end. With `chance`, the server
+/// is killed once in each part, at a random moment.
+async fn import(chance: Option<fastrand::Rng>) -> BTreeMap<String, usize> {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("company");
+    let root_text = root.to_str().unwrap();
+    answer(&["init", root_text]);
+    answer(&["import", "user", data("agents.csv").to_str().unwrap(), "--data", root_text]);
+    let workflow = root.join("workflows/assign-new-leads.yaml");
+    answer(&["activate", workflow.to_str().unwrap(), "--data", root_text]);
+    let parts = parts(folder.path(), KILLS);
+    let mut chance = chance;
+    let mut server = Server::start(&root);
+    let mut at_work = 0;
+    for part in &parts {
+        // The import is another process, and is not killed.
+        answer(&["import", "lead", part, "--data", root_text]);
+        if let Some(chance) = &mut chance {
+            sleep(Duration::from_millis(chance.u64(0..120)));
+            server.kill();
+            let left = undone(&root).await;
+            at_work += usize::from(left > 0);
+            server = Server::start(&root);
+        }
+    }
+    if chance.is_some() {
+        println!("{at_work} of {KILLS} kills left something undone");
+        assert!(at_work > 0, "no kill met the server at its work");
+    }
+    let mut waited = Duration::ZERO;
+    while undone(&root).await > 0 {
+        assert!(waited < PATIENCE, "the server does not finish what is left");
+        sleep(Duration::from_millis(50));
+        waited += Duration::from_millis(50);
+    }
+    server.kill();
+    counts(&root).await
+}
+
+/// The fair's file as `count` files of the same length.
+fn parts(folder: &Path, count: usize) -> Vec<String> {
+    let mut reader = csv::Reader::from_path(data("leads.csv")).unwrap();
+    let header = reader.byte_headers().unwrap().clone();
+    let rows: Vec<csv::ByteRecord> = reader.byte_records().map(Result::unwrap).collect();
+    let length = rows.len().div_ceil(count);
+    let mut parts = Vec::new();
+    for (number, rows) in rows.chunks(length).enumerate() {
+        let path = folder.join(format!("leads-{number:02}.csv"));
+        let mut writer = csv::Writer::from_path(&path).unwrap();
+        writer.write_byte_record(&header).unwrap();
+        for row in rows {
+            writer.write_byte_record(row).unwrap();
+        }
+        writer.flush().unwrap();
+        parts.push(path.to_str().unwrap().to_owned());
+    }
+    parts
+}
+
+/// A `relata serve` that works.
+struct Server {
+    process: Child,
+}
+
+impl Server {
+    fn start(root: &Path) -> Self {
+        let mut process = Command::new(program())
+            .args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"])
+            .arg(root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Its first line says that it has begun.
+        let stdout = process.stdout.take().unwrap();
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        assert!(line.contains("http"), "relata serve said `{line}`");
+        Self { process }
+    }
+
+    /// SIGKILL: nothing is tidied up.
+    fn kill(&mut self) {
+        assert!(self.process.try_wait().unwrap().is_none(), "relata serve ended by itself");
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// How many events, runs and effects wait to be worked at, now.
+async fn undone(root: &Path) -> usize {
+    let app = App::open(root).await.unwrap();
+    let now = app.now();
+    let store = app.store();
+    let events = store.event_pending(1_000).await.unwrap().len();
+    let active = RunFilter { status: Some(RunStatus::Active), ..RunFilter::default() };
+    let runs = store.run_list(&active, u32::MAX).await.unwrap();
+    let runs = runs.iter().filter(|run| run.lease_owner.is_some() || run.due_at.is_some_and(|due| due <= now));
+    let effects = store.outbox_list(&EffectFilter::default(), u32::MAX).await.unwrap();
+    let effects =
+        effects.iter().filter(|effect| matches!(effect.status, EffectStatus::Due | EffectStatus::Sending));
+    let undone = events + runs.count() + effects.count();
+    app.close().await;
+    undone
+}
+
+/// What there is, counted.
+async fn counts(root: &Path) -> BTreeMap<String, usize> {
+    let app = App::open(root).await.unwrap();
+    let mut counts = BTreeMap::new();
+    let mut count = |what: String| *counts.entry(what).or_insert(0) += 1;
+    for lead in app.records_all("lead").await.unwrap() {
+        count("leads".to_owned());
+        let owner = lead.field("owner").as_reference().expect("every lead has an owner");
+        let owner = app.record(owner).await.unwrap();
+        count(format!("leads of {}", owner.field("name").as_text().unwrap()));
+    }
+    for _ in app.records_all("task").await.unwrap() {
+        count("tasks".to_owned());
+    }
+    for interaction in app.records_all("interaction").await.unwrap() {
+        count(format!("interactions: {}", interaction.field("kind").as_text().unwrap()));
+    }
+    for effect in app.store().outbox_list(&EffectFilter::default(), u32::MAX).await.unwrap() {
+        let template = effect.template.unwrap_or_default();
+        count(format!("mails of template {template}: {}", effect.status.as_str()));
+    }
+    for run in app.runs(RunFilter::default(), u32::MAX).await.unwrap() {
+        count(format!("runs of {}: {}", run.workflow, run.status));
+        let history = app.run_history(run.run.parse().unwrap()).await.unwrap();
+        for step in history.steps.iter().filter(|step| step.kind == "done") {
+            count(format!("steps `{}` done", step.label));
+        }
+    }
+    for row in app.store().not_started_list(None, None, u32::MAX).await.unwrap() {
+        count(format!("not started: {}", row.workflow));
+    }
+    for entry in std::fs::read_dir(root.join("mail")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "eml") {
+            count("mails in the folder".to_owned());
+        }
+    }
+    app.close().await;
+    counts
+}
