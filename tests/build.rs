@@ -9,7 +9,11 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            for line in error.to_string().lines() {
+            // Cargo prints such lines without the noise around a panic.
+            let causes = std::iter::successors(Some(&*error as &dyn std::error::Error), |error| {
+                error.source()
+            });
+            for line in causes.map(ToString::to_string).collect::<Vec<_>>().join("\n").lines() {
                 println!("cargo::error={line}");
             }
             ExitCode::FAILURE
@@ -19,16 +23,12 @@ fn main() -> ExitCode {
 
 #[allow(clippy::disallowed_methods, reason = "cargo names the directory in a variable only")]
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .canonicalize()?;
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     for input in ["tests/guests", "plugin-sdk/src", "plugin-sdk/Cargo.toml", "wit", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
     let built = build(&Request {
-        packages: ["relata-guest-hostile", "relata-guest-echo"]
-            .map(str::to_owned)
-            .to_vec(),
+        packages: ["relata-guest-hostile", "relata-guest-echo"].map(str::to_owned).to_vec(),
         // Not the target directory of the cargo that runs this: it holds that
         // one's lock until we are done.
         target_dir: workspace.join("target/guests"),
@@ -37,10 +37,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     for guest in built {
-        std::fs::copy(
-            &guest.component,
-            out.join(&guest.name).with_extension("wasm"),
-        )?;
+        std::fs::copy(&guest.component, out.join(&guest.name).with_extension("wasm"))?;
     }
     Ok(())
 }

@@ -10,8 +10,11 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Cargo prints these lines without the noise around a panic.
-            for line in error.to_string().lines() {
+            // Cargo prints such lines without the noise around a panic.
+            let causes = std::iter::successors(Some(&*error as &dyn std::error::Error), |error| {
+                error.source()
+            });
+            for line in causes.map(ToString::to_string).collect::<Vec<_>>().join("\n").lines() {
                 println!("cargo::error={line}");
             }
             ExitCode::FAILURE

@@ -46,13 +46,13 @@ async fn a_hostile_plugin_fails_its_step_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("company");
     let app = rehearsal(&root).await;
-    app.activate("honest.yaml", HONEST).await.unwrap();
+    app.activate("honest.yaml", HONEST, "test").await.unwrap();
     for (attack, arguments) in ATTACKS {
         let source = format!(
             "workflow: {}\ntitle: {attack}\nowner: tests\nwhen:\n  - created: lead\nonly_if:\n  - lead.company == \"{attack}\"\nsteps:\n  - do: hostile.{attack}\n{arguments}",
             attack.replace('_', "-"),
         );
-        app.activate("attack.yaml", &source).await.unwrap_or_else(|why| panic!("{attack}: {why}"));
+        app.activate("attack.yaml", &source, "test").await.unwrap_or_else(|why| panic!("{attack}: {why}"));
     }
     for (attack, _) in ATTACKS {
         let fields = [("name", attack), ("email", &format!("{attack}@example.com")), ("company", attack)];

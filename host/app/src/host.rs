@@ -304,10 +304,10 @@ impl HostCalls for StepHost {
     async fn record_create(&mut self, object: &str, fields: JsonFields) -> Result<Entity, HostError> {
         let fields = self.fields(object, fields).await?;
         let definition = self.app.object(object).map_err(|why| HostError::invalid(why.to_string()))?;
-        let all = definition
-            .create(fields.clone(), self.scope.now)
-            .map_err(|wrong| refused(object, &wrong))?;
         let id = fresh::record_id(self.scope.now);
+        let all = definition
+            .create(id, fields.clone(), self.scope.now)
+            .map_err(|wrong| refused(object, &wrong))?;
         let record = Record { reference: Reference::new(object, id.to_string()), revision: 1, fields: all };
         let entity = entity(&record);
         self.changes.put_record(Written::Created { object: object.to_owned(), id, fields }, record);

@@ -4,19 +4,29 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailConfigError {
     /// An address is none.
-    #[error("`{field} = \"{value}\"` is not an address such as `Example Company <hello@example.com>`")]
+    #[error(
+        "`{field} = \"{value}\"` is not an address such as `Example Company <hello@example.com>`"
+    )]
     Address {
         /// `from` or `reply_to`.
         field: &'static str,
         /// What stands there.
         value: String,
     },
+    /// The domain is none.
+    #[error("`domain = \"{0}\"` is not a domain such as example.com")]
+    Domain(String),
     /// The password is not to be had.
     #[error("the environment variable `{0}` (password_env) is not set; set it to the password")]
     NoPassword(String),
     /// A user name without a password, or the other way round.
     #[error("`username` and `password_env` go together; one of them is missing")]
     HalfALogin,
+    /// The password would cross a network in the clear.
+    #[error(
+        "`security = \"none\"` would send the password to `{0}` in the clear; use `starttls` or `tls`"
+    )]
+    PasswordInTheClear(String),
     /// The certificate authority does not read.
     #[error("`ca_file = \"{file}\"` does not read as PEM certificates: {why}")]
     Authority {
@@ -35,16 +45,21 @@ pub enum MailConfigError {
     },
 }
 
-/// Why a mail was not sent, or may not have been.
+/// Why a mail was not sent, or may not have been. The text says what was
+/// tried and what the server answered; it never has a password in it, but it
+/// may have the recipient's address, as servers quote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
-    /// It may work later.
+    /// It may work later: no connection, a login that the server refused, or
+    /// a 4xx answer. The mail was not sent.
     #[error("the mail was not sent, and is tried again: {0}")]
     Transient(String),
-    /// It will not work.
+    /// It will not work: an address that is none, or a 5xx answer. The mail
+    /// was not sent.
     #[error("the mail cannot be sent: {0}")]
     Permanent(String),
-    /// The connection broke when the server may have taken the mail already.
+    /// The connection broke after the text and before the server's answer to
+    /// it: the server may have taken the mail.
     #[error("it is not known whether the mail was sent: {0}")]
     Unknown(String),
 }

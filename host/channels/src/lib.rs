@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod mail;
 mod send;
+mod smtp;
 
 pub use config::{MailConfig, Security, Smtp, Transport};
 pub use error::{MailConfigError, MailError};

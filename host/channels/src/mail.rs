@@ -49,23 +49,20 @@ pub(crate) struct Envelope {
 impl Mail {
     /// The Message-ID: the effect's id at the host's domain.
     pub(crate) fn message_id(&self, domain: &str) -> String {
-        format!("<{}@{domain}>", self.effect_id)
+        format!("<{}@{domain}>", safe_id(&self.effect_id))
     }
 
-    /// The message as it goes over the wire.
+    /// The message as it goes over the wire: the same bytes at every attempt.
     pub(crate) fn message(&self, envelope: &Envelope) -> Result<Message, MailError> {
         let wrong = |why: String| MailError::Permanent(why);
-        let address: Address = self
-            .to
-            .address
-            .parse()
+        let address = address(&self.to.address)
             .map_err(|why| wrong(format!("the recipient's address is none: {why}")))?;
         let name = self.to.name.as_deref().map(one_line).filter(|name| !name.is_empty());
-        let date = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(self.date_ms).unwrap_or(0));
+        let since_1970 = Duration::from_millis(u64::try_from(self.date_ms).unwrap_or(0));
         let mut builder = Message::builder()
             .from(envelope.from.clone())
             .to(Sender::new(name, address))
-            .date(date)
+            .date(SystemTime::UNIX_EPOCH + since_1970)
             .message_id(Some(self.message_id(&envelope.domain)))
             .subject(one_line(&self.subject))
             // RFC 3834: no out-of-office answers to this, please.
@@ -75,17 +72,75 @@ impl Mail {
             builder = builder.reply_to(reply_to.clone());
         }
         let message = match &self.html {
-            Some(html) => builder
-                .multipart(MultiPart::alternative_plain_html(self.text.clone(), html.clone())),
+            Some(html) => builder.multipart(
+                MultiPart::alternative()
+                    .boundary(self.boundary())
+                    .singlepart(SinglePart::plain(self.text.clone()))
+                    .singlepart(SinglePart::html(html.clone())),
+            ),
             None => builder.singlepart(SinglePart::plain(self.text.clone())),
         };
         message.map_err(|why| wrong(why.to_string()))
     }
+
+    /// What separates text and HTML: made of the effect's id and not of random
+    /// bytes, and longer until neither part contains it.
+    fn boundary(&self) -> String {
+        let id = self.effect_id.chars().filter(char::is_ascii_alphanumeric);
+        let mut boundary = format!("part-{}", id.take(40).collect::<String>());
+        let inside = |boundary: &str| {
+            self.text.contains(boundary)
+                || self.html.as_deref().is_some_and(|html| html.contains(boundary))
+        };
+        // The most a boundary may have is 70 characters.
+        while inside(&boundary) && boundary.len() < 70 {
+            boundary.push('-');
+        }
+        boundary
+    }
+}
+
+/// An address whose domain may be in any script: servers want it in ASCII.
+pub(crate) fn address(text: &str) -> Result<Address, String> {
+    let (user, domain) = text.trim().rsplit_once('@').ok_or_else(|| "it has no @".to_owned())?;
+    let domain = idna::domain_to_ascii(domain)
+        .map_err(|_| "what stands after the @ is not a domain".to_owned())?;
+    Address::new(user, domain).map_err(|why| why.to_string())
+}
+
+/// A name and an address, with the domain in ASCII.
+pub(crate) fn sender(text: &str) -> Result<Sender, String> {
+    let (name, bare) = match text.trim().strip_suffix('>') {
+        Some(text) => {
+            let (name, bare) =
+                text.rsplit_once('<').ok_or_else(|| "it has a > and no <".to_owned())?;
+            let name = name.trim().trim_matches('"');
+            (Some(one_line(name)).filter(|name| !name.is_empty()), bare)
+        }
+        None => (None, text),
+    };
+    Ok(Sender::new(name, address(bare)?))
+}
+
+/// An id as a part of a Message-ID or a file's name: what is not safe in one
+/// of them stands there as `=` and two digits, so that two ids never meet.
+pub(crate) fn safe_id(id: &str) -> String {
+    let mut safe = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => safe.push(char::from(byte)),
+            _ => safe.push_str(&format!("={byte:02X}")),
+        }
+    }
+    safe
 }
 
 /// What goes into a header must not begin another one.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn raw(name: &'static str, value: &str) -> HeaderValue {

@@ -93,7 +93,7 @@ pub(crate) fn table(columns: &[Column<'_>], rows: Vec<Vec<String>>) -> anyhow::R
         table.add_row(Row::from(row.iter().map(|cell| Cell::new(clean(cell))).collect::<Vec<_>>()));
     }
     for (column, described) in table.column_iter_mut().zip(columns) {
-        column.set_padding((0, 2));
+        column.set_padding((0, 1));
         match described.kind {
             Kind::Text => {}
             Kind::Whole => {

@@ -9,7 +9,6 @@ use relata_workflow::{Deadline, EvaluationError, Facts, Step, StepKind};
 use crate::{
     Clock, Event, Happening, HappeningKind, Pending,
     decide::{Halt, Progress, Turn},
-    happening::brief,
     run::step_of,
     world::{Evaluated, World, fault},
 };
@@ -78,6 +77,12 @@ impl Turn<'_> {
         let working = matches!(&within, Value::Duration(duration) if duration.is_working());
         let end = world.point(self.now, &within, deadline.calendar.as_deref())?;
         let budget_ms = elapsed(&world, deadline, working, self.now, end)?;
+        let explanation = format!(
+            "{}: until {}; {}",
+            world.written(&within),
+            world.local(end),
+            conditions.explanation
+        );
         self.emit(Event::DeadlineBegan {
             step: step.id,
             iteration: self.run.iteration(),
@@ -85,11 +90,7 @@ impl Turn<'_> {
             budget_ms,
             working,
             paused: conditions.paused,
-            explanation: format!(
-                "{} from now, until {end}; {}",
-                brief(&within),
-                conditions.explanation
-            ),
+            explanation,
             records: conditions.records,
         });
         Ok(Progress::On)
@@ -144,7 +145,7 @@ impl Turn<'_> {
         let world = World { facts: &facts, ..self.world() };
         let (met, values) = world.holds(&deadline.met_when)?;
         if met {
-            let explanation = format!("met at {}: {values}", happening.at);
+            let explanation = format!("met on {}: {values}", world.local(happening.at));
             self.done(step, Value::Text("met".to_owned()), None, explanation);
         }
         Ok(met)

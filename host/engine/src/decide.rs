@@ -13,6 +13,9 @@ use crate::{
     world::{Evaluated, World},
 };
 
+/// How many events one decision may have: far more than a workflow has steps.
+const MOST_EVENTS: usize = 100_000;
+
 /// What comes to a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
@@ -201,6 +204,13 @@ impl<'a> Turn<'a> {
                 return Ok(());
             };
             match self.step(step) {
+                // No workflow goes in a circle; a broken definition might.
+                Ok(Progress::On) if self.events.len() > MOST_EVENTS => {
+                    return Err(Halt::Rejected(format!(
+                        "{} goes in a circle at {} of workflow `{}`",
+                        self.run.id, step.path, self.def.name
+                    )));
+                }
                 Ok(Progress::On) => {}
                 Ok(Progress::Rest) => return Ok(()),
                 Err(EvaluationError::Fault(why)) => self.failed(step, StepFailure::formula(why))?,

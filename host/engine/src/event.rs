@@ -1,6 +1,6 @@
 //! What happens to a run, one entry of its step log each.
 
-use relata_model::{Reference, Timestamp, Value};
+use relata_model::{Duration, Reference, Timestamp, Value};
 use relata_workflow::{BlockId, StepId};
 use serde::{Deserialize, Serialize};
 
@@ -303,13 +303,18 @@ impl Event {
             | Self::DeadlineBegan { explanation, .. }
             | Self::ClockRead { explanation, .. }
             | Self::LevelReached { explanation, .. } => explanation.clone(),
-            Self::AttemptFailed { failure, retry_at: Some(at), attempt, .. } => {
-                format!("attempt {attempt} failed: {failure}; tried again at {at}")
+            Self::AttemptFailed { failure, retry_at: Some(until), attempt, at, .. } => {
+                format!(
+                    "attempt {attempt} failed: {failure}; tried again in {}",
+                    pause(*at, *until)
+                )
             }
             Self::AttemptFailed { failure, retry_at: None, attempt, .. } => {
                 format!("attempt {attempt} failed: {failure}")
             }
-            Self::Postponed { until, reason, .. } => format!("{reason}; called again at {until}"),
+            Self::Postponed { until, reason, at, .. } => {
+                format!("{reason}; called again in {}", pause(*at, *until))
+            }
             Self::Noted { happening, .. } => happening.describe(),
             Self::StepFailed { failure, handler: Some(_), .. } => {
                 format!("failed for good: {failure}; on_error runs")
@@ -320,4 +325,10 @@ impl Event {
             Self::Ended { outcome, .. } => outcome.describe(),
         }
     }
+}
+
+/// A pause for a sentence, in whole seconds.
+fn pause(from: Timestamp, until: Timestamp) -> Duration {
+    let millis = until.as_millisecond().saturating_sub(from.as_millisecond());
+    Duration::from_millis(millis / 1_000 * 1_000)
 }

@@ -29,17 +29,21 @@ impl Turn<'_> {
         let world = self.world();
         let value = world.expression(duration)?;
         let after = world.point(self.now, &value, None)?;
-        let mut explanation = format!("{}: until {after}", brief(&value));
+        let mut explanation = format!("until {}", world.local(after));
+        if !matches!(value, Value::Time(_)) {
+            explanation = format!("{}: {explanation}", brief(&value));
+        }
         let mut until = after;
         if let Some(name) = resume_in {
             let Some(opening) = world.calendar(name)?.next_opening(after) else {
                 return fault(format!(
-                    "the calendar `{name}` does not open within ten years of {after}"
+                    "the calendar `{name}` does not open within ten years of {}",
+                    world.local(after)
                 ));
             };
             if opening > after {
-                explanation =
-                    format!("{explanation}, then until calendar/{name} opens at {opening}");
+                let opens = world.local(opening);
+                explanation = format!("{explanation}, then until calendar/{name} opens on {opens}");
             }
             until = opening;
         }
@@ -100,8 +104,10 @@ impl Turn<'_> {
             return Ok(Progress::On);
         }
         let watches = awaited.watches(&wait.occurrence);
-        let limit =
-            until.map_or_else(|| "without a limit".to_owned(), |until| format!("until {until}"));
+        let limit = until.map_or_else(
+            || "without a limit".to_owned(),
+            |until| format!("until {} at the latest", self.world().local(until)),
+        );
         self.wait_began(step, until, watches, limit);
         Ok(Progress::On)
     }
@@ -138,7 +144,8 @@ impl Turn<'_> {
     fn came_true(&mut self, step: &Step, wait: &WaitFor, happening: &Happening) {
         let output = occurrence::main_record(happening)
             .map_or(Value::Nothing, |record| Value::Reference(record.clone()));
-        let explanation = format!("{} at {}", happening.describe(), happening.at);
+        let explanation =
+            format!("{}, on {}", happening.describe(), self.world().local(happening.at));
         self.done(step, output, wait.then, explanation);
     }
 
@@ -202,7 +209,7 @@ impl Turn<'_> {
         let Some(found) = self.facts.record(record)? else { return Ok(None) };
         let value = found.field(field);
         Ok(occurrence::is_one_of(value, to)
-            .then(|| format!("{record}: {field} = {}", brief(value))))
+            .then(|| format!("{record}: {field} = {}", self.world().written(value))))
     }
 
     fn wait_began(

@@ -93,6 +93,26 @@ impl<'a> World<'a> {
         }
     }
 
+    /// A time for a sentence, local: `2026-12-14 10:00`.
+    pub(crate) fn local(&self, time: Timestamp) -> String {
+        let calendar = self.def.calendar.as_ref().and_then(|name| self.facts.calendars.get(name));
+        let zone = calendar.and_then(Option::as_ref).map_or(&self.facts.zone, Calendar::zone);
+        let form = if time.as_millisecond() % 60_000 == 0 {
+            "%Y-%m-%d %H:%M"
+        } else {
+            "%Y-%m-%d %H:%M:%S"
+        };
+        time.to_zoned(zone.clone()).strftime(form).to_string()
+    }
+
+    /// A value for a sentence.
+    pub(crate) fn written(&self, value: &Value) -> String {
+        match value {
+            Value::Time(time) => self.local(*time),
+            other => brief(other),
+        }
+    }
+
     /// The workflow's calendar, if it names one.
     fn own_calendar(&self) -> Evaluated<Option<&'a Calendar>> {
         match &self.def.calendar {
@@ -138,7 +158,10 @@ impl<'a> World<'a> {
             }
             None => Calendar::always_open(self.facts.zone.clone()).after(from, duration),
         };
-        found.map_or_else(|| fault(format!("`{duration}` after {from} is too far away")), Ok)
+        found.map_or_else(
+            || fault(format!("`{duration}` from {} is too far away", self.local(from))),
+            Ok,
+        )
     }
 
     /// The point in time that a value means: a duration counts from `from`,

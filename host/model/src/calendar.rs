@@ -79,8 +79,7 @@ impl Calendar {
     pub fn is_open(&self, at: Timestamp) -> bool {
         let Some(week) = &self.week else { return true };
         let now = at.as_millisecond();
-        self.spans(week, self.local_date(at))
-            .any(|(start, end)| start <= now && now < end)
+        self.spans(week, self.local_date(at)).any(|(start, end)| start <= now && now < end)
     }
 
     /// The time itself where it is open then, else the next opening; none
@@ -119,11 +118,8 @@ impl Calendar {
     pub fn after(&self, from: Timestamp, duration: Duration) -> Option<Timestamp> {
         let mut at = from;
         if duration.months != 0 || duration.days != 0 {
-            let span = Span::new()
-                .try_months(duration.months)
-                .ok()?
-                .try_days(duration.days)
-                .ok()?;
+            let span =
+                Span::new().try_months(duration.months).ok()?.try_days(duration.days).ok()?;
             at = at.to_zoned(self.zone.clone()).checked_add(span).ok()?.timestamp();
         }
         if duration.working_days != 0 {
@@ -153,7 +149,8 @@ impl Calendar {
         let mut first = true;
         while date <= last {
             // Whole weeks in which nothing is special are not walked through.
-            let weeks = if first { 0 } else { self.plain_weeks(week, date, days_between(date, last) / 7) };
+            let weeks =
+                if first { 0 } else { self.plain_weeks(week, date, days_between(date, last) / 7) };
             if weeks > 0 {
                 open += weeks * week.weekly_millis();
                 let Ok(later) = date.checked_add((weeks * 7).days()) else { break };
@@ -278,7 +275,8 @@ impl Calendar {
 
     /// The instant of so many minutes after local midnight.
     fn boundary(&self, date: Date, minutes: u16) -> Option<i64> {
-        let (date, minutes) = if minutes < hours::DAY { (date, minutes) } else { (date.tomorrow().ok()?, 0) };
+        let (date, minutes) =
+            if minutes < hours::DAY { (date, minutes) } else { (date.tomorrow().ok()?, 0) };
         let local = date.at((minutes / 60) as i8, (minutes % 60) as i8, 0, 0);
         let ambiguous = self.zone.to_ambiguous_timestamp(local);
         let instant = match ambiguous.offset() {
@@ -288,10 +286,7 @@ impl Calendar {
             AmbiguousOffset::Gap { before, .. } => {
                 let after_change = before.to_timestamp(local).ok()?;
                 let later = Timestamp::from_millisecond(after_change.as_millisecond() + 1).ok()?;
-                self.zone
-                    .preceding(later)
-                    .next()
-                    .map_or(after_change, |change| change.timestamp())
+                self.zone.preceding(later).next().map_or(after_change, |change| change.timestamp())
             }
         };
         Some(instant.as_millisecond())
@@ -334,11 +329,7 @@ impl Week {
     }
 
     fn weekly_millis(&self) -> i64 {
-        self.days
-            .iter()
-            .flatten()
-            .map(|hours| i64::from(hours.end - hours.start) * MINUTE)
-            .sum()
+        self.days.iter().flatten().map(|hours| i64::from(hours.end - hours.start) * MINUTE).sum()
     }
 }
 

@@ -221,7 +221,15 @@ mod tests {
             assert_eq!(duration.to_string(), again);
             assert_eq!(again.parse::<Duration>().unwrap(), duration);
         }
-        for wrong in ["", "hours", "24", "24 lightyears", "1.5 days", "42m30s", "9999999999999999999999 hours"] {
+        for wrong in [
+            "",
+            "hours",
+            "24",
+            "24 lightyears",
+            "1.5 days",
+            "42m30s",
+            "9999999999999999999999 hours",
+        ] {
             assert!(wrong.parse::<Duration>().is_err(), "{wrong}");
         }
     }

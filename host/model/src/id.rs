@@ -21,10 +21,7 @@ pub struct IdError {
 fn encode(uuid: Uuid) -> String {
     let number = uuid.as_u128();
     // 26 characters of 5 bits hold 130 bits; the first carries the top 3.
-    (0..26)
-        .rev()
-        .map(|place| ALPHABET[((number >> (place * 5)) & 31) as usize] as char)
-        .collect()
+    (0..26).rev().map(|place| ALPHABET[((number >> (place * 5)) & 31) as usize] as char).collect()
 }
 
 fn decode(text: &str) -> Option<Uuid> {
@@ -33,9 +30,7 @@ fn decode(text: &str) -> Option<Uuid> {
     }
     let mut number: u128 = 0;
     for (place, byte) in text.bytes().enumerate() {
-        let digit = ALPHABET
-            .iter()
-            .position(|&letter| letter == byte.to_ascii_lowercase())?;
+        let digit = ALPHABET.iter().position(|&letter| letter == byte.to_ascii_lowercase())?;
         if place == 0 && digit > 7 {
             return None;
         }
@@ -135,7 +130,9 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for text in ["", "run_", "run_01", "01k9zzzzzzzzzzzzzzzzzzzzzzzz", "run_zzzzzzzzzzzzzzzzzzzzzzzzzz"] {
+        for text in
+            ["", "run_", "run_01", "01k9zzzzzzzzzzzzzzzzzzzzzzzz", "run_zzzzzzzzzzzzzzzzzzzzzzzzzz"]
+        {
             assert!(text.parse::<RunId>().is_err(), "{text}");
         }
     }

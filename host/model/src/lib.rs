@@ -6,6 +6,7 @@
 
 pub mod calendar;
 pub mod duration;
+pub mod field;
 pub mod id;
 pub mod object;
 pub mod record;
@@ -16,8 +17,9 @@ mod yaml;
 
 pub use calendar::Calendar;
 pub use duration::Duration;
+pub use field::{FieldDefinition, FieldType};
 pub use id::{EffectId, EventId, RecordId, RunId};
-pub use object::{FieldDefinition, FieldType, ObjectDefinition, Objects};
+pub use object::{ObjectDefinition, Objects};
 pub use record::{Change, ChangeKind, FieldError, Fields, Record, Reference};
 pub use value::{Money, Value};
 

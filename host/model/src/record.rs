@@ -24,10 +24,7 @@ pub struct Reference {
 impl Reference {
     /// A reference to a record by id or external id.
     pub fn new(object: impl Into<String>, key: impl Into<String>) -> Self {
-        Self {
-            object: object.into(),
-            key: key.into(),
-        }
+        Self { object: object.into(), key: key.into() }
     }
 }
 
@@ -146,9 +143,7 @@ impl Change {
 }
 
 fn image<'a>(fields: Option<&'a Fields>, field: &str) -> &'a Value {
-    fields
-        .and_then(|fields| fields.get(field))
-        .unwrap_or(&Value::Nothing)
+    fields.and_then(|fields| fields.get(field)).unwrap_or(&Value::Nothing)
 }
 
 /// Why a value cannot go into a field.
@@ -164,9 +159,6 @@ pub struct FieldError {
 impl FieldError {
     /// An error about a field.
     pub fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            why: why.into(),
-        }
+        Self { field: field.into(), why: why.into() }
     }
 }

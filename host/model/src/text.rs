@@ -22,9 +22,7 @@ pub fn mail_address(text: &str) -> Option<String> {
             && !part.starts_with('.')
             && !part.ends_with('.')
             && !part.contains("..")
-            && part
-                .chars()
-                .all(|c| c.is_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c))
+            && part.chars().all(|c| c.is_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c))
     };
     let fits = plain(local)
         && plain(domain)

@@ -98,10 +98,7 @@ impl Value {
             Self::Reference(reference) => Json::String(reference.to_string()),
             Self::List(values) => Json::Array(values.iter().map(Self::to_json).collect()),
             Self::Map(values) => Json::Object(
-                values
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.to_json()))
-                    .collect(),
+                values.iter().map(|(name, value)| (name.clone(), value.to_json())).collect(),
             ),
         }
     }
@@ -117,10 +114,7 @@ impl Value {
             Json::String(text) => Self::Text(text.clone()),
             Json::Array(values) => Self::List(values.iter().map(Self::from_json).collect()),
             Json::Object(values) => Self::Map(
-                values
-                    .iter()
-                    .map(|(name, value)| (name.clone(), Self::from_json(value)))
-                    .collect(),
+                values.iter().map(|(name, value)| (name.clone(), Self::from_json(value))).collect(),
             ),
         }
     }
@@ -141,9 +135,7 @@ fn number_to_json(number: Decimal) -> Json {
 #[must_use]
 pub fn number_from_json(number: &serde_json::Number) -> Option<Decimal> {
     let text = number.to_string();
-    text.parse()
-        .or_else(|_| Decimal::from_scientific(&text))
-        .ok()
+    text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
 }
 
 /// As a person reads it in a trace or a table.

@@ -1,8 +1,11 @@
 //! Object definitions, as the shipped files and a company's own use them.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use expect_test::{Expect, expect};
 use relata_model::{
-    FieldType, Fields, ObjectDefinition, Objects, Record, Reference, Timestamp, TimeZone, Value, seed,
+    FieldType, Fields, ObjectDefinition, Objects, Record, Reference, TimeZone, Timestamp, Value,
+    seed,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -34,13 +37,25 @@ fn map(json: Json) -> Map<String, Json> {
     }
 }
 
+fn id() -> relata_model::RecordId {
+    "01k9aaaaaaaaaaaaaabcdefgh0".parse().unwrap()
+}
+
+#[test]
+fn what_customers_call_a_ticket_is_made_of_its_id() {
+    let objects = Objects::standard();
+    let given = Fields::from([("subject".to_owned(), Value::Text("Help".to_owned()))]);
+    let ticket = objects.get("ticket").unwrap().create(id(), given, now()).unwrap();
+    assert_eq!(ticket["ref"], Value::Text("T-BCDEFGH0".to_owned()));
+}
+
 fn lead(json: Json) -> Result<Fields, String> {
     let objects = Objects::standard();
     let lead = objects.get("lead").unwrap();
-    let given = map(json).iter().map(|(name, value)| (name.clone(), Value::from_json(value))).collect();
-    lead.create(given, now()).map_err(|errors| {
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-    })
+    let given =
+        map(json).iter().map(|(name, value)| (name.clone(), Value::from_json(value))).collect();
+    lead.create(id(), given, now())
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 fn show(fields: &Fields) -> String {
@@ -55,7 +70,11 @@ fn every_shipped_object_reads_and_refers_to_objects_that_are_there() {
         for (name, field) in &object.fields {
             if let FieldType::Reference(to) = &field.kind {
                 for target in to {
-                    assert!(objects.get(target).is_some(), "{}.{name} refers to {target}", object.name);
+                    assert!(
+                        objects.get(target).is_some(),
+                        "{}.{name} refers to {target}",
+                        object.name
+                    );
                 }
             }
         }
@@ -76,7 +95,7 @@ fn every_seed_is_a_record_that_its_object_takes() {
     let objects = Objects::standard();
     for (object, json) in seed::records() {
         let definition = objects.get(object).unwrap();
-        let created = definition.create(fields(definition, &json), now());
+        let created = definition.create(id(), fields(definition, &json), now());
         let created = created.unwrap_or_else(|errors| panic!("{object} {json:?}: {errors:?}"));
         assert!(created.contains_key("external_id"), "{object} {json:?}");
         if object == "calendar" {
@@ -132,13 +151,19 @@ fn change(status: &str, to: Json) -> String {
     let objects = Objects::standard();
     let lead_object = objects.get("lead").unwrap();
     let before = lead(json!({ "name": "Anna", "email": "a@b.example", "status": status })).unwrap();
-    let given = map(to).iter().map(|(name, value)| (name.clone(), Value::from_json(value))).collect();
+    let given =
+        map(to).iter().map(|(name, value)| (name.clone(), Value::from_json(value))).collect();
     match lead_object.update(&before, given, later()) {
         Ok(after) => after
             .iter()
             .filter(|(name, value)| before.get(*name) != Some(value))
             .map(|(name, value)| format!("{name}: {value}"))
-            .chain(before.keys().filter(|name| !after.contains_key(*name)).map(|name| format!("{name} emptied")))
+            .chain(
+                before
+                    .keys()
+                    .filter(|name| !after.contains_key(*name))
+                    .map(|name| format!("{name} emptied")),
+            )
             .collect::<Vec<_>>()
             .join("; "),
         Err(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
@@ -147,18 +172,35 @@ fn change(status: &str, to: Json) -> String {
 
 #[test]
 fn a_life_cycle_refuses_what_it_does_not_know() {
-    let check = |from: &str, to: &str, expected: Expect| expected.assert_eq(&change(from, json!({ "status": to })));
+    let check = |from: &str, to: &str, expected: Expect| {
+        expected.assert_eq(&change(from, json!({ "status": to })))
+    };
     check("new", "assigned", expect!["status: assigned; updated_at: 2026-12-14T10:00:00Z"]);
     check("assigned", "assigned", expect![""]);
-    check("new", "converted", expect!["status: cannot go from new to converted, only to assigned, recycled, dead"]);
-    check("converted", "new", expect!["status: cannot go from converted to new: converted is an end"]);
+    check(
+        "new",
+        "converted",
+        expect!["status: cannot go from new to converted, only to assigned, recycled, dead"],
+    );
+    check(
+        "converted",
+        "new",
+        expect!["status: cannot go from converted to new: converted is an end"],
+    );
     // What may not be empty goes back to its default, if its life allows it.
-    check("recycled", "", expect!["status: cannot go from recycled to new, only to assigned, dead"]);
+    check(
+        "recycled",
+        "",
+        expect!["status: cannot go from recycled to new, only to assigned, dead"],
+    );
 }
 
 #[test]
 fn a_write_that_changes_nothing_changes_nothing() {
-    expect![""].assert_eq(&change("new", json!({ "name": "Anna ", "email": "A@B.example", "note": null })));
+    expect![""].assert_eq(&change(
+        "new",
+        json!({ "name": "Anna ", "email": "A@B.example", "note": null }),
+    ));
     expect!["updated_at: 2026-12-14T10:00:00Z; locale emptied"]
         .assert_eq(&change("new", json!({ "locale": null })));
     expect!["name: must not be empty"].assert_eq(&change("new", json!({ "name": null })));
@@ -246,7 +288,8 @@ fn cells_read_as_people_write_them() {
         last_order_at "14.12.2026": takes a time such as 2026-12-24 18:00, not `14.12.2026`
         amount "12.50 EUR" -> Money(Money { minor: 1250, currency: "EUR" })
         amount "12.50": `12.50` is not an amount such as `12.50 EUR`
-    "#]].assert_eq(&found);
+    "#]]
+    .assert_eq(&found);
 }
 
 #[test]
@@ -254,12 +297,21 @@ fn a_company_adds_fields_and_objects_but_changes_none() {
     let mut objects = Objects::standard();
     let parse = |source: &str| ObjectDefinition::parse("own.yaml", source).unwrap();
     let head = "title: Lead\nsummary: Ours.\nfields:\n";
-    objects.add("own.yaml", parse(&format!("object: lead\n{head}  fair: {{ type: text }}"))).unwrap();
+    objects
+        .add("own.yaml", parse(&format!("object: lead\n{head}  fair: {{ type: text }}")))
+        .unwrap();
     assert!(objects.get("lead").unwrap().field("fair").is_some());
     assert_eq!(objects.get("lead").unwrap().order.last().unwrap(), "fair");
-    objects.add("own.yaml", parse(&format!("object: patient\n{head}  number: {{ type: text, unique: true }}"))).unwrap();
+    objects
+        .add(
+            "own.yaml",
+            parse(&format!("object: patient\n{head}  number: {{ type: text, unique: true }}")),
+        )
+        .unwrap();
     assert!(objects.get("patient").is_some());
-    let error = objects.add("own.yaml", parse(&format!("object: lead\n{head}  score: {{ type: text }}"))).unwrap_err();
+    let error = objects
+        .add("own.yaml", parse(&format!("object: lead\n{head}  score: {{ type: text }}")))
+        .unwrap_err();
     expect!["the object definition own.yaml makes lead.score text, but it is a number already"]
         .assert_eq(&error.to_string());
 }
@@ -301,7 +353,7 @@ fn a_wrong_definition_says_what_is_wrong() {
         the object definition patient.yaml has a field `Number`; use lower-case letters, digits and _, and not `id` or `revision`
         the object definition patient.yaml has a field `id`; use lower-case letters, digits and _, and not `id` or `revision`
         the object definition patient.yaml defines `owner`, which every object has already
-        the object definition patient.yaml has a field `number` that does not read: unknown field `uniqe`, expected one of `type`, `of`, `to`, `required`, `unique`, `default`, `min`, `max`, `summary`, `transitions`
+        the object definition patient.yaml has a field `number` that does not read: unknown field `uniqe`, expected one of `type`, `of`, `to`, `required`, `unique`, `default`, `min`, `max`, `summary`, `transitions`, `from_id`
         the object definition patient.yaml has a field `state` that lists no choices: `of: [a, b]`
         the object definition patient.yaml has a field `state` that has a wrong default: takes one of new, not `old`
         the object definition patient.yaml has a field `state` that has a transition of `old`, which is none of its choices

@@ -172,7 +172,7 @@ impl Tx {
         let tables = std::sync::Arc::clone(&self.tables);
         let (object, table) = tables.of(object)?;
         let mut errors = self.resolve(object, &mut given).await?;
-        let mut fields = match object.create(given, now) {
+        let mut fields = match object.create(id, given, now) {
             Ok(fields) => fields,
             Err(more) => return Err(invalid(errors, more)),
         };

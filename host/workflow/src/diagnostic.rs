@@ -159,11 +159,10 @@ pub fn render(diagnostics: &[Diagnostic], source: &str, color: bool) -> String {
         if let Some(help) = &diagnostic.help {
             annotation = annotation.label(help);
         }
-        let group = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code).element(
-            Snippet::source(source)
-                .path(diagnostic.file.as_str())
-                .annotation(annotation),
-        );
+        let group = level
+            .primary_title(diagnostic.message.as_str())
+            .id(diagnostic.code)
+            .element(Snippet::source(source).path(diagnostic.file.as_str()).annotation(annotation));
         printed.push_str(&renderer.render(&[group]));
         printed.push_str("\n\n");
     }
@@ -207,24 +206,45 @@ impl<'a> Findings<'a> {
         let end = floor_boundary(self.source, end.max(start));
         let line = self.lines.partition_point(|&begin| begin <= start);
         let begin = self.lines[line - 1];
-        Span {
-            start,
-            end,
-            line,
-            column: self.source[begin..start].chars().count() + 1,
-        }
+        Span { start, end, line, column: self.source[begin..start].chars().count() + 1 }
     }
 
-    fn add(&mut self, severity: Severity, code: &'static str, place: Place, message: String, help: Option<String>) {
+    fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        place: Place,
+        message: String,
+        help: Option<String>,
+    ) {
         let span = self.span(place.start, place.end);
-        self.found.push(Diagnostic { code, severity, message, help, file: self.file.to_owned(), span });
+        self.found.push(Diagnostic {
+            code,
+            severity,
+            message,
+            help,
+            file: self.file.to_owned(),
+            span,
+        });
     }
 
-    pub(crate) fn error(&mut self, code: &'static str, place: Place, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn error(
+        &mut self,
+        code: &'static str,
+        place: Place,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         self.add(Severity::Error, code, place, message.into(), help);
     }
 
-    pub(crate) fn warning(&mut self, code: &'static str, place: Place, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn warning(
+        &mut self,
+        code: &'static str,
+        place: Place,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         self.add(Severity::Warning, code, place, message.into(), help);
     }
 
@@ -236,7 +256,12 @@ impl<'a> Findings<'a> {
     /// What was found, by place, without repetitions.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
         self.found.sort_by(|a, b| {
-            (a.span.start, a.severity, a.code, &a.message).cmp(&(b.span.start, b.severity, b.code, &b.message))
+            (a.span.start, a.severity, a.code, &a.message).cmp(&(
+                b.span.start,
+                b.severity,
+                b.code,
+                &b.message,
+            ))
         });
         self.found.dedup();
         // What stands on a line that could not be read is not missing.
@@ -255,12 +280,18 @@ pub(crate) struct Place {
 }
 
 /// `did you mean `x`?`, where there is an `x` near enough.
-pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn did_you_mean<'a>(
+    wrong: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Option<String> {
     relata_model::text::nearest(wrong, known).map(|near| format!("did you mean `{near}`?"))
 }
 
 /// `did you mean `x`?`, or else the first of the known ones in a list.
-pub(crate) fn mean_or_list<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+pub(crate) fn mean_or_list<'a>(
+    wrong: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> Option<String> {
     did_you_mean(wrong, known.clone()).or_else(|| {
         let listed: Vec<&str> = known.take(12).collect();
         (!listed.is_empty()).then(|| format!("known are {}", listed.join(", ")))

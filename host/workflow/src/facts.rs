@@ -71,10 +71,7 @@ impl Facts {
         self.members
             .get(&(segment.to_owned(), record.clone()))
             .copied()
-            .ok_or_else(|| Need::Member {
-                segment: segment.to_owned(),
-                record: record.clone(),
-            })
+            .ok_or_else(|| Need::Member { segment: segment.to_owned(), record: record.clone() })
     }
 
     /// A calendar; none where there is none.
@@ -83,9 +80,6 @@ impl Facts {
     ///
     /// [`Need::Calendar`] where nothing is known of it.
     pub fn calendar(&self, key: &str) -> Result<Option<&Calendar>, Need> {
-        self.calendars
-            .get(key)
-            .map(Option::as_ref)
-            .ok_or_else(|| Need::Calendar(key.to_owned()))
+        self.calendars.get(key).map(Option::as_ref).ok_or_else(|| Need::Calendar(key.to_owned()))
     }
 }

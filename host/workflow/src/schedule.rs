@@ -79,7 +79,9 @@ pub(crate) fn left_out(schedule: &Schedule) -> Option<(civil::DateTime, civil::D
     let end = civil::date(2035, 1, 1).to_zoned(TimeZone::UTC).ok()?.timestamp();
     zone.following(start).take_while(|change| change.timestamp() < end).find_map(|change| {
         let after = change.timestamp().to_zoned(zone.clone()).datetime();
-        let before = (change.timestamp() - jiff::SignedDuration::from_secs(1)).to_zoned(zone.clone()).datetime();
+        let before = (change.timestamp() - jiff::SignedDuration::from_secs(1))
+            .to_zoned(zone.clone())
+            .datetime();
         // What the clock leaves out: from a second after `before` up to `after`.
         let from = to_chrono(before)?;
         let local = to_civil(cron.after(&from).next()?)?;
@@ -103,9 +105,8 @@ const WEEKDAYS: [(&str, &str); 7] = [
     ("SAT", "saturday"),
 ];
 
-const MONTHS: [&str; 12] = [
-    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
-];
+const MONTHS: [&str; 12] =
+    ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 
 /// One field of a cron expression.
 struct Field {
@@ -142,7 +143,10 @@ pub(crate) fn read_cron(written: &str) -> Result<String, String> {
         fields.push(read_field(field, word)?);
     }
     if fields[2].is_some() && fields[4].is_some() {
-        return Err("say either days of the month or weekdays: readers of cron disagree on what both mean".to_owned());
+        return Err(
+            "say either days of the month or weekdays: readers of cron disagree on what both mean"
+                .to_owned(),
+        );
     }
     let listed = |place: usize| {
         fields[place].as_ref().map_or_else(
@@ -163,9 +167,15 @@ pub(crate) fn read_cron(written: &str) -> Result<String, String> {
     let cron = format!("0 {} {} {} {} {weekdays} *", listed(0), listed(1), listed(2), listed(3));
     match cron::Schedule::from_str(&cron) {
         Ok(schedule) => {
-            let start = NaiveDate::from_ymd_opt(2024, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));
-            let fires = start.is_some_and(|start| schedule.after(&start.and_utc()).next().is_some());
-            if fires { Ok(cron) } else { Err("there is no such day, so this would never fire".to_owned()) }
+            let start =
+                NaiveDate::from_ymd_opt(2024, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));
+            let fires =
+                start.is_some_and(|start| schedule.after(&start.and_utc()).next().is_some());
+            if fires {
+                Ok(cron)
+            } else {
+                Err("there is no such day, so this would never fire".to_owned())
+            }
         }
         Err(why) => Err(format!("this cron expression cannot be read: {why}")),
     }
@@ -178,7 +188,8 @@ fn read_field(field: &Field, word: &str) -> Result<Option<Vec<u32>>, String> {
     }
     let mut values = Vec::new();
     for part in word.split(',') {
-        let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
+        let (range, step) =
+            part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
         let (from, to) = if range == "*" {
             (field.least, if field.most == 7 { 6 } else { field.most })
         } else if let Some((from, to)) = range.split_once('-') {
@@ -216,7 +227,9 @@ fn value(field: &Field, word: &str) -> Result<u32, String> {
         .and_then(|place| u32::try_from(place).ok())
         .or_else(|| word.parse().ok())
         .filter(|number| (field.least..=field.most).contains(number))
-        .ok_or_else(|| format!("the {} is {} to {}, not `{word}`", field.name, field.least, field.most))
+        .ok_or_else(|| {
+            format!("the {} is {} to {}, not `{word}`", field.name, field.least, field.most)
+        })
 }
 
 /// `weekdays at 09:00`, `daily at 08:30`, `mondays and thursdays at 10:00`,
@@ -228,15 +241,22 @@ fn value(field: &Field, word: &str) -> Result<u32, String> {
 pub(crate) fn read_phrase(written: &str) -> Result<String, String> {
     let phrase = written.trim().to_lowercase();
     let wrong = || {
-        format!("`{}` is not a schedule; write `weekdays at 09:00`, `daily at 08:30`, `mondays at 10:00`, `hourly` or `every 15 minutes`", written.trim())
+        format!(
+            "`{}` is not a schedule; write `weekdays at 09:00`, `daily at 08:30`, `mondays at 10:00`, `hourly` or `every 15 minutes`",
+            written.trim()
+        )
     };
     if phrase == "hourly" {
         return read_cron("0 * * * *");
     }
-    if let Some(minutes) = phrase.strip_prefix("every ").and_then(|rest| rest.strip_suffix(" minutes")) {
+    if let Some(minutes) =
+        phrase.strip_prefix("every ").and_then(|rest| rest.strip_suffix(" minutes"))
+    {
         let minutes: u32 = minutes.trim().parse().map_err(|_| wrong())?;
         if minutes == 0 || !60_u32.is_multiple_of(minutes) {
-            return Err("write a number of minutes that divides an hour: 5, 10, 15, 20, 30".to_owned());
+            return Err(
+                "write a number of minutes that divides an hour: 5, 10, 15, 20, 30".to_owned()
+            );
         }
         return read_cron(&format!("*/{minutes} * * * *"));
     }
@@ -293,80 +313,125 @@ mod tests {
 
     #[test]
     fn weekdays_are_those_of_posix() {
-        check("0 9 * * 1-5", "UTC", "2026-12-11T08:00:00Z", expect![[r#"
+        check(
+            "0 9 * * 1-5",
+            "UTC",
+            "2026-12-11T08:00:00Z",
+            expect![[r#"
             Fri 2026-12-11 09:00:00 +00:00
             Mon 2026-12-14 09:00:00 +00:00
             Tue 2026-12-15 09:00:00 +00:00
             Wed 2026-12-16 09:00:00 +00:00
-            Thu 2026-12-17 09:00:00 +00:00"#]]);
+            Thu 2026-12-17 09:00:00 +00:00"#]],
+        );
         assert_eq!(read_cron("0 0 * * 0").unwrap(), read_cron("0 0 * * 7").unwrap());
         assert_eq!(read_cron("0 0 * * 5-7").unwrap(), "0 0 0 * * SUN,FRI,SAT *");
     }
 
     #[test]
     fn a_time_in_the_gap_fires_after_it() {
-        check("30 2 * * *", "Europe/Berlin", "2026-03-27T12:00:00Z", expect![[r#"
+        check(
+            "30 2 * * *",
+            "Europe/Berlin",
+            "2026-03-27T12:00:00Z",
+            expect![[r#"
             Sat 2026-03-28 02:30:00 +01:00
             Sun 2026-03-29 03:00:00 +02:00
             Mon 2026-03-30 02:30:00 +02:00
             Tue 2026-03-31 02:30:00 +02:00
-            Wed 2026-04-01 02:30:00 +02:00"#]]);
-        check("30 2 * * *", "America/New_York", "2026-03-07T12:00:00Z", expect![[r#"
+            Wed 2026-04-01 02:30:00 +02:00"#]],
+        );
+        check(
+            "30 2 * * *",
+            "America/New_York",
+            "2026-03-07T12:00:00Z",
+            expect![[r#"
             Sun 2026-03-08 03:00:00 -04:00
             Mon 2026-03-09 02:30:00 -04:00
             Tue 2026-03-10 02:30:00 -04:00
             Wed 2026-03-11 02:30:00 -04:00
-            Thu 2026-03-12 02:30:00 -04:00"#]]);
+            Thu 2026-03-12 02:30:00 -04:00"#]],
+        );
         // Half an hour, from 02:00 to 02:30.
-        check("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", expect![[r#"
+        check(
+            "15 2 * * *",
+            "Australia/Lord_Howe",
+            "2026-10-03T00:00:00Z",
+            expect![[r#"
             Sun 2026-10-04 02:30:00 +11:00
             Mon 2026-10-05 02:15:00 +11:00
             Tue 2026-10-06 02:15:00 +11:00
             Wed 2026-10-07 02:15:00 +11:00
-            Thu 2026-10-08 02:15:00 +11:00"#]]);
+            Thu 2026-10-08 02:15:00 +11:00"#]],
+        );
     }
 
     #[test]
     fn a_time_that_comes_twice_fires_once() {
-        check("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", expect![[r#"
+        check(
+            "30 2 * * *",
+            "Europe/Berlin",
+            "2026-10-24T12:00:00Z",
+            expect![[r#"
             Sun 2026-10-25 02:30:00 +02:00
             Mon 2026-10-26 02:30:00 +01:00
             Tue 2026-10-27 02:30:00 +01:00
             Wed 2026-10-28 02:30:00 +01:00
-            Thu 2026-10-29 02:30:00 +01:00"#]]);
-        check("30 1 * * *", "America/New_York", "2026-10-31T12:00:00Z", expect![[r#"
+            Thu 2026-10-29 02:30:00 +01:00"#]],
+        );
+        check(
+            "30 1 * * *",
+            "America/New_York",
+            "2026-10-31T12:00:00Z",
+            expect![[r#"
             Sun 2026-11-01 01:30:00 -04:00
             Mon 2026-11-02 01:30:00 -05:00
             Tue 2026-11-03 01:30:00 -05:00
             Wed 2026-11-04 01:30:00 -05:00
-            Thu 2026-11-05 01:30:00 -05:00"#]]);
-        check("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T00:00:00Z", expect![[r#"
+            Thu 2026-11-05 01:30:00 -05:00"#]],
+        );
+        check(
+            "45 1 * * *",
+            "Australia/Lord_Howe",
+            "2026-04-04T00:00:00Z",
+            expect![[r#"
             Sun 2026-04-05 01:45:00 +11:00
             Mon 2026-04-06 01:45:00 +10:30
             Tue 2026-04-07 01:45:00 +10:30
             Wed 2026-04-08 01:45:00 +10:30
-            Thu 2026-04-09 01:45:00 +10:30"#]]);
+            Thu 2026-04-09 01:45:00 +10:30"#]],
+        );
     }
 
     #[test]
     fn between_the_two_passes_it_waits_for_the_next_day() {
         // 02:40 the first time; 02:30 comes again, but has fired.
-        check("30 2 * * *", "Europe/Berlin", "2026-10-25T00:40:00Z", expect![[r#"
+        check(
+            "30 2 * * *",
+            "Europe/Berlin",
+            "2026-10-25T00:40:00Z",
+            expect![[r#"
             Mon 2026-10-26 02:30:00 +01:00
             Tue 2026-10-27 02:30:00 +01:00
             Wed 2026-10-28 02:30:00 +01:00
             Thu 2026-10-29 02:30:00 +01:00
-            Fri 2026-10-30 02:30:00 +01:00"#]]);
+            Fri 2026-10-30 02:30:00 +01:00"#]],
+        );
     }
 
     #[test]
     fn quarters_of_an_hour_through_the_gap() {
-        check("*/15 * * * *", "Europe/Berlin", "2026-03-29T00:40:00Z", expect![[r#"
+        check(
+            "*/15 * * * *",
+            "Europe/Berlin",
+            "2026-03-29T00:40:00Z",
+            expect![[r#"
             Sun 2026-03-29 01:45:00 +01:00
             Sun 2026-03-29 03:00:00 +02:00
             Sun 2026-03-29 03:15:00 +02:00
             Sun 2026-03-29 03:30:00 +02:00
-            Sun 2026-03-29 03:45:00 +02:00"#]]);
+            Sun 2026-03-29 03:45:00 +02:00"#]],
+        );
     }
 
     #[test]
@@ -398,29 +463,47 @@ mod tests {
         ] {
             assert_eq!(read_phrase(phrase).as_deref(), Ok(cron));
         }
-        for wrong in ["sometimes", "daily at 25:00", "daily at noon", "every 7 minutes", "blursdays at 10:00"] {
+        for wrong in [
+            "sometimes",
+            "daily at 25:00",
+            "daily at noon",
+            "every 7 minutes",
+            "blursdays at 10:00",
+        ] {
             assert!(read_phrase(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_leap_day_fires_every_four_years() {
-        check("0 12 29 2 *", "UTC", "2026-01-01T00:00:00Z", expect![[r#"
+        check(
+            "0 12 29 2 *",
+            "UTC",
+            "2026-01-01T00:00:00Z",
+            expect![[r#"
             Tue 2028-02-29 12:00:00 +00:00
             Sun 2032-02-29 12:00:00 +00:00
             Fri 2036-02-29 12:00:00 +00:00
             Wed 2040-02-29 12:00:00 +00:00
-            Mon 2044-02-29 12:00:00 +00:00"#]]);
+            Mon 2044-02-29 12:00:00 +00:00"#]],
+        );
     }
 
     #[test]
     fn the_gap_is_found_beforehand() {
         let gap = |cron: &str, zone: &str| {
-            left_out(&schedule(&read_cron(cron).unwrap(), zone)).map(|(there_is_not, instead)| format!("{there_is_not} {instead}"))
+            left_out(&schedule(&read_cron(cron).unwrap(), zone))
+                .map(|(there_is_not, instead)| format!("{there_is_not} {instead}"))
         };
-        assert_eq!(gap("30 2 * * *", "Europe/Berlin").as_deref(), Some("2025-03-30T02:30:00 2025-03-30T03:00:00"));
+        assert_eq!(
+            gap("30 2 * * *", "Europe/Berlin").as_deref(),
+            Some("2025-03-30T02:30:00 2025-03-30T03:00:00")
+        );
         assert_eq!(gap("0 3 * * *", "Europe/Berlin"), None);
-        assert_eq!(gap("0 2 * * *", "Europe/Berlin").as_deref(), Some("2025-03-30T02:00:00 2025-03-30T03:00:00"));
+        assert_eq!(
+            gap("0 2 * * *", "Europe/Berlin").as_deref(),
+            Some("2025-03-30T02:00:00 2025-03-30T03:00:00")
+        );
         assert_eq!(gap("30 2 * * 1-5", "Europe/Berlin"), None);
     }
 }

@@ -20,7 +20,10 @@ pub(crate) struct Node {
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     /// Text; plain if it stands without quotes.
-    Text { text: String, is_plain: bool },
+    Text {
+        text: String,
+        is_plain: bool,
+    },
     /// Nothing at all.
     Nothing,
     List(Vec<Node>),
@@ -126,7 +129,10 @@ fn explain(message: &str) -> (String, Option<String>) {
     let (said, help) = if message.contains("duplicat") {
         ("a key stands here twice", "remove one of the two")
     } else if message.contains("flow") || message.contains(']') || message.contains('}') {
-        ("a list `[ ]` or a block `{ }` is not closed, or is broken here", "look for a missing bracket or comma")
+        (
+            "a list `[ ]` or a block `{ }` is not closed, or is broken here",
+            "look for a missing bracket or comma",
+        )
     } else if message.contains("quote") || message.contains("end of stream") {
         ("a quotation mark is not closed", "close it, or put the whole text in quotes")
     } else if message.contains("mapping values") {
@@ -134,8 +140,14 @@ fn explain(message: &str) -> (String, Option<String>) {
             "a second `:` stands on this line where YAML expects none, or the indentation is off",
             "put a text with `: ` in it in quotes; put each key on its own line",
         )
-    } else if message.contains("indent") || message.contains("block") || message.contains("expected") {
-        ("the indentation or the form does not fit here", "let the keys of one block begin in the same column")
+    } else if message.contains("indent")
+        || message.contains("block")
+        || message.contains("expected")
+    {
+        (
+            "the indentation or the form does not fit here",
+            "let the keys of one block begin in the same column",
+        )
     } else {
         return (format!("this is not valid YAML: {message}"), None);
     };
@@ -157,8 +169,16 @@ struct Built {
 
 /// A list or a block that is being read.
 enum Open {
-    List { start: usize, items: Vec<Node> },
-    Map { start: usize, entries: Vec<Entry>, key: Option<(Option<String>, Place)>, seen: BTreeSet<String> },
+    List {
+        start: usize,
+        items: Vec<Node>,
+    },
+    Map {
+        start: usize,
+        entries: Vec<Entry>,
+        key: Option<(Option<String>, Place)>,
+        seen: BTreeSet<String>,
+    },
 }
 
 impl Mended {
@@ -200,7 +220,10 @@ impl Mended {
             }
             let text = text.trim_end();
             let head = text.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
-            if (head.ends_with(": |") || head.ends_with(": >") || head.ends_with("- |") || head.ends_with("- >"))
+            if (head.ends_with(": |")
+                || head.ends_with(": >")
+                || head.ends_with("- |")
+                || head.ends_with("- >"))
                 && !text.trim_start().starts_with('#')
             {
                 block = Some(indent);
@@ -222,7 +245,8 @@ impl Mended {
                 }
                 continue;
             }
-            let mut tab = self.letters[start..start + indent].iter().position(|letter| *letter == '\t');
+            let mut tab =
+                self.letters[start..start + indent].iter().position(|letter| *letter == '\t');
             if tab.is_some() && !blocks.contains(&number) {
                 indented.push(number);
             } else if !blocks.contains(&number) {
@@ -231,7 +255,11 @@ impl Mended {
                 for place in start..end {
                     let letter = self.letters[place];
                     match (quote, letter) {
-                        (None, '#') if place == start || self.letters[place - 1].is_whitespace() => break,
+                        (None, '#')
+                            if place == start || self.letters[place - 1].is_whitespace() =>
+                        {
+                            break;
+                        }
                         (None, '"' | '\'') => quote = Some(letter),
                         (Some(open), _) if open == letter => quote = None,
                         (None, '\t') => {
@@ -277,7 +305,10 @@ impl Mended {
                     let help = if length > 1 && !alone {
                         "write `not …` in a formula, or put the text in quotes".to_owned()
                     } else {
-                        format!("write `not {}` in a formula, or put the text in quotes", word.trim_start_matches('!'))
+                        format!(
+                            "write `not {}` in a formula, or put the text in quotes",
+                            word.trim_start_matches('!')
+                        )
                     };
                     let message = format!("`{word}` is a YAML tag, and YAML would drop it");
                     findings.error(codes::TAG, place, message, Some(help));
@@ -285,7 +316,12 @@ impl Mended {
                 '&' | '*' if length > 1 => {
                     let what = if mark == '&' { "an anchor" } else { "an alias" };
                     let message = format!("`{word}` is {what} of YAML, which workflows do not use");
-                    findings.error(codes::ANCHOR, place, message, Some("write the value out here".to_owned()));
+                    findings.error(
+                        codes::ANCHOR,
+                        place,
+                        message,
+                        Some("write the value out here".to_owned()),
+                    );
                 }
                 _ => continue,
             }
@@ -323,7 +359,10 @@ impl Mended {
                 [] | ['#', ..] => return None,
                 ['!' | '&' | '*', ..] => return Some(place),
                 rest => {
-                    let key = rest.iter().take_while(|c| c.is_alphanumeric() || "_-.".contains(**c)).count();
+                    let key = rest
+                        .iter()
+                        .take_while(|c| c.is_alphanumeric() || "_-.".contains(**c))
+                        .count();
                     if key == 0 || rest.get(key) != Some(&':') || rest.get(key + 1) != Some(&' ') {
                         return None;
                     }
@@ -335,13 +374,30 @@ impl Mended {
         }
     }
 
-    /// Gives each line that is indented with tabs the first indentation with
-    /// which the file reads at least as far as beyond it.
+    /// Gives the lines that are indented with tabs an indentation of spaces:
+    /// one width for all tabs where the file can be read with it, else, line
+    /// by line, the first indentation with which it can be read the furthest.
     fn mend_tabs(&mut self, lines: &[usize]) {
-        for number in lines {
+        if lines.is_empty() {
+            return;
+        }
+        for width in [2, 4, 8] {
+            let mut tried = Self { letters: self.letters.clone(), origins: self.origins.clone() };
+            tried.widen_tabs(lines, width);
+            if tried.build(usize::MAX).is_ok() {
+                *self = tried;
+                return;
+            }
+        }
+        for (place, number) in lines.iter().enumerate() {
             let all = self.lines();
             let Some(&line) = all.get(*number) else { return };
             let indent = self.indent(line);
+            // A file that is indented with tabs throughout is one of a kind.
+            if place >= MOST_MENDS {
+                self.indent_with(line.0, indent, indent * 2);
+                continue;
+            }
             let near = |mut numbers: Box<dyn Iterator<Item = usize>>| {
                 numbers
                     .find(|other| {
@@ -353,17 +409,14 @@ impl Mended {
             };
             let before = near(Box::new((0..*number).rev()));
             let after = near(Box::new(*number + 1..all.len()));
-            let wide = |width: usize| {
-                self.letters[line.0..line.0 + indent]
-                    .iter()
-                    .map(|letter| if *letter == '\t' { width } else { 1 })
-                    .sum::<usize>()
-            };
+            let wide = |width: usize| self.width_of(line.0, indent, width);
             // Two spaces a tab fit most files; what stands around fits the rest.
-            let widths = [Some(wide(2)), Some(wide(4)), Some(wide(8)), before, after, Some(wide(1))];
+            let widths =
+                [Some(wide(2)), Some(wide(4)), Some(wide(8)), before, after, Some(wide(1))];
             let mut best = (0, wide(2));
             for width in widths.into_iter().flatten() {
-                let mut tried = Self { letters: self.letters.clone(), origins: self.origins.clone() };
+                let mut tried =
+                    Self { letters: self.letters.clone(), origins: self.origins.clone() };
                 tried.indent_with(line.0, indent, width);
                 let reached = match tried.build(usize::MAX) {
                     Ok(_) => usize::MAX,
@@ -377,10 +430,29 @@ impl Mended {
         }
     }
 
+    /// How wide an indentation is where a tab is so wide.
+    fn width_of(&self, start: usize, indent: usize, tab: usize) -> usize {
+        let letters = &self.letters[start..start + indent];
+        letters.iter().map(|letter| if *letter == '\t' { tab } else { 1 }).sum()
+    }
+
+    /// Replaces each tab that indents one of these lines by so many spaces.
+    fn widen_tabs(&mut self, numbers: &[usize], tab: usize) {
+        let all = self.lines();
+        // From the end, so that the places of the lines before stay right.
+        for number in numbers.iter().rev() {
+            let Some(&line) = all.get(*number) else { continue };
+            let indent = self.indent(line);
+            let width = self.width_of(line.0, indent, tab);
+            self.indent_with(line.0, indent, width);
+        }
+    }
+
     /// Replaces the indentation of the line that begins at `start`.
     fn indent_with(&mut self, start: usize, indent: usize, width: usize) {
         let origin = self.origins.get(start).copied().unwrap_or_default();
-        let origins: Vec<usize> = (0..width).map(|place| origin + place.min(indent.saturating_sub(1))).collect();
+        let origins: Vec<usize> =
+            (0..width).map(|place| origin + place.min(indent.saturating_sub(1))).collect();
         self.letters.splice(start..start + indent, std::iter::repeat_n(' ', width));
         self.origins.splice(start..start + indent, origins);
     }
@@ -403,9 +475,17 @@ impl Mended {
     /// Builds the tree; the error is the scanner's, with the letter.
     fn build(&self, length: usize) -> Result<Built, (String, usize)> {
         let text: String = self.letters.iter().collect();
-        let mut builder = Builder { mended: self, length, open: Vec::new(), root: None, problems: Vec::new(), documents: 0 };
+        let mut builder = Builder {
+            mended: self,
+            length,
+            open: Vec::new(),
+            root: None,
+            problems: Vec::new(),
+            documents: 0,
+        };
         for event in Parser::new_from_str(&text) {
-            let (event, span) = event.map_err(|error| (error.info().to_owned(), error.marker().index()))?;
+            let (event, span) =
+                event.map_err(|error| (error.info().to_owned(), error.marker().index()))?;
             builder.event(event, span.start.index(), span.end.index())?;
         }
         Ok(Built { root: builder.root, problems: builder.problems })
@@ -434,8 +514,19 @@ impl Builder<'_> {
         Place { start: start_byte, end: end_byte.max(start_byte) }
     }
 
-    fn problem(&mut self, code: &'static str, place: Place, message: impl Into<String>, help: &str) {
-        self.problems.push(Problem { code, place, message: message.into(), help: Some(help.to_owned()) });
+    fn problem(
+        &mut self,
+        code: &'static str,
+        place: Place,
+        message: impl Into<String>,
+        help: &str,
+    ) {
+        self.problems.push(Problem {
+            code,
+            place,
+            message: message.into(),
+            help: Some(help.to_owned()),
+        });
     }
 
     fn event(&mut self, event: Event<'_>, start: usize, end: usize) -> Result<(), (String, usize)> {
@@ -444,7 +535,12 @@ impl Builder<'_> {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents == 2 {
-                    self.problem(codes::WRONG_FORM, place, "a second document begins here", "put each workflow in a file of its own");
+                    self.problem(
+                        codes::WRONG_FORM,
+                        place,
+                        "a second document begins here",
+                        "put each workflow in a file of its own",
+                    );
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -471,7 +567,12 @@ impl Builder<'_> {
             Event::MappingStart(anchor, tag) => {
                 self.marked(anchor, tag.is_some(), place);
                 self.deeper(start)?;
-                self.open.push(Open::Map { start, entries: Vec::new(), key: None, seen: BTreeSet::new() });
+                self.open.push(Open::Map {
+                    start,
+                    entries: Vec::new(),
+                    key: None,
+                    seen: BTreeSet::new(),
+                });
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(Open::List { start, items }) => {
@@ -498,9 +599,19 @@ impl Builder<'_> {
 
     fn marked(&mut self, anchor: usize, tagged: bool, place: Place) {
         if tagged {
-            self.problem(codes::TAG, place, "this has a YAML tag (a word with `!`), and YAML would drop it", "put the text in quotes");
+            self.problem(
+                codes::TAG,
+                place,
+                "this has a YAML tag (a word with `!`), and YAML would drop it",
+                "put the text in quotes",
+            );
         } else if anchor > 0 {
-            self.problem(codes::ANCHOR, place, "anchors and aliases of YAML are not used in workflows", "write the value out here");
+            self.problem(
+                codes::ANCHOR,
+                place,
+                "anchors and aliases of YAML are not used in workflows",
+                "write the value out here",
+            );
         }
     }
 
@@ -527,7 +638,9 @@ impl Builder<'_> {
                 Some((Some(text), place)) => {
                     // A comma within `{ a: =default(x, y) }` ends the formula
                     // for YAML; the formula itself will be told of.
-                    let torn = node.is_nothing() && text.contains(')') && entries.last().is_some_and(is_torn);
+                    let torn = node.is_nothing()
+                        && text.contains(')')
+                        && entries.last().is_some_and(is_torn);
                     if torn {
                         return;
                     }
@@ -592,7 +705,8 @@ impl Locator {
 
     /// The place of a range of the text.
     pub(crate) fn place(&self, range: Place) -> Place {
-        let at = |byte: usize| self.bytes.get(byte).or(self.bytes.last()).copied().unwrap_or_default();
+        let at =
+            |byte: usize| self.bytes.get(byte).or(self.bytes.last()).copied().unwrap_or_default();
         let start = at(range.start);
         let end = if range.end > range.start { at(range.end - 1) + 1 } else { start };
         Place { start, end: end.max(start) }

@@ -36,7 +36,8 @@ pub fn check_together(workflows: &[(&Definition, &str)], catalog: &Catalog) -> V
             ));
         }
     }
-    let writes: Vec<Vec<Write>> = workflows.iter().map(|(definition, _)| writes(definition, catalog)).collect();
+    let writes: Vec<Vec<Write>> =
+        workflows.iter().map(|(definition, _)| writes(definition, catalog)).collect();
     // For each workflow, those that it may start, and the line that does it.
     let starts: Vec<BTreeMap<usize, u32>> = writes
         .iter()
@@ -47,7 +48,9 @@ pub fn check_together(workflows: &[(&Definition, &str)], catalog: &Catalog) -> V
                 .enumerate()
                 .filter(|(to, _)| *to != from)
                 .filter_map(|(to, (definition, _))| {
-                    let write = writes.iter().find(|write| may_start(write, definition, &catalog.objects))?;
+                    let write = writes
+                        .iter()
+                        .find(|write| may_start(write, definition, &catalog.objects))?;
                     Some((to, write.line))
                 })
                 .collect()
@@ -61,7 +64,8 @@ pub fn check_together(workflows: &[(&Definition, &str)], catalog: &Catalog) -> V
         if !told.insert(members) {
             continue;
         }
-        let names: Vec<&str> = circle.iter().map(|place| workflows[*place].0.name.as_str()).collect();
+        let names: Vec<&str> =
+            circle.iter().map(|place| workflows[*place].0.name.as_str()).collect();
         let next = circle.get(1).copied().unwrap_or(from);
         let line = starts[from].get(&next).copied().unwrap_or(1);
         found.push(at_line(
@@ -69,14 +73,25 @@ pub fn check_together(workflows: &[(&Definition, &str)], catalog: &Catalog) -> V
             Severity::Warning,
             workflows[from].1,
             line,
-            format!("these workflows may start each other for ever: {} -> {}", names.join(" -> "), names[0]),
+            format!(
+                "these workflows may start each other for ever: {} -> {}",
+                names.join(" -> "),
+                names[0]
+            ),
             "let an `only_if` of one exclude what another writes",
         ));
     }
     found
 }
 
-fn at_line(code: &'static str, severity: Severity, file: &str, line: u32, message: String, help: &str) -> Diagnostic {
+fn at_line(
+    code: &'static str,
+    severity: Severity,
+    file: &str,
+    line: u32,
+    message: String,
+    help: &str,
+) -> Diagnostic {
     let span = Span { line: line as usize, column: 1, ..Span::default() };
     Diagnostic { code, severity, message, help: Some(help.to_owned()), file: file.to_owned(), span }
 }
@@ -132,14 +147,19 @@ fn step_writes(step: &Step, call: &Do, names: &Names, catalog: &Catalog, all: &m
     let line = step.line;
     for written in &signature.writes {
         if written != "*" {
-            let (object, field) = written.split_once('.').map_or((written.as_str(), None), |(object, field)| (object, Some(field.to_owned())));
+            let (object, field) =
+                written.split_once('.').map_or((written.as_str(), None), |(object, field)| {
+                    (object, Some(field.to_owned()))
+                });
             all.push(Write { object: object.to_owned(), field, value: None, line });
             continue;
         }
         // The input decides: the fields that are given, of the record or the
         // object that is given.
         let Some((fields, of)) = fields_argument(signature) else { continue };
-        let argument = |name: &str| call.input.iter().find(|argument| argument.name == name).map(|argument| &argument.value);
+        let argument = |name: &str| {
+            call.input.iter().find(|argument| argument.name == name).map(|argument| &argument.value)
+        };
         let created = match of.strip_prefix("object/") {
             Some(object) => Some(object.to_owned()),
             None => match argument(&of) {
@@ -152,11 +172,15 @@ fn step_writes(step: &Step, call: &Do, names: &Names, catalog: &Catalog, all: &m
             continue;
         }
         let objects = match argument(&of) {
-            Some(Expression::Literal(Value::Reference(reference))) => vec![reference.object.clone()],
-            Some(Expression::Formula(formula)) => match formula.check(names, &catalog.objects).slot.kind {
-                Type::Record(objects) => objects,
-                _ => Vec::new(),
-            },
+            Some(Expression::Literal(Value::Reference(reference))) => {
+                vec![reference.object.clone()]
+            }
+            Some(Expression::Formula(formula)) => {
+                match formula.check(names, &catalog.objects).slot.kind {
+                    Type::Record(objects) => objects,
+                    _ => Vec::new(),
+                }
+            }
             _ => Vec::new(),
         };
         let Some(Expression::Map(parts)) = argument(&fields) else { continue };
@@ -184,8 +208,13 @@ fn names(definition: &Definition, catalog: &Catalog) -> Names {
         let slot = match &step.kind {
             StepKind::Do(call) => Slot::of(call.output.clone()),
             StepKind::WaitFor(wait) => match &wait.occurrence {
-                Occurrence::Event { name } => catalog.objects.event(name).map_or(Slot::of(Type::Any), |(object, _)| record(&object.name)),
-                Occurrence::Changed { object, .. } | Occurrence::Created { object } => record(object),
+                Occurrence::Event { name } => catalog
+                    .objects
+                    .event(name)
+                    .map_or(Slot::of(Type::Any), |(object, _)| record(&object.name)),
+                Occurrence::Changed { object, .. } | Occurrence::Created { object } => {
+                    record(object)
+                }
                 Occurrence::Enters { .. } => Slot::of(Type::Any),
             },
             _ => Slot::of(Type::Any),
@@ -212,7 +241,10 @@ fn may_start(write: &Write, definition: &Definition, objects: &Objects) -> bool 
             Occurrence::Event { name } => objects.event(name).is_some_and(|(object, event)| {
                 write.object == object.name
                     && write.field.as_ref() == Some(&event.field)
-                    && write.value.as_ref().is_none_or(|value| value.as_text() == Some(&event.becomes))
+                    && write
+                        .value
+                        .as_ref()
+                        .is_none_or(|value| value.as_text() == Some(&event.becomes))
             }),
         },
     })

@@ -89,7 +89,11 @@ impl Type {
     #[must_use]
     pub fn of_field(kind: &FieldType) -> Self {
         match kind {
-            FieldType::Text | FieldType::LongText | FieldType::Email | FieldType::Phone | FieldType::Country => Self::Text,
+            FieldType::Text
+            | FieldType::LongText
+            | FieldType::Email
+            | FieldType::Phone
+            | FieldType::Country => Self::Text,
             FieldType::Number | FieldType::Integer => Self::Number,
             FieldType::Money => Self::Money,
             FieldType::YesNo => Self::YesNo,
@@ -171,9 +175,12 @@ impl Type {
         match (self, other) {
             (Self::Any, _) | (_, Self::Any | Self::Nothing) => true,
             (Self::Text, Self::Text | Self::Choice(_)) => true,
-            (Self::Choice(words), Self::Choice(given)) => given.iter().all(|word| words.contains(word)),
+            (Self::Choice(words), Self::Choice(given)) => {
+                given.iter().all(|word| words.contains(word))
+            }
             (Self::Record(objects), Self::Record(given)) => {
-                objects.is_empty() || (!given.is_empty() && given.iter().all(|object| objects.contains(object)))
+                objects.is_empty()
+                    || (!given.is_empty() && given.iter().all(|object| objects.contains(object)))
             }
             (Self::List(items), Self::List(given)) => items.kind.takes(&given.kind),
             (Self::Map(parts), Self::Map(given)) => parts.iter().all(|(name, slot)| {
@@ -193,7 +200,9 @@ impl Type {
         let written = |kind: &FieldType| kind.read(json).unwrap_or_else(|_| Value::from_json(json));
         match (self, json) {
             (_, Json::Null) => Value::Nothing,
-            (Self::Record(objects), Json::String(_)) => written(&FieldType::Reference(objects.clone())),
+            (Self::Record(objects), Json::String(_)) => {
+                written(&FieldType::Reference(objects.clone()))
+            }
             (Self::Time, Json::String(_)) => written(&FieldType::Time),
             (Self::Date, Json::String(_)) => written(&FieldType::Date),
             (Self::Duration, Json::String(_)) => written(&FieldType::Duration),

@@ -1,12 +1,16 @@
 //! Formulas: what they yield, what is wrong with them, and that they never
 //! panic.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic as a test may")]
+
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use relata_model::{Calendar, Duration, Objects, Record, Reference, TimeZone, Timestamp, Value};
-use relata_workflow::{EvaluationError, Facts, Formula, Need, Scope, Slot, Type, formula::functions::FUNCTIONS};
+use relata_workflow::{
+    EvaluationError, Facts, Formula, Need, Scope, Slot, Type, formula::functions::FUNCTIONS,
+};
 
 fn variables() -> BTreeMap<String, Slot> {
     let record = |object: &str| Slot::of(Type::Record(vec![object.to_owned()]));
@@ -14,11 +18,17 @@ fn variables() -> BTreeMap<String, Slot> {
         ("lead".to_owned(), record("lead")),
         ("ticket".to_owned(), record("ticket")),
         ("order".to_owned(), record("order")),
-        ("mood".to_owned(), Slot::of(Type::Map(BTreeMap::from([
-            ("score".to_owned(), Slot::of(Type::Number)),
-            ("label".to_owned(), Slot::of(Type::Choice(vec!["negative".to_owned(), "positive".to_owned()]))),
-            ("why".to_owned(), Slot::maybe(Type::Text)),
-        ])))),
+        (
+            "mood".to_owned(),
+            Slot::of(Type::Map(BTreeMap::from([
+                ("score".to_owned(), Slot::of(Type::Number)),
+                (
+                    "label".to_owned(),
+                    Slot::of(Type::Choice(vec!["negative".to_owned(), "positive".to_owned()])),
+                ),
+                ("why".to_owned(), Slot::maybe(Type::Text)),
+            ]))),
+        ),
     ])
 }
 
@@ -39,19 +49,32 @@ fn reference(text: &str) -> Value {
 fn world() -> (BTreeMap<String, Value>, Facts) {
     let mut facts = Facts::default();
     facts.records.extend([
-        record("lead/1", &[
-            ("name", text("Ana Müller")),
-            ("country", text("DE")),
-            ("status", text("new")),
-            ("tags", Value::List(vec![text("fair"), text("vip")])),
-            ("created_at", Value::Time("2026-12-13T18:30:00Z".parse().unwrap())),
-        ]),
-        record("ticket/1", &[("ref", text("T-1")), ("customer", reference("contact/1")), ("sentiment", Value::Number("-0.9".parse().unwrap()))]),
+        record(
+            "lead/1",
+            &[
+                ("name", text("Ana Müller")),
+                ("country", text("DE")),
+                ("status", text("new")),
+                ("tags", Value::List(vec![text("fair"), text("vip")])),
+                ("created_at", Value::Time("2026-12-13T18:30:00Z".parse().unwrap())),
+            ],
+        ),
+        record(
+            "ticket/1",
+            &[
+                ("ref", text("T-1")),
+                ("customer", reference("contact/1")),
+                ("sentiment", Value::Number("-0.9".parse().unwrap())),
+            ],
+        ),
         record("contact/1", &[("tier", text("gold")), ("owner", reference("user/deleted"))]),
         record("order/1", &[("amount", Value::Money("12.50 EUR".parse().unwrap()))]),
         ("user/deleted".parse().unwrap(), None),
     ]);
-    let mood = Value::Map(BTreeMap::from([("score".to_owned(), Value::Number("-0.8".parse().unwrap())), ("label".to_owned(), text("negative"))]));
+    let mood = Value::Map(BTreeMap::from([
+        ("score".to_owned(), Value::Number("-0.8".parse().unwrap())),
+        ("label".to_owned(), text("negative")),
+    ]));
     let variables = BTreeMap::from([
         ("lead".to_owned(), reference("lead/1")),
         ("ticket".to_owned(), reference("ticket/1")),
@@ -81,7 +104,15 @@ fn read(source: &str) -> Result<(Formula, Slot), String> {
     Formula::parse_value(source, &VARIABLES, &OBJECTS).map_err(|found| {
         found
             .iter()
-            .map(|found| format!("{}:{} {}{}", found.code, found.span.column, found.message, found.help.as_ref().map_or(String::new(), |help| format!(" [{help}]"))))
+            .map(|found| {
+                format!(
+                    "{}:{} {}{}",
+                    found.code,
+                    found.span.column,
+                    found.message,
+                    found.help.as_ref().map_or(String::new(), |help| format!(" [{help}]"))
+                )
+            })
             .collect::<Vec<_>>()
             .join("\n")
     })
@@ -152,54 +183,149 @@ fn every_function_does_what_its_example_says() {
     for function in FUNCTIONS {
         let (source, yields) = function.example;
         let (formula, _) = read(source).unwrap_or_else(|found| panic!("{source}: {found}"));
-        assert_eq!(with_scope(|scope| formula.evaluate(scope)).unwrap().to_string(), yields, "{source}");
+        assert_eq!(
+            with_scope(|scope| formula.evaluate(scope)).unwrap().to_string(),
+            yields,
+            "{source}"
+        );
     }
     assert!(FUNCTIONS.windows(2).all(|pair| pair[0].name < pair[1].name), "the table is in order");
 }
 
 #[test]
 fn unknown_names_are_told_with_what_was_meant() {
-    check("lead.contry == \"DE\"", expect![[r#"R102:1 a lead has no field `contry` [did you mean `country`?]"#]]);
-    check("leed.country == \"DE\"", expect![[r#"R101:1 nothing is called `leed` here [did you mean `lead`?]"#]]);
-    check("lead.owner.managr is empty", expect![[r#"R102:1 neither a user nor a queue has a field `managr` [did you mean `manager`?]"#]]);
-    check("mood.scor > 1", expect![[r#"R102:1 `mood` has no part `scor` [did you mean `score`?]"#]]);
-    check("lenght(lead.name) > 3", expect![[r#"R107:1 there is no function `lenght` [did you mean `length`?]"#]]);
-    check("lead.status == null", expect![[r#"R101:16 nothing is called `null` here [write `is empty`]"#]]);
+    check(
+        "lead.contry == \"DE\"",
+        expect![[r#"R102:1 a lead has no field `contry` [did you mean `country`?]"#]],
+    );
+    check(
+        "leed.country == \"DE\"",
+        expect![[r#"R101:1 nothing is called `leed` here [did you mean `lead`?]"#]],
+    );
+    check(
+        "lead.owner.managr is empty",
+        expect![[
+            r#"R102:1 neither a user nor a queue has a field `managr` [did you mean `manager`?]"#
+        ]],
+    );
+    check(
+        "mood.scor > 1",
+        expect![[r#"R102:1 `mood` has no part `scor` [did you mean `score`?]"#]],
+    );
+    check(
+        "lenght(lead.name) > 3",
+        expect![[r#"R107:1 there is no function `lenght` [did you mean `length`?]"#]],
+    );
+    check(
+        "lead.status == null",
+        expect![[r#"R101:16 nothing is called `null` here [write `is empty`]"#]],
+    );
     check("lead.name.first is empty", expect![[r#"R102:1 text has no part `first`"#]]);
 }
 
 #[test]
 fn types_do_not_mix_in_silence() {
-    check("lead.company_size == \"large\"", expect![[r#"R201:1 a number is never equal to the text "large" [write a number without quotes]"#]]);
+    check(
+        "lead.company_size == \"large\"",
+        expect![[
+            r#"R201:1 a number is never equal to the text "large" [write a number without quotes]"#
+        ]],
+    );
     check("lead.name > 5", expect![[r#"R201:1 text and a number cannot be compared by size"#]]);
-    check("\"abc\" > \"abd\"", expect![[r#"R201:1 the text "abc" and the text "abd" cannot be compared by size"#]]);
-    check("lead.created_at < today()", expect![[r#"R201:1 a point in time and a day cannot be compared by size [`date(…)` makes a day of a point in time]"#]]);
-    check("lead.name + \" \"", expect![[r#"R201:1 `+` does not work with text and the text " " [to join texts, write "{{ a }} {{ b }}" without `=`]"#]]);
-    check("lead.owner == \"queue/unassigned\"", expect![[r#"R201:1 a record is never equal to a text [compare one of its fields, such as `external_id`]"#]]);
-    check("lead.owner == ticket.customer", expect![[r#"R201:1 a record of user or queue is never equal to a record of contact"#]]);
-    check("now() - lead.created_at > 5", expect![[r#"R201:1 a duration and a number cannot be compared by size [a duration has a unit: `30 days`]"#]]);
-    check("[1, \"a\"]", expect![[r#"R201:5 the list has a number and the text "a", but a list holds values of one kind"#]]);
+    check(
+        "\"abc\" > \"abd\"",
+        expect![[r#"R201:1 the text "abc" and the text "abd" cannot be compared by size"#]],
+    );
+    check(
+        "lead.created_at < today()",
+        expect![[
+            r#"R201:1 a point in time and a day cannot be compared by size [`date(…)` makes a day of a point in time]"#
+        ]],
+    );
+    check(
+        "lead.name + \" \"",
+        expect![[
+            r#"R201:1 `+` does not work with text and the text " " [to join texts, write "{{ a }} {{ b }}" without `=`]"#
+        ]],
+    );
+    check(
+        "lead.owner == \"queue/unassigned\"",
+        expect![[
+            r#"R201:1 a record is never equal to a text [compare one of its fields, such as `external_id`]"#
+        ]],
+    );
+    check(
+        "lead.owner == ticket.customer",
+        expect![[r#"R201:1 a record of user or queue is never equal to a record of contact"#]],
+    );
+    check(
+        "now() - lead.created_at > 5",
+        expect![[
+            r#"R201:1 a duration and a number cannot be compared by size [a duration has a unit: `30 days`]"#
+        ]],
+    );
+    check(
+        "[1, \"a\"]",
+        expect![[
+            r#"R201:5 the list has a number and the text "a", but a list holds values of one kind"#
+        ]],
+    );
     check("1 / 0", expect![[r#"R201:5 nothing can be divided by 0"#]]);
-    check("today() + 4 hours", expect![[r#"R201:11 `4 hours` cannot be added to a day [add days, weeks or months, or use `now()` instead of `today()`]"#]]);
-    check("lead.name and true", expect![[r#"
+    check(
+        "today() + 4 hours",
+        expect![[
+            r#"R201:11 `4 hours` cannot be added to a day [add days, weeks or months, or use `now()` instead of `today()`]"#
+        ]],
+    );
+    check(
+        "lead.name and true",
+        expect![[r#"
         R208:1 yes or no is needed here, not text [compare it with something]
-        R303:15 this part of the condition is always the same"#]]);
+        R303:15 this part of the condition is always the same"#]],
+    );
     check("lower(5)", expect![[r#"R201:7 `lower` takes text here, not a number"#]]);
-    check("round()", expect![[r#"R603:1 `round` takes 1 to 2 values, but is given 0 [round(number, digits)]"#]]);
-    check("max(1, today())", expect![[r#"R201:1 the values of `max` are of different kinds: a number and a day"#]]);
+    check(
+        "round()",
+        expect![[r#"R603:1 `round` takes 1 to 2 values, but is given 0 [round(number, digits)]"#]],
+    );
+    check(
+        "max(1, today())",
+        expect![[r#"R201:1 the values of `max` are of different kinds: a number and a day"#]],
+    );
 }
 
 #[test]
 fn words_of_an_enumeration_are_checked() {
-    check("lead.status == \"asigned\"", expect![[r#"R203:16 `lead.status` is never "asigned" [did you mean `assigned`?]"#]]);
-    check("lead.status in [\"new\", \"old\"]", expect![[r#"R203:24 `lead.status` is never "old" [it is one of new, assigned, in_process, converted, recycled, dead]"#]]);
-    check("\"hot\" != mood.label", expect![[r#"R203:1 `mood.label` is never "hot" [it is one of negative, positive]"#]]);
+    check(
+        "lead.status == \"asigned\"",
+        expect![[r#"R203:16 `lead.status` is never "asigned" [did you mean `assigned`?]"#]],
+    );
+    check(
+        "lead.status in [\"new\", \"old\"]",
+        expect![[
+            r#"R203:24 `lead.status` is never "old" [it is one of new, assigned, in_process, converted, recycled, dead]"#
+        ]],
+    );
+    check(
+        "\"hot\" != mood.label",
+        expect![[r#"R203:1 `mood.label` is never "hot" [it is one of negative, positive]"#]],
+    );
 }
 
 #[test]
 fn what_may_be_empty_is_tested_or_defaulted() {
-    check("lead.company_size >= 200", expect![[r#"R204:1 `lead.company_size` may be empty, and a value is needed here [write `lead.company_size is not empty and …`, or `default(lead.company_size, 0)`]"#]]);
-    check("ticket.customer.last_order_at < now()", expect![[r#"R204:1 `ticket.customer.last_order_at` may be empty, and a value is needed here [write `ticket.customer.last_order_at is not empty and …`, or `default(ticket.customer.last_order_at, …)`]"#]]);
+    check(
+        "lead.company_size >= 200",
+        expect![[
+            r#"R204:1 `lead.company_size` may be empty, and a value is needed here [write `lead.company_size is not empty and …`, or `default(lead.company_size, 0)`]"#
+        ]],
+    );
+    check(
+        "ticket.customer.last_order_at < now()",
+        expect![[
+            r#"R204:1 `ticket.customer.last_order_at` may be empty, and a value is needed here [write `ticket.customer.last_order_at is not empty and …`, or `default(ticket.customer.last_order_at, …)`]"#
+        ]],
+    );
     for fine in [
         "lead.company_size is empty or lead.company_size > 5",
         "not (lead.company_size is empty) and lead.company_size > 5",
@@ -222,21 +348,49 @@ fn what_may_be_empty_is_tested_or_defaulted() {
 
 #[test]
 fn slips_in_the_syntax_are_told_at_their_place() {
-    check("lead.owner is not", expect![[r#"R601:18 after `is not ` comes `empty`, not the end [to compare, write `!=`]"#]]);
-    check("lead.status = \"new\"", expect![[r#"R601:13 a formula cannot have `=` here [write `==`]"#]]);
+    check(
+        "lead.owner is not",
+        expect![[r#"R601:18 after `is not ` comes `empty`, not the end [to compare, write `!=`]"#]],
+    );
+    check(
+        "lead.status = \"new\"",
+        expect![[r#"R601:13 a formula cannot have `=` here [write `==`]"#]],
+    );
     check("a && b", expect![[r#"R601:3 a formula cannot have `&&` here [write `and`]"#]]);
-    check("lead.status == “new”", expect![[r#"R601:16 a formula cannot have `“` here [write `"`]"#]]);
-    check("lead.owner is empty AND true", expect![[r#"R601:21 `AND` does not continue the formula [write `and` in small letters]"#]]);
-    check("1 < 2 < 3", expect![[r#"R601:7 comparisons cannot be chained [write `x > 1 and x < 5`]"#]]);
+    check(
+        "lead.status == “new”",
+        expect![[r#"R601:16 a formula cannot have `“` here [write `"`]"#]],
+    );
+    check(
+        "lead.owner is empty AND true",
+        expect![[r#"R601:21 `AND` does not continue the formula [write `and` in small letters]"#]],
+    );
+    check(
+        "1 < 2 < 3",
+        expect![[r#"R601:7 comparisons cannot be chained [write `x > 1 and x < 5`]"#]],
+    );
     check("(1 + 2", expect![[r#"R601:7 `)` is missing before the end"#]]);
     check("\"open", expect![[r#"R601:1 this text has no end [close it with "]"#]]);
     check("48 h > 1 day", expect![[r#"R601:4 `48 h` is not a duration [write `48 hours`]"#]]);
     check("2026-02-30 == today()", expect![[r#"R601:1 there is no day 2026-02-30"#]]);
     check("lead.", expect![[r#"R601:6 after the point comes a field, not the end"#]]);
     check("", expect![[r#"R601:1 a formula is missing here"#]]);
-    check(&"(".repeat(100), expect![[r#"R602:66 this formula is nested more than 64 deep [split it over several steps]"#]]);
-    check(&format!("1{}", " + 1".repeat(100)), expect![[r#"R602:1 this formula is nested more than 64 deep [split it over several steps]"#]]);
-    assert!(read(&format!("true{}", " or true".repeat(1_000))).is_ok(), "a long list of alternatives is not deep");
+    check(
+        &"(".repeat(100),
+        expect![[
+            r#"R602:66 this formula is nested more than 64 deep [split it over several steps]"#
+        ]],
+    );
+    check(
+        &format!("1{}", " + 1".repeat(100)),
+        expect![[
+            r#"R602:1 this formula is nested more than 64 deep [split it over several steps]"#
+        ]],
+    );
+    assert!(
+        read(&format!("true{}", " or true".repeat(1_000))).is_ok(),
+        "a long list of alternatives is not deep"
+    );
 }
 
 #[test]
@@ -252,9 +406,17 @@ fn what_is_always_the_same_is_told() {
 #[test]
 fn at_run_time_faults_are_sentences() {
     check("1 / (lead.revision - 3)", expect!["fault: nothing can be divided by 0"]);
-    check("79228162514264337593543950335 * 2", expect!["fault: the result is too large to calculate with"]);
+    check(
+        "79228162514264337593543950335 * 2",
+        expect!["fault: the result is too large to calculate with"],
+    );
     check("now() + 100000 years", expect!["fault: `1200000 months` leads past the range of times"]);
-    check("1 month > 30 days", expect!["fault: `1 month` and `30 days` cannot be compared: months and working time are not a fixed number of hours"]);
+    check(
+        "1 month > 30 days",
+        expect![
+            "fault: `1 month` and `30 days` cannot be compared: months and working time are not a fixed number of hours"
+        ],
+    );
     check("1 day / 2", expect!["fault: `1 day` cannot be divided so: days and months stay whole"]);
 }
 
@@ -266,7 +428,13 @@ fn missing_facts_are_asked_for() {
     let zone = TimeZone::UTC;
     let mut needs = Vec::new();
     let answer = loop {
-        let scope = Scope { variables: &variables, facts: &facts, now: Timestamp::UNIX_EPOCH, zone: &zone, calendar: None };
+        let scope = Scope {
+            variables: &variables,
+            facts: &facts,
+            now: Timestamp::UNIX_EPOCH,
+            zone: &zone,
+            calendar: None,
+        };
         match formula.evaluate(&scope) {
             Ok(value) => break value,
             Err(EvaluationError::Need(Need::Record(reference))) => {
@@ -285,7 +453,8 @@ fn missing_facts_are_asked_for() {
 
 #[test]
 fn the_explanation_has_the_values_that_were_read() {
-    let (formula, _) = read("lead.country == \"DE\" and (lead.owner is empty or lead.name == \"x\")").unwrap();
+    let (formula, _) =
+        read("lead.country == \"DE\" and (lead.owner is empty or lead.name == \"x\")").unwrap();
     let (holds, read) = with_scope(|scope| formula.holds(scope)).unwrap();
     let read: Vec<String> = read.iter().map(|(path, value)| format!("{path} = {value}")).collect();
     assert!(holds);
@@ -304,9 +473,18 @@ fn one_record_by_id_and_by_external_id_is_one() {
         (Reference::new("queue", "unassigned"), by_id.1.clone()),
         by_id,
     ]);
-    let variables = BTreeMap::from([("lead".to_owned(), reference("lead/1")), ("ticket".to_owned(), reference("ticket/1"))]);
+    let variables = BTreeMap::from([
+        ("lead".to_owned(), reference("lead/1")),
+        ("ticket".to_owned(), reference("ticket/1")),
+    ]);
     let zone = TimeZone::UTC;
-    let scope = Scope { variables: &variables, facts: &facts, now: Timestamp::UNIX_EPOCH, zone: &zone, calendar: None };
+    let scope = Scope {
+        variables: &variables,
+        facts: &facts,
+        now: Timestamp::UNIX_EPOCH,
+        zone: &zone,
+        calendar: None,
+    };
     assert_eq!(formula.evaluate(&scope), Ok(Value::YesNo(true)));
 }
 
@@ -333,14 +511,18 @@ fn any_formula() -> impl Strategy<Value = String> {
         (0_u32..20_000).prop_map(|years| format!("{years} years")),
     ];
     leaf.prop_recursive(5, 40, 3, |inner| {
-        let operator = prop::sample::select(vec!["and", "or", "==", "!=", "<", ">=", "+", "-", "*", "/", "in", "contains"]);
+        let operator = prop::sample::select(vec![
+            "and", "or", "==", "!=", "<", ">=", "+", "-", "*", "/", "in", "contains",
+        ]);
         prop_oneof![
-            (inner.clone(), operator, inner.clone()).prop_map(|(left, by, right)| format!("({left}) {by} ({right})")),
+            (inner.clone(), operator, inner.clone())
+                .prop_map(|(left, by, right)| format!("({left}) {by} ({right})")),
             inner.clone().prop_map(|inner| format!("not ({inner})")),
             inner.clone().prop_map(|inner| format!("-({inner})")),
             inner.clone().prop_map(|inner| format!("({inner}) is not empty")),
             (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("[{one}, {other}]")),
-            (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("default({one}, {other})")),
+            (inner.clone(), inner.clone())
+                .prop_map(|(one, other)| format!("default({one}, {other})")),
             (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("max({one}, {other})")),
             inner.clone().prop_map(|inner| format!("round({inner}, 2)")),
             inner.clone().prop_map(|inner| format!("default({inner}, 1) * 99999999999999999999")),
@@ -364,10 +546,13 @@ fn numbers(depth: u32) -> BoxedStrategy<String> {
     let operator = prop::sample::select(vec!["+", "-", "*", "/"]);
     prop_oneof![
         leaf,
-        (numbers(depth - 1), operator, numbers(depth - 1)).prop_map(|(left, by, right)| format!("({left}) {by} ({right})")),
+        (numbers(depth - 1), operator, numbers(depth - 1))
+            .prop_map(|(left, by, right)| format!("({left}) {by} ({right})")),
         numbers(depth - 1).prop_map(|inner| format!("-({inner})")),
-        (numbers(depth - 1), numbers(depth - 1)).prop_map(|(one, other)| format!("max({one}, {other})")),
-        (numbers(depth - 1), 0_u32..28).prop_map(|(inner, digits)| format!("round({inner}, {digits})")),
+        (numbers(depth - 1), numbers(depth - 1))
+            .prop_map(|(one, other)| format!("max({one}, {other})")),
+        (numbers(depth - 1), 0_u32..28)
+            .prop_map(|(inner, digits)| format!("round({inner}, {digits})")),
         times(depth - 1).prop_map(|inner| format!("days_between({inner}, today())")),
         times(depth - 1).prop_map(|inner| format!("working_hours_between({inner}, now())")),
     ]
@@ -376,16 +561,31 @@ fn numbers(depth: u32) -> BoxedStrategy<String> {
 
 /// Points in time, as deep as said.
 fn times(depth: u32) -> BoxedStrategy<String> {
-    let leaf = prop_oneof![Just("now()".to_owned()), Just("lead.created_at".to_owned()), Just("default(ticket.solved_at, now())".to_owned())];
+    let leaf = prop_oneof![
+        Just("now()".to_owned()),
+        Just("lead.created_at".to_owned()),
+        Just("default(ticket.solved_at, now())".to_owned())
+    ];
     if depth == 0 {
         return leaf.boxed();
     }
-    let unit = prop::sample::select(vec!["hours", "days", "months", "years", "working hours", "working days", "milliseconds"]);
+    let unit = prop::sample::select(vec![
+        "hours",
+        "days",
+        "months",
+        "years",
+        "working hours",
+        "working days",
+        "milliseconds",
+    ]);
     prop_oneof![
         leaf,
-        (times(depth - 1), 0_u32..30_000, unit.clone()).prop_map(|(inner, count, unit)| format!("({inner}) + {count} {unit}")),
-        (times(depth - 1), 0_u32..30_000, unit).prop_map(|(inner, count, unit)| format!("({inner}) - {count} {unit}")),
-        (times(depth - 1), times(depth - 1)).prop_map(|(one, other)| format!("now() + (({one}) - ({other}))")),
+        (times(depth - 1), 0_u32..30_000, unit.clone())
+            .prop_map(|(inner, count, unit)| format!("({inner}) + {count} {unit}")),
+        (times(depth - 1), 0_u32..30_000, unit)
+            .prop_map(|(inner, count, unit)| format!("({inner}) - {count} {unit}")),
+        (times(depth - 1), times(depth - 1))
+            .prop_map(|(one, other)| format!("now() + (({one}) - ({other}))")),
     ]
     .boxed()
 }
@@ -406,8 +606,10 @@ fn conditions(depth: u32) -> BoxedStrategy<String> {
     }
     prop_oneof![
         leaf,
-        (conditions(depth - 1), conditions(depth - 1)).prop_map(|(left, right)| format!("({left}) and {right}")),
-        (conditions(depth - 1), conditions(depth - 1)).prop_map(|(left, right)| format!("{left} or ({right})")),
+        (conditions(depth - 1), conditions(depth - 1))
+            .prop_map(|(left, right)| format!("({left}) and {right}")),
+        (conditions(depth - 1), conditions(depth - 1))
+            .prop_map(|(left, right)| format!("{left} or ({right})")),
         conditions(depth - 1).prop_map(|inner| format!("not ({inner})")),
     ]
     .boxed()
@@ -473,6 +675,9 @@ proptest! {
 #[test]
 fn durations_that_are_printed_read_back() {
     let (formula, _) = read("1 day 4 hours").unwrap();
-    assert_eq!(with_scope(|scope| formula.evaluate(scope)), Ok(Value::Duration(Duration { days: 1, millis: 14_400_000, ..Duration::default() })));
+    assert_eq!(
+        with_scope(|scope| formula.evaluate(scope)),
+        Ok(Value::Duration(Duration { days: 1, millis: 14_400_000, ..Duration::default() }))
+    );
     assert_eq!(formula.to_string(), "1 day 4 hours");
 }

@@ -17,8 +17,16 @@ fn the_four_workflows_are_fine() {
         let found: Vec<Diagnostic> = found;
         assert!(found.is_empty(), "{}", render(&found, source, false));
         let definition = definition.expect("a workflow without errors has a definition");
+        // The same with the mark and the line ends that Windows' editors write.
+        let windows = format!("\u{feff}{}", source.replace('\n', "\r\n"));
+        let (again, found) = parse(file, &windows, &catalog::catalog());
+        assert!(found.is_empty(), "{}", render(&found, &windows, false));
+        assert_eq!(again.as_ref(), Some(&definition));
         // What is stored reads back as the same.
         let stored = serde_json::to_string(&definition).unwrap();
-        assert_eq!(serde_json::from_str::<relata_workflow::Definition>(&stored).unwrap(), definition);
+        assert_eq!(
+            serde_json::from_str::<relata_workflow::Definition>(&stored).unwrap(),
+            definition
+        );
     }
 }

@@ -16,8 +16,6 @@ const NEGATION: f64 = -0.74;
 const REACH: usize = 3;
 /// A denial reaches a little further: `not even once been answered`.
 const DENIAL_REACH: usize = 4;
-/// No phrase of the lexicon is longer.
-const LONGEST_PHRASE: usize = 5;
 
 /// A word, or a phrase of the lexicon.
 struct Token {
@@ -167,31 +165,30 @@ fn tokens(lexicon: &Lexicon, sentence: &str) -> Vec<Token> {
             words.push((kept.to_lowercase(), capitals));
         }
     }
-    let mut tokens = Vec::with_capacity(words.len());
-    let mut at = 0;
-    while at < words.len() {
-        let (length, text, entry) = phrase(lexicon, &words[at..]);
-        tokens.push(Token {
-            text,
-            capitals: words[at..at + length].iter().all(|(_, capitals)| *capitals),
-            entry,
-        });
-        at += length;
-    }
+    let mut tokens = phrases(lexicon, &words);
     tokens.extend(emoji);
     tokens
 }
 
-/// The longest phrase of the lexicon at the beginning, or the first word.
-fn phrase(lexicon: &Lexicon, words: &[(String, bool)]) -> (usize, String, Entry) {
-    for length in (2..=LONGEST_PHRASE.min(words.len())).rev() {
-        let texts: Vec<&str> = words[..length].iter().map(|(text, _)| text.as_str()).collect();
-        let text = texts.join(" ");
-        if let Some(entry) = lexicon.get(&text) {
-            return (length, text, entry);
-        }
+/// Joins words that are a phrase of the lexicon, the longest first.
+fn phrases(lexicon: &Lexicon, words: &[(String, bool)]) -> Vec<Token> {
+    let texts: Vec<&str> = words.iter().map(|(text, _)| text.as_str()).collect();
+    let joined = texts.join(" ");
+    let mut tokens = Vec::with_capacity(words.len());
+    let (mut at, mut start) = (0, 0);
+    while at < words.len() {
+        let (text, entry) = match lexicon.longest_phrase(&joined[start..]) {
+            Some((length, entry)) => (&joined[start..start + length], entry),
+            None => (texts[at], Entry::default()),
+        };
+        let next = at + 1 + text.matches(' ').count();
+        tokens.push(Token {
+            text: text.to_owned(),
+            capitals: words[at..next].iter().all(|(_, capitals)| *capitals),
+            entry,
+        });
+        at = next;
+        start += text.len() + 1;
     }
-    let text = words[0].0.clone();
-    let entry = lexicon.get(&text).unwrap_or_default();
-    (1, text, entry)
+    tokens
 }

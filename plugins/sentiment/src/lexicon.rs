@@ -25,6 +25,16 @@ impl Lexicon {
 
     /// The longest word at the beginning of the text, and its length in bytes.
     pub(crate) fn longest(&self, text: &str) -> Option<(usize, Entry)> {
+        self.longest_where(text, |_| true)
+    }
+
+    /// The longest word or phrase at the beginning of the text that ends at a
+    /// space or with the text, and its length in bytes.
+    pub(crate) fn longest_phrase(&self, text: &str) -> Option<(usize, Entry)> {
+        self.longest_where(text, |end| matches!(text.as_bytes().get(end), None | Some(b' ')))
+    }
+
+    fn longest_where(&self, text: &str, ends: impl Fn(usize) -> bool) -> Option<(usize, Entry)> {
         let mut node = self.0.root();
         let mut output = Output::zero();
         let mut longest = None;
@@ -35,7 +45,7 @@ impl Lexicon {
             let transition = node.transition(at);
             output = output.cat(transition.out);
             node = self.0.node(transition.addr);
-            if node.is_final() {
+            if node.is_final() && ends(index + 1) {
                 longest = Some((index + 1, output.cat(node.final_output()).value()));
             }
         }

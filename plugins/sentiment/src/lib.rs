@@ -29,7 +29,7 @@ impl Action for Score {
         rules and the lexicon of VADER (Hutto & Gilbert 2014) with additions for customer \
         service, Chinese a lexicon of customer service made for this plugin. A mere problem or \
         question is neutral; criticism, impatience and accusations are negative. Irony is not \
-        understood. Other languages are `unknown`.";
+        understood. Of a text above 32 KiB the beginning is read. Other languages are `unknown`.";
     type Input = Input;
     type Output = Mood;
 

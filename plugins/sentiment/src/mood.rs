@@ -30,6 +30,9 @@ const NORMALIZATION: f64 = 15.0;
 /// What came before a `but` counts this much, what follows that much.
 const BEFORE_TURN: f64 = 0.5;
 const AFTER_TURN: f64 = 1.5;
+/// More than this many bytes say nothing new: what follows in such a mail is
+/// the quoted conversation.
+const LONGEST: usize = 32 * 1024;
 /// How many of the deciding words are named.
 const WORDS: usize = 10;
 
@@ -100,8 +103,9 @@ impl Clause {
     }
 }
 
-/// Scores a text.
+/// Scores a text, of a very long one the beginning.
 pub(crate) fn mood(text: &str) -> Mood {
+    let text = &text[..text.floor_char_boundary(LONGEST)];
     let language = language(text);
     let english = matches!(language, Language::En | Language::Mixed).then(Lexicon::english);
     let chinese = matches!(language, Language::Zh | Language::Mixed).then(Lexicon::chinese);

@@ -1,7 +1,7 @@
 //! `relata action`
 
 use std::{
-    io::{self, BufRead, IsTerminal, Read},
+    io::{self, IsTerminal, Read},
     path::Path,
     process::ExitCode,
 };

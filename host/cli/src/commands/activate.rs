@@ -6,7 +6,7 @@ use clap::Args;
 use relata_app::App;
 
 use crate::{
-    context::Context,
+    context::{ACTOR, Context},
     failure::Wrong,
     out, progress,
     sources::{self, Sources},
@@ -55,7 +55,7 @@ async fn activate(context: &Context, app: &App, sources: &Sources) -> anyhow::Re
     bar.set_length(u64::try_from(sources.len()).unwrap_or(u64::MAX));
     let mut activations = Vec::with_capacity(sources.len());
     for (file, text) in sources {
-        activations.push(app.activate(file, text).await?);
+        activations.push(app.activate(file, text, ACTOR).await?);
         bar.inc(1);
     }
     bar.finish_and_clear();

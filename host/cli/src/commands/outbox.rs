@@ -107,7 +107,7 @@ pub(crate) async fn run(context: &Context, args: OutboxArgs) -> anyhow::Result<E
             list(context, &app, &filter, args.limit).await
         }
         Some(OutboxCommand::Show { effect }) => show(context, &app, effect).await,
-        Some(OutboxCommand::Send { effects }) => send(context, &app, &effects).await,
+        Some(OutboxCommand::Release { effects }) => release(context, &app, &effects).await,
         Some(OutboxCommand::Drop { effects, why }) => drop_all(context, &app, &effects, why).await,
     };
     app.close().await;

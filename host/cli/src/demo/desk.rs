@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, ops::Range, path::Path};
 use anyhow::Context;
 use relata_app::{
     App, ImportReport, SHIPPED,
-    model::{Fields, Record, Reference, Value},
+    model::{Decimal, Fields, Record, Reference, Value},
 };
 
 use super::{facts::text, reading};
@@ -34,17 +34,15 @@ impl Desk {
     }
 
     pub(super) async fn import(&self, object: &str, csv: &[u8]) -> anyhow::Result<ImportReport> {
-        self.app
-            .import(object, csv, &[], |_, _| {})
-            .await
-            .with_context(|| format!("the shipped {object} file cannot be imported"))
+        Ok(self.app.import(object, csv, &[], |_, _| {}).await?)
     }
 
     pub(super) async fn activate(&self, workflow: &str) -> anyhow::Result<()> {
         let file = format!("workflows/{workflow}.yaml");
         let shipped = SHIPPED.iter().find(|(name, _)| *name == file);
         let (_, source) = shipped.with_context(|| format!("{file} is not shipped"))?;
-        self.app.activate(&file, source).await.with_context(|| format!("cannot activate {file}"))?;
+        // The error names the file and what is wrong in it.
+        self.app.activate(&file, source, "operations").await?;
         Ok(())
     }
 
@@ -55,20 +53,14 @@ impl Desk {
     async fn set(&self, record: &Record, actor: &str, fields: &[(&str, Value)]) -> anyhow::Result<()> {
         let fields: Fields =
             fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        self.app
-            .update_record(&record.reference, fields, actor)
-            .await
-            .with_context(|| format!("{actor} cannot change {}", record.reference))?;
+        self.app.update_record(&record.reference, fields, actor).await?;
         Ok(())
     }
 
     async fn create(&self, object: &str, actor: &str, fields: &[(&str, Value)]) -> anyhow::Result<Record> {
         let fields: Fields =
             fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        self.app
-            .create_record(object, fields, actor)
-            .await
-            .with_context(|| format!("{actor} cannot create a {object}"))
+        Ok(self.app.create_record(object, fields, actor).await?)
     }
 
     /// The records for which a formula holds, by `order_by`.
@@ -251,12 +243,12 @@ impl Desk {
             let order = [
                 ("ref", word(&format!("R-2026-2{of}{number:04}"))),
                 ("contact", Value::Reference(contact.reference.clone())),
-                ("amount", Value::Money("49.90 EUR".parse().context("an amount of money")?)),
+                ("amount", Value::Money("49.90 EUR".parse().map_err(anyhow::Error::msg)?)),
                 ("placed_at", self.now()),
             ];
             let order = self.create("order", "shop", &order).await?;
             self.set(&order, "shop", &[("status", word("paid")), ("paid_at", self.now())]).await?;
-            let orders = contact.field("order_count").as_number().unwrap_or_default() + 1.into();
+            let orders = contact.field("order_count").as_number().unwrap_or_default() + Decimal::ONE;
             self.set(
                 &contact,
                 "shop",

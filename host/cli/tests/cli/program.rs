@@ -1,8 +1,9 @@
 //! A data directory of its own, and the program on it.
 
 use std::{
-    fs,
-    path::PathBuf,
+    fs::{self, DirBuilder},
+    os::unix::fs::{DirBuilderExt, symlink},
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
@@ -28,12 +29,31 @@ impl Program {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// A folder that is a data directory.
+    pub(crate) fn company() -> Self {
+        let program = Self::new();
+        program.ok("init .");
+        program.share_compiled_plugins();
+        program
+    }
+
     /// A folder that is a rehearsal, whose clock shows Monday,
     /// 2026-12-14 10:00 in Berlin.
     pub(crate) fn rehearsal() -> Self {
         let program = Self::new();
         program.ok("init . --rehearsal --clock 2026-12-14T09:00:00Z");
+        program.share_compiled_plugins();
         program
+    }
+
+    /// To compile the plugins takes longer than all else that a test does.
+    fn share_compiled_plugins(&self) {
+        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins");
+        if !shared.exists() {
+            // Another test may do the same at this moment.
+            let _ = DirBuilder::new().mode(0o700).create(&shared);
+        }
+        symlink(shared, self.path("cache")).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -118,13 +138,21 @@ pub(crate) fn without_ids(text: &str) -> String {
     plain
 }
 
+/// Words, as a shell makes them: split at spaces, `'…'` keeps together.
 fn split(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    for (number, part) in line.split('\'').enumerate() {
-        if number % 2 == 1 {
-            words.push(part.to_owned());
-        } else {
-            words.extend(part.split_whitespace().map(str::to_owned));
+    let mut words: Vec<String> = Vec::new();
+    let (mut quoted, mut between) = (false, true);
+    for c in line.chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => between = true,
+            c => {
+                if between {
+                    words.push(String::new());
+                    between = false;
+                }
+                words.last_mut().unwrap().push(c);
+            }
         }
     }
     words

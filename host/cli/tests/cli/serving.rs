@@ -56,8 +56,7 @@ impl Served {
 
 #[test]
 fn it_says_that_it_is_well_and_stops_when_asked() {
-    let program = Program::new();
-    program.ok("init .");
+    let program = Program::company();
     let served = Served::start(&program);
     let (status, health) = served.get("/healthz");
     assert_eq!((status, &health["status"]), (200, &Json::from("ok")));
@@ -75,12 +74,8 @@ fn it_says_that_it_is_well_and_stops_when_asked() {
 
 #[test]
 fn one_program_runs_a_data_directory() {
-    let program = Program::new();
-    program.ok("init .");
+    let program = Program::company();
     let served = Served::start(&program);
-    // It has answered once it holds the lock and has loaded the plugins, or
-    // before: the lock is what the second one meets, now or a moment later.
-    served.get("/healthz");
     let ended = program.run("serve --listen 127.0.0.1:0");
     let (code, log) = served.terminate();
     assert_eq!((ended.code, code), (1, Some(0)), "{}\n{log}", ended.stderr);

@@ -18,9 +18,8 @@ pub(super) struct Hours {
     pub(super) end: u16,
 }
 
-const WEEKDAYS: [&str; 7] = [
-    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
-];
+const WEEKDAYS: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// Reads the fields of a `calendar` record.
 pub(super) fn read(fields: &Fields) -> Result<Calendar, FieldError> {
@@ -56,7 +55,8 @@ pub(super) fn read(fields: &Fields) -> Result<Calendar, FieldError> {
     });
     let mut extra: BTreeMap<Date, Vec<Hours>> = BTreeMap::new();
     for line in lines(fields, "extra_days")? {
-        let (date, hours) = read_extra(line, &normal).map_err(|why| FieldError::new("extra_days", why))?;
+        let (date, hours) =
+            read_extra(line, &normal).map_err(|why| FieldError::new("extra_days", why))?;
         let day = extra.entry(date).or_default();
         day.extend(hours);
         merge(day);
@@ -91,11 +91,9 @@ fn lines<'a>(fields: &'a Fields, field: &str) -> Result<Vec<&'a str>, FieldError
     };
     match fields.get(field) {
         None | Some(Value::Nothing) => Ok(Vec::new()),
-        Some(Value::List(items)) => items
-            .iter()
-            .map(text)
-            .filter(|line| !matches!(line, Ok("")))
-            .collect(),
+        Some(Value::List(items)) => {
+            items.iter().map(text).filter(|line| !matches!(line, Ok(""))).collect()
+        }
         Some(single) => text(single).map(|line| vec![line]),
     }
 }
@@ -146,21 +144,25 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 
 fn read_weekday(word: &str) -> Result<usize, String> {
     let lower = word.to_lowercase();
-    let found = WEEKDAYS
-        .iter()
-        .position(|day| lower.len() >= 3 && (day.starts_with(&lower) || lower.strip_suffix('s') == Some(day)));
+    let found = WEEKDAYS.iter().position(|day| {
+        lower.len() >= 3 && (day.starts_with(&lower) || lower.strip_suffix('s') == Some(day))
+    });
     found.ok_or_else(|| {
         let hint = text::nearest(&lower, WEEKDAYS.into_iter())
             .or_else(|| text::nearest(&lower, WEEKDAYS.iter().map(|day| &day[..3])))
-            .map_or_else(|| "write mon, tue, wed, thu, fri, sat or sun".to_owned(), |near| format!("did you mean `{}`?", &near[..3]));
+            .map_or_else(
+                || "write mon, tue, wed, thu, fri, sat or sun".to_owned(),
+                |near| format!("did you mean `{}`?", &near[..3]),
+            );
         format!("`{word}` is not a day of the week; {hint}")
     })
 }
 
 fn read_date(word: &str) -> Result<Date, String> {
     let word = word.trim();
-    word.parse()
-        .map_err(|_| format!("`{word}` is not a day; write year, month and day, such as `2026-12-24`"))
+    word.parse().map_err(|_| {
+        format!("`{word}` is not a day; write year, month and day, such as `2026-12-24`")
+    })
 }
 
 /// `09:00-17:00`, `00:00-24:00`.

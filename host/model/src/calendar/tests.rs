@@ -192,14 +192,22 @@ fn what_the_clock_skips_has_no_length_and_what_it_repeats_counts_twice() {
     check_open(&night, "2026-03-28 00:00", "2026-03-30 00:00", 0);
     check_open(&night, "2026-10-24 00:00", "2026-10-26 00:00", 120);
     check_open(&night, "2026-11-01 00:00", "2026-11-02 00:00", 60);
-    assert_eq!(show(&night, night.next_opening(at(&night, "2026-03-29 00:00"))), "Sun 2026-04-05 02:00");
+    assert_eq!(
+        show(&night, night.next_opening(at(&night, "2026-03-29 00:00"))),
+        "Sun 2026-04-05 02:00"
+    );
     // A span that begins in the gap begins when the gap ends, and one that
     // lies in it is not turned round.
     let late = calendar("Europe/Berlin", "sun 02:30-05:00", "", "");
     check_open(&late, "2026-03-29 00:00", "2026-03-30 00:00", 120);
     let inside = calendar("Europe/Berlin", "sun 02:15-03:00", "", "");
     check_open(&inside, "2026-03-29 00:00", "2026-03-30 00:00", 0);
-    let island = calendar("Australia/Lord_Howe", "daily 00:00-24:00".replace("daily", "mon-sun").as_str(), "", "");
+    let island = calendar(
+        "Australia/Lord_Howe",
+        "daily 00:00-24:00".replace("daily", "mon-sun").as_str(),
+        "",
+        "",
+    );
     check_open(&island, "2026-10-04 00:00", "2026-10-05 00:00", 24 * 60 - 30);
     check_open(&island, "2026-04-05 00:00", "2026-04-06 00:00", 24 * 60 + 30);
     // Where the clock skips midnight.
@@ -215,7 +223,12 @@ fn counting_over_years_is_the_sum_of_the_days() {
     for office in [
         berlin(),
         shanghai(),
-        calendar("Australia/Lord_Howe", "sat-mon 01:45-02:15;wed 00:00-24:00", "2026-05-01/2026-06-02", "2026-05-03"),
+        calendar(
+            "Australia/Lord_Howe",
+            "sat-mon 01:45-02:15;wed 00:00-24:00",
+            "2026-05-01/2026-06-02",
+            "2026-05-03",
+        ),
         calendar("America/Havana", "mon-sun 00:00-24:00", "", ""),
     ] {
         let from = at(&office, "2025-11-03 10:17");

@@ -22,7 +22,10 @@ pub(crate) struct Evaluator<'a> {
 impl Evaluator<'_> {
     fn kind(&self, id: NodeId) -> Result<&'_ NodeKind, EvaluationError> {
         self.formula.nodes.get(id.0 as usize).map(|node| &node.kind).ok_or_else(|| {
-            EvaluationError::fault(format!("the formula `{}` is broken in the store", self.formula.source))
+            EvaluationError::fault(format!(
+                "the formula `{}` is broken in the store",
+                self.formula.source
+            ))
         })
     }
 
@@ -35,7 +38,8 @@ impl Evaluator<'_> {
         match &node.kind {
             NodeKind::Literal(value) => Ok(value.clone()),
             NodeKind::List(items) => {
-                let items: Result<Vec<Value>, _> = items.iter().map(|item| self.value(*item)).collect();
+                let items: Result<Vec<Value>, _> =
+                    items.iter().map(|item| self.value(*item)).collect();
                 items.map(Value::List)
             }
             NodeKind::Variable(_) | NodeKind::Field { .. } => {
@@ -85,7 +89,9 @@ impl Evaluator<'_> {
                     (other, _) => return Err(EvaluationError::expected("a list or a text", other)),
                 }))
             }
-            NodeKind::Empty { of, negated } => Ok(Value::YesNo(is_empty(&self.value(*of)?) != *negated)),
+            NodeKind::Empty { of, negated } => {
+                Ok(Value::YesNo(is_empty(&self.value(*of)?) != *negated))
+            }
             NodeKind::Arithmetic { by, left, right } => {
                 let (left, right) = (self.value(*left)?, self.value(*right)?);
                 calculate(*by, &left, &right, self.scope)
@@ -105,7 +111,9 @@ impl Evaluator<'_> {
     fn path(&mut self, id: NodeId) -> Evaluated {
         let formula = self.formula;
         match formula.nodes.get(id.0 as usize).map(|node| &node.kind) {
-            Some(NodeKind::Variable(name)) => Ok(self.scope.variables.get(name).cloned().unwrap_or(Value::Nothing)),
+            Some(NodeKind::Variable(name)) => {
+                Ok(self.scope.variables.get(name).cloned().unwrap_or(Value::Nothing))
+            }
             Some(NodeKind::Field { of, name }) => {
                 // Only the whole path is told to those who ask what was read.
                 let base = self.path(*of)?;
@@ -129,7 +137,12 @@ impl Evaluator<'_> {
                     _ => record.field(name).clone(),
                 },
             },
-            other => return Err(EvaluationError::fault(format!("{} has no part `{name}`", named(other)))),
+            other => {
+                return Err(EvaluationError::fault(format!(
+                    "{} has no part `{name}`",
+                    named(other)
+                )));
+            }
         })
     }
 
@@ -151,11 +164,17 @@ impl Evaluator<'_> {
         if arguments.len() < least {
             return Err(EvaluationError::fault(format!("`{name}` is given too few values")));
         }
-        let given: Result<Vec<Value>, _> = arguments.iter().map(|argument| self.value(*argument)).collect();
+        let given: Result<Vec<Value>, _> =
+            arguments.iter().map(|argument| self.value(*argument)).collect();
         (function.run)(&given?, self.scope)
     }
 
-    fn compare(&self, by: Comparison, left: &Value, right: &Value) -> Result<bool, EvaluationError> {
+    fn compare(
+        &self,
+        by: Comparison,
+        left: &Value,
+        right: &Value,
+    ) -> Result<bool, EvaluationError> {
         Ok(match by {
             Comparison::Equal => self.equal(left, right),
             Comparison::Unequal => !self.equal(left, right),
@@ -171,11 +190,15 @@ impl Evaluator<'_> {
     fn equal(&self, left: &Value, right: &Value) -> bool {
         match (left, right) {
             (Value::Reference(left), Value::Reference(right)) => {
-                left == right || (left.object == right.object && self.resolved(left) == self.resolved(right))
+                left == right
+                    || (left.object == right.object && self.resolved(left) == self.resolved(right))
             }
-            (Value::Duration(left), Value::Duration(right)) => time::order(*left, *right).is_ok_and(std::cmp::Ordering::is_eq),
+            (Value::Duration(left), Value::Duration(right)) => {
+                time::order(*left, *right).is_ok_and(std::cmp::Ordering::is_eq)
+            }
             (Value::List(left), Value::List(right)) => {
-                left.len() == right.len() && left.iter().zip(right).all(|(left, right)| self.equal(left, right))
+                left.len() == right.len()
+                    && left.iter().zip(right).all(|(left, right)| self.equal(left, right))
             }
             _ => left == right,
         }
@@ -203,7 +226,9 @@ fn negated(value: Value) -> Evaluated {
     let overflow = EvaluationError::overflow;
     Ok(match value {
         Value::Number(number) => Value::Number(-number),
-        Value::Duration(duration) => Value::Duration(times(duration, Decimal::NEGATIVE_ONE).ok_or_else(overflow)?),
+        Value::Duration(duration) => {
+            Value::Duration(times(duration, Decimal::NEGATIVE_ONE).ok_or_else(overflow)?)
+        }
         Value::Money(money) => Value::Money(Money {
             minor: money.minor.checked_neg().ok_or_else(overflow)?,
             currency: money.currency,
@@ -240,13 +265,18 @@ fn calculate(by: Arithmetic, left: &Value, right: &Value, scope: &Scope<'_>) -> 
             } else {
                 left.minor.checked_sub(right.minor)
             };
-            Value::Money(Money { minor: minor.ok_or_else(overflow)?, currency: left.currency.clone() })
+            Value::Money(Money {
+                minor: minor.ok_or_else(overflow)?,
+                currency: left.currency.clone(),
+            })
         }
         (Arithmetic::Times, Value::Money(money), Value::Number(factor))
         | (Arithmetic::Times, Value::Number(factor), Value::Money(money)) => {
             money_times(money, |minor| minor.checked_mul(*factor))?
         }
-        (Arithmetic::By, Value::Money(_), Value::Number(zero)) if zero.is_zero() => return Err(by_zero()),
+        (Arithmetic::By, Value::Money(_), Value::Number(zero)) if zero.is_zero() => {
+            return Err(by_zero());
+        }
         (Arithmetic::By, Value::Money(money), Value::Number(divisor)) => {
             money_times(money, |minor| minor.checked_div(*divisor))?
         }
@@ -258,23 +288,33 @@ fn calculate(by: Arithmetic, left: &Value, right: &Value, scope: &Scope<'_>) -> 
             Value::Duration(left.checked_add(back).ok_or_else(overflow)?)
         }
         (Arithmetic::Times, Value::Duration(duration), Value::Number(factor))
-        | (Arithmetic::Times, Value::Number(factor), Value::Duration(duration)) => shared(*duration, Some(*factor))?,
-        (Arithmetic::By, Value::Duration(_), Value::Number(zero)) if zero.is_zero() => return Err(by_zero()),
+        | (Arithmetic::Times, Value::Number(factor), Value::Duration(duration)) => {
+            shared(*duration, Some(*factor))?
+        }
+        (Arithmetic::By, Value::Duration(_), Value::Number(zero)) if zero.is_zero() => {
+            return Err(by_zero());
+        }
         (Arithmetic::By, Value::Duration(duration), Value::Number(divisor)) => {
             shared(*duration, Decimal::ONE.checked_div(*divisor))?
         }
         (Arithmetic::Minus, Value::Time(to), Value::Time(from)) => Value::Duration(
             relata_model::Duration::from_millis(to.as_millisecond() - from.as_millisecond()),
         ),
-        (Arithmetic::Minus, Value::Date(to), Value::Date(from)) => Value::Duration(time::between_days(*from, *to)),
+        (Arithmetic::Minus, Value::Date(to), Value::Date(from)) => {
+            Value::Duration(time::between_days(*from, *to))
+        }
         (Arithmetic::Plus, Value::Time(from), Value::Duration(by))
-        | (Arithmetic::Plus, Value::Duration(by), Value::Time(from)) => Value::Time(time::later(*from, *by, scope)?),
+        | (Arithmetic::Plus, Value::Duration(by), Value::Time(from)) => {
+            Value::Time(time::later(*from, *by, scope)?)
+        }
         (Arithmetic::Minus, Value::Time(from), Value::Duration(by)) => {
             let back = times(*by, Decimal::NEGATIVE_ONE).ok_or_else(overflow)?;
             Value::Time(time::later(*from, back, scope)?)
         }
         (Arithmetic::Plus, Value::Date(from), Value::Duration(by))
-        | (Arithmetic::Plus, Value::Duration(by), Value::Date(from)) => Value::Date(time::day_later(*from, *by)?),
+        | (Arithmetic::Plus, Value::Duration(by), Value::Date(from)) => {
+            Value::Date(time::day_later(*from, *by)?)
+        }
         (Arithmetic::Minus, Value::Date(from), Value::Duration(by)) => {
             let back = times(*by, Decimal::NEGATIVE_ONE).ok_or_else(overflow)?;
             Value::Date(time::day_later(*from, back)?)
@@ -301,6 +341,8 @@ fn money_times(money: &Money, by: impl Fn(Decimal) -> Option<Decimal>) -> Evalua
 
 fn shared(duration: relata_model::Duration, factor: Option<Decimal>) -> Evaluated {
     factor.and_then(|factor| times(duration, factor)).map(Value::Duration).ok_or_else(|| {
-        EvaluationError::fault(format!("`{duration}` cannot be divided so: days and months stay whole"))
+        EvaluationError::fault(format!(
+            "`{duration}` cannot be divided so: days and months stay whole"
+        ))
     })
 }

@@ -31,14 +31,19 @@ impl Expression {
                     match piece {
                         Piece::Literal(literal) => text.push_str(literal),
                         Piece::Value { formula, filter } => {
-                            text.push_str(&written(&formula.evaluate(scope)?, filter.as_deref(), scope)?);
+                            text.push_str(&written(
+                                &formula.evaluate(scope)?,
+                                filter.as_deref(),
+                                scope,
+                            )?);
                         }
                     }
                 }
                 Ok(Value::Text(text))
             }
             Self::List(items) => {
-                let items: Result<Vec<Value>, _> = items.iter().map(|item| item.evaluate(scope)).collect();
+                let items: Result<Vec<Value>, _> =
+                    items.iter().map(|item| item.evaluate(scope)).collect();
                 items.map(Value::List)
             }
             Self::Map(parts) => parts
@@ -52,8 +57,14 @@ impl Expression {
 
 /// A value within a text. An empty one is written as nothing, a point in time
 /// in the scope's zone.
-fn written(value: &Value, filter: Option<&str>, scope: &Scope<'_>) -> Result<String, EvaluationError> {
-    let wrong = |filter: &str| EvaluationError::fault(format!("`{filter}` does not work with {}", named(value)));
+fn written(
+    value: &Value,
+    filter: Option<&str>,
+    scope: &Scope<'_>,
+) -> Result<String, EvaluationError> {
+    let wrong = |filter: &str| {
+        EvaluationError::fault(format!("`{filter}` does not work with {}", named(value)))
+    };
     Ok(match (filter, value) {
         (_, Value::Nothing) => String::new(),
         (None | Some("short"), Value::Time(at)) => time::short(*at, scope),

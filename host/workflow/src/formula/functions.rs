@@ -95,7 +95,10 @@ impl Takes {
                 }
                 Self::TextOrList => text || list,
                 Self::Ordered => {
-                    matches!(kind, Type::Number | Type::Date | Type::Time | Type::Duration | Type::Money)
+                    matches!(
+                        kind,
+                        Type::Number | Type::Date | Type::Time | Type::Duration | Type::Money
+                    )
                 }
             }
     }
@@ -166,7 +169,9 @@ pub const FUNCTIONS: &[Function] = &[
         result: Yield::FirstThatIs,
         doc: "The first value that is not empty.",
         example: ("default(lead.company_size, 0)", "0"),
-        run: |given, _| Ok(given.iter().find(|value| !value.is_nothing()).cloned().unwrap_or(Value::Nothing)),
+        run: |given, _| {
+            Ok(given.iter().find(|value| !value.is_nothing()).cloned().unwrap_or(Value::Nothing))
+        },
     },
     function!("ends_with", TWO_TEXTS, YesNo, "Whether a text ends with another.", "ends_with(\"a.example\", \".example\")" => "yes",
         |given, _| Ok(Value::YesNo(text(&given[0])?.ends_with(text(&given[1])?)))),
@@ -175,10 +180,10 @@ pub const FUNCTIONS: &[Function] = &[
     function!("hours_between", TIMES, Number, "How many hours lie between two points in time, with their fraction.", "hours_between(now(), now() + 90 minutes)" => "1.5",
         |given, _| time::hours(time::millis_between(&given[0], &given[1])?)),
     function!("length", &[takes("value", Takes::TextOrList)], Number, "How many characters a text has, or how many values a list.", "length(\"Anna\")" => "4",
-        |given, _| match &given[0] {
-            Value::Text(text) => Ok(Value::Number(text.chars().count().into())),
-            other => Ok(Value::Number(list(other)?.len().into())),
-        }),
+    |given, _| match &given[0] {
+        Value::Text(text) => Ok(Value::Number(text.chars().count().into())),
+        other => Ok(Value::Number(list(other)?.len().into())),
+    }),
     function!("lower", TEXT, Text, "A text in small letters.", "lower(\"ABC\")" => "abc",
         |given, _| Ok(Value::Text(text(&given[0])?.to_lowercase()))),
     Function {
@@ -215,8 +220,15 @@ pub const FUNCTIONS: &[Function] = &[
         example: ("round(2.345, 2)", "2.35"),
         run: |given, _| {
             let digits = given.get(1).map_or(Ok(Decimal::ZERO), number)?;
-            let digits = digits.to_u32().filter(|digits| *digits <= 28 && Decimal::from(*digits) == given.get(1).map_or(Decimal::ZERO, |value| value.as_number().unwrap_or_default()));
-            let digits = digits.ok_or_else(|| EvaluationError::fault("round takes 0 to 28 digits"))?;
+            let digits = digits.to_u32().filter(|digits| {
+                *digits <= 28
+                    && Decimal::from(*digits)
+                        == given
+                            .get(1)
+                            .map_or(Decimal::ZERO, |value| value.as_number().unwrap_or_default())
+            });
+            let digits =
+                digits.ok_or_else(|| EvaluationError::fault("round takes 0 to 28 digits"))?;
             let away = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
             Ok(Value::Number(number(&given[0])?.round_dp_with_strategy(digits, away)))
         },
@@ -224,13 +236,13 @@ pub const FUNCTIONS: &[Function] = &[
     function!("starts_with", TWO_TEXTS, YesNo, "Whether a text begins with another.", "starts_with(\"+49 30\", \"+49\")" => "yes",
         |given, _| Ok(Value::YesNo(text(&given[0])?.starts_with(text(&given[1])?)))),
     function!("sum", &[takes("list", Takes::Numbers)], Number, "The numbers of a list added up.", "sum([1, 2, 3.5])" => "6.5",
-        |given, _| {
-            let mut total = Decimal::ZERO;
-            for item in list(&given[0])? {
-                total = total.checked_add(number(item)?).ok_or_else(EvaluationError::overflow)?;
-            }
-            Ok(Value::Number(total))
-        }),
+    |given, _| {
+        let mut total = Decimal::ZERO;
+        for item in list(&given[0])? {
+            total = total.checked_add(number(item)?).ok_or_else(EvaluationError::overflow)?;
+        }
+        Ok(Value::Number(total))
+    }),
     function!("today", &[], Date, "The local day.", "today()" => "2026-12-14",
         |_, scope| Ok(Value::Date(scope.now.to_zoned(scope.zone.clone()).date()))),
     function!("trim", TEXT, Text, "A text without the spaces around it.", "trim(\"  a \")" => "a",
@@ -240,10 +252,10 @@ pub const FUNCTIONS: &[Function] = &[
     function!("weekday", DAY, Text, "The local weekday: monday to sunday.", "weekday(2026-12-24)" => "thursday",
         |given, scope| Ok(Value::Text(time::weekday(time::day(&given[0], scope)?).to_owned()))),
     function!("working_hours_between", TIMES, Number, "How many working hours of the calendar lie between two points in time.", "working_hours_between(now(), now() + 90 minutes)" => "1.5",
-        |given, scope| {
-            let calendar = scope.calendar.ok_or_else(EvaluationError::no_calendar)?;
-            time::hours(calendar.open_millis(time::point(&given[0])?, time::point(&given[1])?))
-        }),
+    |given, scope| {
+        let calendar = scope.calendar.ok_or_else(EvaluationError::no_calendar)?;
+        time::hours(calendar.open_millis(time::point(&given[0])?, time::point(&given[1])?))
+    }),
     function!("year", DAY, Number, "The local year of a day.", "year(2026-12-24)" => "2026",
         |given, scope| Ok(Value::Number(time::day(&given[0], scope)?.year().into()))),
 ];

@@ -31,9 +31,8 @@ pub(crate) enum Kind {
 }
 
 /// The signs, the longer of two that begin alike first.
-const SIGNS: &[&str] = &[
-    "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "(", ")", "[", "]", ",", ".",
-];
+const SIGNS: &[&str] =
+    &["==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "(", ")", "[", "]", ",", "."];
 
 /// What people write who know another language, and what it is here.
 const FOREIGN: &[(&str, &str)] = &[
@@ -71,9 +70,7 @@ pub(crate) fn tokens(source: &str) -> Result<Vec<Token>, Fault> {
 fn token(source: &str, at: usize, first: char) -> Result<(Kind, usize), Fault> {
     let rest = &source[at..];
     if first.is_alphabetic() || first == '_' {
-        let length = rest
-            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .unwrap_or(rest.len());
+        let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
         return Ok((Kind::Word(rest[..length].to_owned()), length));
     }
     if first.is_ascii_digit() {
@@ -111,7 +108,13 @@ fn number(rest: &str, at: usize) -> Result<(Kind, usize), Fault> {
         });
         if shape && day.len() == 10 && digits(&rest[10..]) == 0 {
             return Date::from_str(day).map(|date| (Kind::Date(date), 10)).map_err(|_| {
-                Fault::new(codes::FORMULA_SYNTAX, at, at + 10, format!("there is no day {day}"), None)
+                Fault::new(
+                    codes::FORMULA_SYNTAX,
+                    at,
+                    at + 10,
+                    format!("there is no day {day}"),
+                    None,
+                )
             });
         }
     }

@@ -7,10 +7,13 @@ mod evaluate;
 mod expression;
 pub mod functions;
 mod lexer;
+mod narrow;
+mod operators;
 mod parser;
 mod print;
 mod time;
 pub mod tree;
+mod words;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -23,7 +26,7 @@ use tree::{Node, NodeId, NodeKind};
 
 use crate::{
     Diagnostic,
-    diagnostic::{Findings, NOT_A_CONDITION, MAY_BE_EMPTY, Place},
+    diagnostic::{Findings, MAY_BE_EMPTY, NOT_A_CONDITION, Place},
     facts::{Facts, Need},
     types::{Slot, Type},
 };
@@ -213,7 +216,10 @@ impl Formula {
     ///
     /// Those of [`Formula::evaluate`], and a fault where it yields something
     /// else than yes or no.
-    pub fn holds(&self, scope: &Scope<'_>) -> Result<(bool, Vec<(String, Value)>), EvaluationError> {
+    pub fn holds(
+        &self,
+        scope: &Scope<'_>,
+    ) -> Result<(bool, Vec<(String, Value)>), EvaluationError> {
         let mut evaluator = evaluate::Evaluator { formula: self, scope, read: Some(Vec::new()) };
         let truth = evaluator.truth(self.root)?;
         Ok((truth, evaluator.read.unwrap_or_default()))

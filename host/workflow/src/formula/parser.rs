@@ -14,9 +14,8 @@ use crate::diagnostic as codes;
 pub(crate) const DEEPEST: usize = 64;
 
 /// The words that cannot name anything.
-pub(crate) const KEYWORDS: &[&str] = &[
-    "and", "or", "not", "in", "contains", "is", "empty", "true", "false",
-];
+pub(crate) const KEYWORDS: &[&str] =
+    &["and", "or", "not", "in", "contains", "is", "empty", "true", "false"];
 
 /// Reads a formula into an arena; the last node is the root.
 pub(crate) fn parse(source: &str) -> Result<Vec<Node>, Fault> {
@@ -251,7 +250,11 @@ impl Parser {
                 return Ok(left);
             };
             let right = self.product()?;
-            left = self.add(self.start_of(left), NodeKind::Arithmetic { by, left, right }, &[left, right])?;
+            left = self.add(
+                self.start_of(left),
+                NodeKind::Arithmetic { by, left, right },
+                &[left, right],
+            )?;
         }
     }
 
@@ -267,7 +270,11 @@ impl Parser {
                 return Ok(left);
             };
             let right = self.prefix()?;
-            left = self.add(self.start_of(left), NodeKind::Arithmetic { by, left, right }, &[left, right])?;
+            left = self.add(
+                self.start_of(left),
+                NodeKind::Arithmetic { by, left, right },
+                &[left, right],
+            )?;
         }
     }
 
@@ -287,7 +294,8 @@ impl Parser {
         let mut of = self.primary()?;
         while self.take_sign(".") {
             let Kind::Word(name) = self.peek().clone() else {
-                return Err(self.fault(format!("after the point comes a field, not {}", self.found()), None));
+                return Err(self
+                    .fault(format!("after the point comes a field, not {}", self.found()), None));
             };
             self.advance();
             of = self.add(start, NodeKind::Field { of, name }, &[of])?;
@@ -317,7 +325,9 @@ impl Parser {
                 self.add(start, NodeKind::List(items.clone()), &items)
             }
             Kind::End => Err(self.fault("the formula ends too early: a value is missing", None)),
-            Kind::Sign(sign) => Err(self.fault(format!("a value is missing before `{sign}`"), None)),
+            Kind::Sign(sign) => {
+                Err(self.fault(format!("a value is missing before `{sign}`"), None))
+            }
         }
     }
 
@@ -334,8 +344,7 @@ impl Parser {
         };
         let mut total: Option<Duration> = None;
         let mut amount = number;
-        loop {
-            let Kind::Word(word) = self.peek().clone() else { break };
+        while let Kind::Word(word) = self.peek().clone() {
             if KEYWORDS.contains(&word.as_str()) {
                 break;
             }
@@ -398,7 +407,8 @@ impl Parser {
         while !self.take_sign(close) {
             items.push(self.nested(Self::any)?);
             if !self.take_sign(",") && !matches!(self.peek(), Kind::Sign(sign) if *sign == close) {
-                return Err(self.fault(format!("`,` or `{close}` is missing before {}", self.found()), None));
+                return Err(self
+                    .fault(format!("`,` or `{close}` is missing before {}", self.found()), None));
             }
         }
         Ok(items)

@@ -12,12 +12,18 @@ const fn strength(kind: &NodeKind) -> u8 {
         NodeKind::Any(_) => 0,
         NodeKind::All(_) => 1,
         NodeKind::Not(_) => 2,
-        NodeKind::Compare { .. } | NodeKind::In { .. } | NodeKind::Contains { .. } | NodeKind::Empty { .. } => 3,
+        NodeKind::Compare { .. }
+        | NodeKind::In { .. }
+        | NodeKind::Contains { .. }
+        | NodeKind::Empty { .. } => 3,
         NodeKind::Arithmetic { by: Arithmetic::Plus | Arithmetic::Minus, .. } => 4,
         NodeKind::Arithmetic { .. } => 5,
         NodeKind::Minus(_) => 6,
         NodeKind::Literal(_) => 7,
-        NodeKind::List(_) | NodeKind::Variable(_) | NodeKind::Field { .. } | NodeKind::Call { .. } => 8,
+        NodeKind::List(_)
+        | NodeKind::Variable(_)
+        | NodeKind::Field { .. }
+        | NodeKind::Call { .. } => 8,
     }
 }
 
@@ -45,7 +51,13 @@ impl Printed<'_> {
         }
     }
 
-    fn joined(&self, f: &mut fmt::Formatter<'_>, ids: &[NodeId], between: &str, least: u8) -> fmt::Result {
+    fn joined(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        ids: &[NodeId],
+        between: &str,
+        least: u8,
+    ) -> fmt::Result {
         for (place, id) in ids.iter().enumerate() {
             if place > 0 {
                 f.write_str(between)?;
@@ -79,17 +91,23 @@ impl Printed<'_> {
             }
             NodeKind::All(parts) => self.joined(f, parts, " and ", own + 1),
             NodeKind::Any(parts) => self.joined(f, parts, " or ", own + 1),
-            NodeKind::Compare { by, left, right } => self.binary(f, *left, by.sign(), *right, own + 1, own + 1),
+            NodeKind::Compare { by, left, right } => {
+                self.binary(f, *left, by.sign(), *right, own + 1, own + 1)
+            }
             NodeKind::In { item, list, negated } => {
                 let word = if *negated { "not in" } else { "in" };
                 self.binary(f, *item, word, *list, own + 1, own + 1)
             }
-            NodeKind::Contains { list, item } => self.binary(f, *list, "contains", *item, own + 1, own + 1),
+            NodeKind::Contains { list, item } => {
+                self.binary(f, *list, "contains", *item, own + 1, own + 1)
+            }
             NodeKind::Empty { of, negated } => {
                 self.node(f, *of, own + 1)?;
                 f.write_str(if *negated { " is not empty" } else { " is empty" })
             }
-            NodeKind::Arithmetic { by, left, right } => self.binary(f, *left, by.sign(), *right, own, own + 1),
+            NodeKind::Arithmetic { by, left, right } => {
+                self.binary(f, *left, by.sign(), *right, own, own + 1)
+            }
             NodeKind::Call { function, arguments } => {
                 write!(f, "{function}(")?;
                 self.joined(f, arguments, ", ", 0)?;

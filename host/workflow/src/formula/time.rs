@@ -43,7 +43,11 @@ fn whole_days(from: Date, to: Date) -> i64 {
     i64::from((to - from).get_days())
 }
 
-pub(crate) fn days_between(from: &Value, to: &Value, scope: &Scope<'_>) -> Result<Value, EvaluationError> {
+pub(crate) fn days_between(
+    from: &Value,
+    to: &Value,
+    scope: &Scope<'_>,
+) -> Result<Value, EvaluationError> {
     Ok(Value::Number(whole_days(day(from, scope)?, day(to, scope)?).into()))
 }
 
@@ -61,7 +65,9 @@ pub(crate) fn hours(millis: i64) -> Result<Value, EvaluationError> {
 /// Which of two durations is the longer: a day counts 24 hours. Months and
 /// working time compare only with themselves.
 pub(crate) fn order(left: Duration, right: Duration) -> Result<Ordering, EvaluationError> {
-    let elapsed = |duration: Duration| i128::from(duration.days) * i128::from(DAY) + i128::from(duration.millis);
+    let elapsed = |duration: Duration| {
+        i128::from(duration.days) * i128::from(DAY) + i128::from(duration.millis)
+    };
     let differences = [
         elapsed(left).cmp(&elapsed(right)),
         left.months.cmp(&right.months),
@@ -80,7 +86,11 @@ pub(crate) fn order(left: Duration, right: Duration) -> Result<Ordering, Evaluat
 
 /// A point in time a duration later, or earlier where the duration is
 /// negative.
-pub(crate) fn later(from: Timestamp, by: Duration, scope: &Scope<'_>) -> Result<Timestamp, EvaluationError> {
+pub(crate) fn later(
+    from: Timestamp,
+    by: Duration,
+    scope: &Scope<'_>,
+) -> Result<Timestamp, EvaluationError> {
     let out_of_range = || EvaluationError::fault(format!("`{by}` leads past the range of times"));
     if by.is_working() {
         let backwards = [by.months, by.days, by.millis, by.working_days, by.working_millis]
@@ -135,4 +145,3 @@ pub(crate) fn short(at: Timestamp, scope: &Scope<'_>) -> String {
 pub(crate) fn clock(at: Timestamp, scope: &Scope<'_>) -> String {
     at.to_zoned(scope.zone.clone()).strftime("%H:%M").to_string()
 }
-

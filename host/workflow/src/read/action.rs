@@ -6,8 +6,9 @@ use relata_model::{Duration, Value};
 
 use super::{
     Keys, Named, Reader, formulas,
+    literal::slot_of,
     schema::{self, Parameter, Wanted},
-    value::{Got, slot_of},
+    value::Got,
 };
 use crate::{
     catalog::ActionSignature,
@@ -26,12 +27,18 @@ pub(super) struct Done {
 
 impl Reader<'_> {
     /// `do: crm.update`, with its arguments beside it.
-    pub(super) fn do_step(&mut self, entry: &Entry, keys: &mut Keys<'_>, names: &mut Names) -> Done {
+    pub(super) fn do_step(
+        &mut self,
+        entry: &Entry,
+        keys: &mut Keys<'_>,
+        names: &mut Names,
+    ) -> Done {
         let as_name = keys.take("as");
         let retry = keys.take("retry").and_then(|entry| self.retry(entry));
         let if_it_fails = keys.take("if_it_fails");
         let action = self.plain_text(entry).map(str::to_owned);
-        let signature = action.as_ref().and_then(|action| self.signature(action, entry.value.place));
+        let signature =
+            action.as_ref().and_then(|action| self.signature(action, entry.value.place));
         let Some(signature) = signature else {
             // Of an action that is not known, the arguments are read only for
             // what their formulas say.
@@ -71,7 +78,13 @@ impl Reader<'_> {
         Done { kind, name }
     }
 
-    fn name_result(&mut self, entry: Option<&Entry>, slot: Slot, action: Option<String>, names: &mut Names) -> Option<String> {
+    fn name_result(
+        &mut self,
+        entry: Option<&Entry>,
+        slot: Slot,
+        action: Option<String>,
+        names: &mut Names,
+    ) -> Option<String> {
         let entry = entry?;
         let text = self.plain_text(entry)?;
         let name = self.result_name(text, entry.value.place, names)?;
@@ -84,13 +97,24 @@ impl Reader<'_> {
         let known = self.catalog.actions.get(action).cloned();
         if known.is_none() {
             let help = codes::did_you_mean(action, self.catalog.actions.keys().map(String::as_str));
-            self.error(codes::UNKNOWN_ACTION, place, format!("there is no action `{action}`"), help);
+            self.error(
+                codes::UNKNOWN_ACTION,
+                place,
+                format!("there is no action `{action}`"),
+                help,
+            );
         }
         known
     }
 
     /// The arguments; none where one of them is wrong.
-    fn arguments(&mut self, signature: &ActionSignature, place: Place, keys: &Keys<'_>, names: &Names) -> Option<Vec<Argument>> {
+    fn arguments(
+        &mut self,
+        signature: &ActionSignature,
+        place: Place,
+        keys: &Keys<'_>,
+        names: &Names,
+    ) -> Option<Vec<Argument>> {
         let parameters = schema::parameters(&signature.input);
         let is_open = schema::is_open(&signature.input);
         let mut failed = false;
@@ -101,7 +125,8 @@ impl Reader<'_> {
             }
             failed = true;
             let is_slip = |entry: &&&Entry| {
-                !parameters.contains_key(&entry.key) && codes::did_you_mean(&entry.key, std::iter::once(name.as_str())).is_some()
+                !parameters.contains_key(&entry.key)
+                    && codes::did_you_mean(&entry.key, std::iter::once(name.as_str())).is_some()
             };
             if !given.iter().any(|entry| is_slip(&entry)) {
                 let message = format!("`{}` needs the argument `{name}`", signature.name);
@@ -112,12 +137,17 @@ impl Reader<'_> {
         // What decides about fields comes first.
         let mut read: BTreeMap<&str, Option<(Got, Wanted)>> = BTreeMap::new();
         let (later, first): (Vec<&Entry>, Vec<&Entry>) = given.iter().copied().partition(|entry| {
-            matches!(parameters.get(&entry.key), Some(Parameter { wanted: Wanted::FieldsOf(_), .. }))
+            matches!(
+                parameters.get(&entry.key),
+                Some(Parameter { wanted: Wanted::FieldsOf(_), .. })
+            )
         });
         for entry in first.into_iter().chain(later) {
             let parameter = match parameters.get(&entry.key) {
                 Some(parameter) => self.resolved(parameter, &read),
-                None if is_open => Parameter { wanted: Wanted::Open, required: false, nullable: true },
+                None if is_open => {
+                    Parameter { wanted: Wanted::Open, required: false, nullable: true }
+                }
                 None => {
                     self.unknown_argument(signature, entry, &parameters);
                     failed = true;
@@ -127,7 +157,8 @@ impl Reader<'_> {
             let what = format!("`{}`", entry.key);
             let got = self.value(&entry.value, &parameter, &what, names);
             if let Some(got) = &got {
-                if matches!(parameter.wanted, Wanted::Due | Wanted::Duration) && !self.has_calendar {
+                if matches!(parameter.wanted, Wanted::Due | Wanted::Duration) && !self.has_calendar
+                {
                     self.needs_calendar(&got.expression, entry.value.place, names);
                 }
             } else {
@@ -153,7 +184,11 @@ impl Reader<'_> {
     }
 
     /// A parameter whose fields depend on another argument.
-    fn resolved(&self, parameter: &Parameter, read: &BTreeMap<&str, Option<(Got, Wanted)>>) -> Parameter {
+    fn resolved(
+        &self,
+        parameter: &Parameter,
+        read: &BTreeMap<&str, Option<(Got, Wanted)>>,
+    ) -> Parameter {
         let Wanted::FieldsOf(of) = &parameter.wanted else { return parameter.clone() };
         let wanted = if let Some(object) = of.strip_prefix("object/") {
             Wanted::Fields { objects: vec![object.to_owned()], creates: true }
@@ -174,9 +209,19 @@ impl Reader<'_> {
         Parameter { wanted, ..parameter.clone() }
     }
 
-    fn unknown_argument(&mut self, signature: &ActionSignature, entry: &Entry, parameters: &BTreeMap<String, Parameter>) {
+    fn unknown_argument(
+        &mut self,
+        signature: &ActionSignature,
+        entry: &Entry,
+        parameters: &BTreeMap<String, Parameter>,
+    ) {
         if entry.key == "if_unknown" {
-            self.error(codes::NOT_YET, entry.key_place, "`if_unknown` is not yet in this version", None);
+            self.error(
+                codes::NOT_YET,
+                entry.key_place,
+                "`if_unknown` is not yet in this version",
+                None,
+            );
             return;
         }
         let known = parameters.keys().map(String::as_str).chain(["as", "retry", "if_it_fails"]);
@@ -207,7 +252,8 @@ impl Reader<'_> {
             self.error(codes::MISSING_KEY, entry.key_place, "`if_it_fails` needs `use:`", None);
             return None;
         };
-        let parameter = Parameter { wanted: Wanted::of_type(&output.kind), required: true, nullable: true };
+        let parameter =
+            Parameter { wanted: Wanted::of_type(&output.kind), required: true, nullable: true };
         let got = self.value(&value.value, &parameter, "`use`", names)?;
         let slot = output.join(&got.slot).unwrap_or(Slot::of(Type::Any));
         Some(Got { slot, ..got })
@@ -222,16 +268,25 @@ impl Reader<'_> {
 
     /// The values of a table's rows, which have one type together: numbers,
     /// yes or no, durations and days where all rows are such, else text.
-    pub(super) fn together(&mut self, values: &[(&Node, &Names)]) -> Option<(Vec<Expression>, Slot)> {
-        let blocks: Option<Vec<(&[Entry], &Names)>> =
-            values.iter().map(|(node, names)| node.entries().map(|entries| (entries, *names))).collect();
+    pub(super) fn together(
+        &mut self,
+        values: &[(&Node, &Names)],
+    ) -> Option<(Vec<Expression>, Slot)> {
+        let blocks: Option<Vec<(&[Entry], &Names)>> = values
+            .iter()
+            .map(|(node, names)| node.entries().map(|entries| (entries, *names)))
+            .collect();
         if let Some(blocks) = blocks {
             return self.blocks_together(&blocks);
         }
         let plain: Option<Vec<(&str, bool)>> = values
             .iter()
             .map(|(node, _)| match &node.value {
-                Content::Text { text, is_plain } if !text.starts_with('=') && !text.contains("{{") => Some((text.as_str(), *is_plain)),
+                Content::Text { text, is_plain }
+                    if !text.starts_with('=') && !text.contains("{{") =>
+                {
+                    Some((text.as_str(), *is_plain))
+                }
                 _ => None,
             })
             .collect();
@@ -242,7 +297,10 @@ impl Reader<'_> {
                 self.value(node, &open, "this value", names);
             }
             let literals = one_kind(&plain);
-            let slot = literals.iter().map(slot_of).reduce(|all, slot| all.join(&slot).unwrap_or(Slot::of(Type::Any)));
+            let slot = literals
+                .iter()
+                .map(slot_of)
+                .reduce(|all, slot| all.join(&slot).unwrap_or(Slot::of(Type::Any)));
             let expressions = literals.into_iter().map(Expression::Literal).collect();
             return slot.map(|slot| (expressions, slot));
         }
@@ -253,10 +311,14 @@ impl Reader<'_> {
     /// that is written out names one too: `queue/unassigned`.
     fn mixed_together(&mut self, values: &[(&Node, &Names)]) -> Option<(Vec<Expression>, Slot)> {
         let open = Parameter { wanted: Wanted::Open, required: true, nullable: true };
-        let is_computed = |node: &Node| node.text().is_none_or(|text| text.starts_with('=') || text.contains("{{"));
+        let is_computed = |node: &Node| {
+            node.text().is_none_or(|text| text.starts_with('=') || text.contains("{{"))
+        };
         let mut read: Vec<Option<Option<Got>>> = values
             .iter()
-            .map(|(node, names)| is_computed(node).then(|| self.value(node, &open, "this value", names)))
+            .map(|(node, names)| {
+                is_computed(node).then(|| self.value(node, &open, "this value", names))
+            })
             .collect();
         let computed = read.iter().flatten().flatten().map(|got| got.slot.clone());
         let records = computed.reduce(|all, slot| all.join(&slot).unwrap_or(Slot::of(Type::Any)));
@@ -281,7 +343,12 @@ impl Reader<'_> {
                         got.slot.kind.describe(),
                         before.kind.describe()
                     );
-                    self.error(codes::WRONG_TYPE, node.place, message, Some("let all rows yield values of one kind".to_owned()));
+                    self.error(
+                        codes::WRONG_TYPE,
+                        node.place,
+                        message,
+                        Some("let all rows yield values of one kind".to_owned()),
+                    );
                     Slot::of(Type::Any)
                 })),
             };
@@ -290,7 +357,10 @@ impl Reader<'_> {
         if failed { None } else { all.map(|all| (expressions, all)) }
     }
 
-    fn blocks_together(&mut self, blocks: &[(&[Entry], &Names)]) -> Option<(Vec<Expression>, Slot)> {
+    fn blocks_together(
+        &mut self,
+        blocks: &[(&[Entry], &Names)],
+    ) -> Option<(Vec<Expression>, Slot)> {
         let mut parts: Vec<Vec<(String, Expression)>> = vec![Vec::new(); blocks.len()];
         let mut slots = BTreeMap::new();
         let mut order: Vec<&str> = Vec::new();
@@ -362,7 +432,10 @@ fn read_retry(text: &str) -> Option<Retry> {
     };
     let times = times.trim();
     let times = times.strip_suffix(" times").or_else(|| times.strip_suffix(" time"))?;
-    let mut retry = Retry { times: times.trim().parse().ok().filter(|times| *times <= 1_000)?, ..Retry::default() };
+    let mut retry = Retry {
+        times: times.trim().parse().ok().filter(|times| *times <= 1_000)?,
+        ..Retry::default()
+    };
     if let Some(first) = first {
         let first: Duration = first.parse().ok()?;
         let plain = first.millis > 0 && first == Duration::from_millis(first.millis);
@@ -378,13 +451,17 @@ mod tests {
 
     #[test]
     fn retries_are_read() {
-        let said = |text: &str| read_retry(text).map(|retry| (retry.times, retry.first_ms, retry.longest_ms));
+        let said = |text: &str| {
+            read_retry(text).map(|retry| (retry.times, retry.first_ms, retry.longest_ms))
+        };
         assert_eq!(said("3 times"), Some((3, 5_000, 3_600_000)));
         assert_eq!(said("1 time"), Some((1, 5_000, 3_600_000)));
         assert_eq!(said("5 times, first after 1 minute"), Some((5, 60_000, 3_600_000)));
         assert_eq!(said("2 times, first after 2 hours"), Some((2, 7_200_000, 7_200_000)));
         assert_eq!(said("never"), Some((0, 5_000, 3_600_000)));
-        for wrong in ["3", "often", "3 times, after 1 minute", "3 times, first after 1 day", "-1 times"] {
+        for wrong in
+            ["3", "often", "3 times, after 1 minute", "3 times, first after 1 day", "-1 times"]
+        {
             assert_eq!(said(wrong), None, "{wrong}");
         }
     }

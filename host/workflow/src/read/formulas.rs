@@ -30,22 +30,35 @@ pub(super) struct Read {
 
 impl Reader<'_> {
     /// Reads the part of a text that begins at `from` as a formula.
-    pub(super) fn formula_at(&mut self, node: &Node, from: usize, to: usize, names: &Names) -> Option<Read> {
+    pub(super) fn formula_at(
+        &mut self,
+        node: &Node,
+        from: usize,
+        to: usize,
+        names: &Names,
+    ) -> Option<Read> {
         let text = node.text()?;
         let source = text.get(from..to)?;
         let locator = Locator::new(self.findings.source(), node);
-        let locate = |place: Place| locator.place(Place { start: place.start + from, end: place.end + from });
+        let locate = |place: Place| {
+            locator.place(Place { start: place.start + from, end: place.end + from })
+        };
         let trimmed = source.trim();
         let lead = source.len() - source.trim_start().len();
         let place = locate(Place { start: lead, end: lead + trimmed.len() });
-        let inside = |place: Place| locate(Place { start: place.start + lead, end: place.end + lead });
+        let inside =
+            |place: Place| locate(Place { start: place.start + lead, end: place.end + lead });
         let mut formula = match Formula::read(trimmed) {
             Ok(formula) => formula,
             Err(mut fault) => {
                 if trimmed.contains("{{") {
                     fault.help = Some("leave `{{ }}` out: this is a formula already".to_owned());
-                } else if matches!(node.value, Content::Text { is_plain: true, .. }) && fault.message.contains("is missing before the end") {
-                    fault.help = Some("within { } put the formula in quotes, since a comma ends it".to_owned());
+                } else if matches!(node.value, Content::Text { is_plain: true, .. })
+                    && fault.message.contains("is missing before the end")
+                {
+                    fault.help = Some(
+                        "within { } put the formula in quotes, since a comma ends it".to_owned(),
+                    );
                 }
                 self.findings.fault(fault, inside);
                 return None;
@@ -81,12 +94,23 @@ impl Reader<'_> {
         self.condition_node(&entry.value, entry.key_place, &entry.key, names)
     }
 
-    pub(super) fn condition_node(&mut self, node: &Node, key_place: Place, key: &str, names: &Names) -> Option<Read> {
+    pub(super) fn condition_node(
+        &mut self,
+        node: &Node,
+        key_place: Place,
+        key: &str,
+        names: &Names,
+    ) -> Option<Read> {
         let text = match &node.value {
             Content::Text { text, .. } => text,
             Content::Spoiled => return None,
             Content::Nothing => {
-                self.error(codes::MISSING_KEY, key_place, format!("`{key}` has no condition"), None);
+                self.error(
+                    codes::MISSING_KEY,
+                    key_place,
+                    format!("`{key}` has no condition"),
+                    None,
+                );
                 return None;
             }
             _ => {
@@ -126,7 +150,11 @@ impl Reader<'_> {
     /// Says so where a condition never varies.
     pub(super) fn warn_constant(&mut self, read: &Read) {
         if let Some(always) = read.always {
-            let message = if always { "this condition is always true" } else { "this condition is never true" };
+            let message = if always {
+                "this condition is always true"
+            } else {
+                "this condition is never true"
+            };
             self.findings.warning(codes::CONSTANT, read.place, message, None);
         }
     }
@@ -179,14 +207,25 @@ impl Reader<'_> {
             is_known = FILTERS.iter().any(|(known, _)| *known == name);
             if !is_known {
                 let help = codes::mean_or_list(name, FILTERS.iter().map(|(known, _)| *known));
-                self.error(codes::UNKNOWN_FILTER, place, format!("there is no filter `{name}`"), help);
+                self.error(
+                    codes::UNKNOWN_FILTER,
+                    place,
+                    format!("there is no filter `{name}`"),
+                    help,
+                );
             } else if let Some(read) = &read {
-                let fits = match (name, &read.slot.kind) {
-                    (_, Type::Any) | ("upper" | "lower", _) | ("short" | "time" | "date", Type::Time) | ("date", Type::Date) => true,
-                    _ => false,
-                };
+                let fits = matches!(
+                    (name, &read.slot.kind),
+                    (_, Type::Any)
+                        | ("upper" | "lower", _)
+                        | ("short" | "time" | "date", Type::Time)
+                        | ("date", Type::Date)
+                );
                 if !fits {
-                    let message = format!("`{name}` writes a point in time, and this is {}", read.slot.kind.describe());
+                    let message = format!(
+                        "`{name}` writes a point in time, and this is {}",
+                        read.slot.kind.describe()
+                    );
                     self.error(codes::WRONG_TYPE, place, message, None);
                     is_known = false;
                 }
@@ -209,32 +248,50 @@ impl Reader<'_> {
     pub(super) fn needs_calendar(&mut self, expression: &Expression, place: Place, names: &Names) {
         let mut found = None;
         match expression {
-            Expression::Literal(Value::Duration(duration)) if duration.is_working() => found = Some((*duration, place)),
+            Expression::Literal(Value::Duration(duration)) if duration.is_working() => {
+                found = Some((*duration, place))
+            }
             Expression::Formula(formula) => {
                 let written = formula.durations().find(|(duration, _)| duration.is_working());
                 found = written.map(|(duration, _)| (duration, place));
-                if found.is_none() && let Some(path) = formula.as_path() {
-                    found = self.arm_durations(&path, names).into_iter().find(Duration::is_working).map(|duration| (duration, place));
+                if found.is_none()
+                    && let Some(path) = formula.as_path()
+                {
+                    found = self
+                        .arm_durations(&path, names)
+                        .into_iter()
+                        .find(Duration::is_working)
+                        .map(|duration| (duration, place));
                 }
             }
             _ => {}
         }
         if let Some((duration, place)) = found {
-            let message = format!("`{duration}` is working time, and no calendar says when that is");
-            self.error(codes::NO_CALENDAR, place, message, Some("name one with `calendar:`".to_owned()));
+            let message =
+                format!("`{duration}` is working time, and no calendar says when that is");
+            self.error(
+                codes::NO_CALENDAR,
+                place,
+                message,
+                Some("name one with `calendar:`".to_owned()),
+            );
         }
     }
 
     /// The durations that a path into a decision may come to.
     fn arm_durations(&self, path: &str, names: &Names) -> Vec<Duration> {
         let mut parts = path.split('.');
-        let Some(known) = parts.next().and_then(|root| names.variables.get(root)) else { return Vec::new() };
+        let Some(known) = parts.next().and_then(|root| names.variables.get(root)) else {
+            return Vec::new();
+        };
         let mut arms: Vec<&Expression> = known.arms.iter().collect();
         for part in parts {
             arms = arms
                 .into_iter()
                 .filter_map(|arm| match arm {
-                    Expression::Map(parts) => parts.iter().find(|(name, _)| name == part).map(|(_, arm)| arm),
+                    Expression::Map(parts) => {
+                        parts.iter().find(|(name, _)| name == part).map(|(_, arm)| arm)
+                    }
                     _ => None,
                 })
                 .collect();
@@ -266,4 +323,3 @@ fn bar(text: &str) -> Option<usize> {
 pub(super) fn known(slot: Slot) -> Known {
     formula::Known::set(slot)
 }
-

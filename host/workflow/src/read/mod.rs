@@ -4,6 +4,7 @@
 mod action;
 mod branches;
 mod formulas;
+mod literal;
 mod schema;
 mod steps;
 mod trigger;
@@ -50,10 +51,14 @@ pub fn parse(file: &str, source: &str, catalog: &Catalog) -> (Option<Definition>
 
 /// The argument that holds fields, and the argument (or `object/lead`) that
 /// says of what, where an action has such.
-pub(crate) fn fields_argument(signature: &crate::catalog::ActionSignature) -> Option<(String, String)> {
-    schema::parameters(&signature.input).into_iter().find_map(|(name, parameter)| match parameter.wanted {
-        schema::Wanted::FieldsOf(of) => Some((name, of)),
-        _ => None,
+pub(crate) fn fields_argument(
+    signature: &crate::catalog::ActionSignature,
+) -> Option<(String, String)> {
+    schema::parameters(&signature.input).into_iter().find_map(|(name, parameter)| {
+        match parameter.wanted {
+            schema::Wanted::FieldsOf(of) => Some((name, of)),
+            _ => None,
+        }
     })
 }
 
@@ -81,12 +86,31 @@ struct Reader<'a> {
 
 /// What belongs to the language, but not to this version.
 const NOT_YET: &[&str] = &[
-    "for_each", "parallel", "run", "ask", "set", "webhook", "button", "form", "mail", "finally", "outputs", "inputs",
-    "if_unknown", "secrets", "import",
+    "for_each",
+    "parallel",
+    "run",
+    "ask",
+    "set",
+    "webhook",
+    "button",
+    "form",
+    "mail",
+    "finally",
+    "outputs",
+    "inputs",
+    "if_unknown",
+    "secrets",
+    "import",
 ];
 
 impl<'a> Reader<'a> {
-    fn error(&mut self, code: &'static str, place: Place, message: impl Into<String>, help: Option<String>) {
+    fn error(
+        &mut self,
+        code: &'static str,
+        place: Place,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         self.findings.error(code, place, message, help);
     }
 
@@ -99,22 +123,43 @@ impl<'a> Reader<'a> {
         for entry in keys.rest() {
             let key = entry.key.as_str();
             if NOT_YET.contains(&key) {
-                self.error(codes::NOT_YET, entry.key_place, format!("`{key}` is not yet in this version"), None);
+                self.error(
+                    codes::NOT_YET,
+                    entry.key_place,
+                    format!("`{key}` is not yet in this version"),
+                    None,
+                );
                 continue;
             }
-            let help = codes::did_you_mean(key, keys.asked.iter().copied())
-                .or_else(|| Some(format!("known are {}", keys.asked.iter().copied().collect::<Vec<_>>().join(", "))));
-            self.error(codes::UNKNOWN_KEY, entry.key_place, format!("{what} has no key `{key}`"), help);
+            let help = codes::did_you_mean(key, keys.asked.iter().copied()).or_else(|| {
+                Some(format!(
+                    "known are {}",
+                    keys.asked.iter().copied().collect::<Vec<_>>().join(", ")
+                ))
+            });
+            self.error(
+                codes::UNKNOWN_KEY,
+                entry.key_place,
+                format!("{what} has no key `{key}`"),
+                help,
+            );
         }
     }
 
     /// The keys of a block; says so where it is none.
     fn keys<'n>(&mut self, node: &'n Node, what: &str) -> Option<Keys<'n>> {
         match &node.value {
-            Content::Map(entries) => Some(Keys { entries, taken: BTreeSet::new(), asked: BTreeSet::new() }),
+            Content::Map(entries) => {
+                Some(Keys { entries, taken: BTreeSet::new(), asked: BTreeSet::new() })
+            }
             Content::Spoiled => None,
             _ => {
-                self.error(codes::WRONG_FORM, node.place, format!("{what} is a block of `key: value`"), None);
+                self.error(
+                    codes::WRONG_FORM,
+                    node.place,
+                    format!("{what} is a block of `key: value`"),
+                    None,
+                );
                 None
             }
         }
@@ -125,7 +170,10 @@ impl<'a> Reader<'a> {
         match &entry.value.value {
             Content::Text { text, .. } if !text.trim().is_empty() => {
                 if text.starts_with('=') || text.contains("{{") {
-                    let message = format!("`{}` cannot be computed: it is a text that is written out", entry.key);
+                    let message = format!(
+                        "`{}` cannot be computed: it is a text that is written out",
+                        entry.key
+                    );
                     self.error(codes::WRONG_FORM, entry.value.place, message, None);
                     return None;
                 }
@@ -133,11 +181,21 @@ impl<'a> Reader<'a> {
             }
             Content::Spoiled => None,
             Content::Nothing | Content::Text { .. } => {
-                self.error(codes::MISSING_KEY, entry.key_place, format!("`{}` has no value", entry.key), None);
+                self.error(
+                    codes::MISSING_KEY,
+                    entry.key_place,
+                    format!("`{}` has no value", entry.key),
+                    None,
+                );
                 None
             }
             _ => {
-                self.error(codes::WRONG_FORM, entry.value.place, format!("`{}` is a text", entry.key), None);
+                self.error(
+                    codes::WRONG_FORM,
+                    entry.value.place,
+                    format!("`{}` is a text", entry.key),
+                    None,
+                );
                 None
             }
         }
@@ -149,7 +207,12 @@ impl<'a> Reader<'a> {
             Content::List(items) => items,
             Content::Spoiled => &[],
             Content::Nothing => {
-                self.error(codes::MISSING_KEY, entry.key_place, format!("`{}` has no value", entry.key), None);
+                self.error(
+                    codes::MISSING_KEY,
+                    entry.key_place,
+                    format!("`{}` has no value", entry.key),
+                    None,
+                );
                 &[]
             }
             _ => std::slice::from_ref(&entry.value),
@@ -164,7 +227,13 @@ impl<'a> Reader<'a> {
 
     /// The external id of a record of one object: `dormant` or
     /// `segment/dormant`.
-    fn record_key(&mut self, object: &str, text: &str, place: Place, code: &'static str) -> Option<String> {
+    fn record_key(
+        &mut self,
+        object: &str,
+        text: &str,
+        place: Place,
+        code: &'static str,
+    ) -> Option<String> {
         let key = match text.split_once('/') {
             Some((other, key)) if other == object => key,
             Some((other, _)) => {
@@ -206,7 +275,12 @@ impl<'a> Reader<'a> {
         };
         match wrong {
             Some(message) => {
-                self.error(codes::WRONG_NAME, place, message, Some("choose another name".to_owned()));
+                self.error(
+                    codes::WRONG_NAME,
+                    place,
+                    message,
+                    Some("choose another name".to_owned()),
+                );
                 None
             }
             None => Some(text.to_owned()),

@@ -13,7 +13,11 @@ pub(crate) enum Wanted {
     /// Whatever it is.
     Open,
     Text,
-    Number { whole: bool, least: Option<Decimal>, most: Option<Decimal> },
+    Number {
+        whole: bool,
+        least: Option<Decimal>,
+        most: Option<Decimal>,
+    },
     YesNo,
     Choice(Vec<String>),
     /// A record of one of these objects; of any if empty.
@@ -35,7 +39,10 @@ pub(crate) enum Wanted {
     /// object by name (`object/lead`).
     FieldsOf(String),
     /// Fields of these objects; all that are required if `creates`.
-    Fields { objects: Vec<String>, creates: bool },
+    Fields {
+        objects: Vec<String>,
+        creates: bool,
+    },
     /// What a field takes.
     Field(Box<FieldDefinition>),
 }
@@ -69,7 +76,9 @@ impl Wanted {
             Self::Date => "a day such as 2026-12-24".to_owned(),
             Self::Money => "an amount such as 12.50 EUR".to_owned(),
             Self::List(_) => "a list".to_owned(),
-            Self::Map(_) | Self::FieldsOf(_) | Self::Fields { .. } => "a block of `name: value`".to_owned(),
+            Self::Map(_) | Self::FieldsOf(_) | Self::Fields { .. } => {
+                "a block of `name: value`".to_owned()
+            }
             Self::Field(field) => field.kind.describe(),
         }
     }
@@ -93,7 +102,10 @@ impl Wanted {
                     .iter()
                     .map(|(name, slot)| {
                         let wanted = Self::of_type(&slot.kind);
-                        (name.clone(), Parameter { wanted, required: false, nullable: slot.optional })
+                        (
+                            name.clone(),
+                            Parameter { wanted, required: false, nullable: slot.optional },
+                        )
                     })
                     .collect(),
             ),
@@ -103,7 +115,11 @@ impl Wanted {
     /// What a field takes, in the words of arguments.
     pub(crate) fn of_field(field: &FieldDefinition) -> Self {
         match &field.kind {
-            FieldType::Text | FieldType::LongText | FieldType::Email | FieldType::Phone | FieldType::Country => Self::Text,
+            FieldType::Text
+            | FieldType::LongText
+            | FieldType::Email
+            | FieldType::Phone
+            | FieldType::Country => Self::Text,
             FieldType::Number => Self::Number { whole: false, least: field.min, most: field.max },
             FieldType::Integer => Self::Number { whole: true, least: field.min, most: field.max },
             FieldType::Money => Self::Money,
@@ -179,7 +195,9 @@ impl<'a> Schema<'a> {
     fn kind(self) -> Option<&'a str> {
         match self.get("type")? {
             Json::String(kind) => Some(kind),
-            Json::Array(kinds) => kinds.iter().filter_map(Json::as_str).find(|kind| *kind != "null"),
+            Json::Array(kinds) => {
+                kinds.iter().filter_map(Json::as_str).find(|kind| *kind != "null")
+            }
             _ => None,
         }
     }
@@ -238,27 +256,39 @@ impl<'a> Schema<'a> {
             return Wanted::Choice(words);
         }
         match self.kind() {
-            Some("string") => match self.text("format").or(format) {
+            Some("string") => match format.or(self.text("format")) {
                 Some(format) => wanted_text(format),
                 None => Wanted::Text,
             },
-            Some("integer") => Wanted::Number { whole: true, least: self.bound("minimum"), most: self.bound("maximum") },
-            Some("number") => Wanted::Number { whole: false, least: self.bound("minimum"), most: self.bound("maximum") },
+            Some("integer") => Wanted::Number {
+                whole: true,
+                least: self.bound("minimum"),
+                most: self.bound("maximum"),
+            },
+            Some("number") => Wanted::Number {
+                whole: false,
+                least: self.bound("minimum"),
+                most: self.bound("maximum"),
+            },
             Some("boolean") => Wanted::YesNo,
             Some("array") => {
-                let items = self.get("items").map_or(Wanted::Open, |items| self.at(items).parameter(true, depth + 1).wanted);
+                let items = self
+                    .get("items")
+                    .map_or(Wanted::Open, |items| self.at(items).parameter(true, depth + 1).wanted);
                 Wanted::List(Box::new(items))
             }
             Some("object") => match self.properties() {
                 Some(properties) if !properties.is_empty() => Wanted::Map(
                     properties
                         .iter()
-                        .map(|(name, part)| (name.clone(), self.at(part).parameter(self.requires(name), depth + 1)))
+                        .map(|(name, part)| {
+                            (name.clone(), self.at(part).parameter(self.requires(name), depth + 1))
+                        })
                         .collect(),
                 ),
                 _ => Wanted::Open,
             },
-            _ => match self.text("format").or(format) {
+            _ => match format.or(self.text("format")) {
                 Some(format) => wanted_text(format),
                 None => Wanted::Open,
             },
@@ -271,7 +301,7 @@ impl<'a> Schema<'a> {
         if depth > 16 {
             return Slot::maybe(Type::Any);
         }
-        let format = schema.text("format").or_else(|| self.text("format"));
+        let format = self.text("format").or_else(|| schema.text("format"));
         let kind = if let Some(words) = schema.words() {
             Type::Choice(words)
         } else {
@@ -281,7 +311,9 @@ impl<'a> Schema<'a> {
                 Some("boolean") => Type::YesNo,
                 Some("null") => Type::Nothing,
                 Some("array") => {
-                    let items = schema.get("items").map_or(Slot::maybe(Type::Any), |items| schema.at(items).slot(depth + 1));
+                    let items = schema
+                        .get("items")
+                        .map_or(Slot::maybe(Type::Any), |items| schema.at(items).slot(depth + 1));
                     Type::List(Box::new(items))
                 }
                 Some("object") => schema.properties().map_or(Type::Any, |properties| {
@@ -380,6 +412,7 @@ mod tests {
                 "max": { "type": ["integer", "null"], "format": "uint32", "minimum": 0 },
                 "prefer": { "$ref": "#/$defs/Prefer" },
                 "due": { "anyOf": [{ "type": "string", "format": "due" }, { "type": "null" }] },
+                "about": { "anyOf": [{ "type": "string", "format": "record" }, { "type": "null" }], "format": "record/ticket" },
                 "set": { "type": "object", "x-fields-of": "record" },
                 "skills": { "type": "array", "items": { "type": "string" } },
             },
@@ -394,6 +427,8 @@ mod tests {
         assert_eq!(said("record"), ("a record".to_owned(), false, true));
         assert_eq!(said("max"), ("a whole number".to_owned(), false, true));
         assert_eq!(said("prefer"), ("one of senior, any".to_owned(), true, false));
+        // What is said outside is nearer to the author than the type's own.
+        assert_eq!(said("about"), ("a record of ticket".to_owned(), false, true));
         assert_eq!(parameters["due"].wanted, Wanted::Due);
         assert!(parameters["due"].nullable);
         assert_eq!(parameters["set"].wanted, Wanted::FieldsOf("record".to_owned()));

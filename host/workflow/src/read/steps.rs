@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// The keys of which each step has one.
-const STEPS: &[&str] = &["do", "decide", "if", "wait", "wait_for", "deadline", "split", "stop_if", "stop_unless"];
+const STEPS: &[&str] =
+    &["do", "decide", "if", "wait", "wait_for", "deadline", "split", "stop_if", "stop_unless"];
 
 /// What a step does to what comes after it.
 pub(super) struct After {
@@ -36,17 +37,32 @@ impl After {
 
 impl Reader<'_> {
     /// A list of steps; whether the run always stops within it.
-    pub(super) fn block(&mut self, entry: &Entry, path: &str, names: &mut Names) -> (BlockId, bool) {
+    pub(super) fn block(
+        &mut self,
+        entry: &Entry,
+        path: &str,
+        names: &mut Names,
+    ) -> (BlockId, bool) {
         let items: &[Node] = match &entry.value.value {
             Content::List(items) => items,
             Content::Spoiled => &[],
             Content::Nothing => {
-                self.error(codes::MISSING_KEY, entry.key_place, format!("`{}` has no steps", entry.key), None);
+                self.error(
+                    codes::MISSING_KEY,
+                    entry.key_place,
+                    format!("`{}` has no steps", entry.key),
+                    None,
+                );
                 &[]
             }
             _ => {
                 let help = Some("begin each step with `- `".to_owned());
-                self.error(codes::WRONG_FORM, entry.value.place, format!("`{}` is a list of steps", entry.key), help);
+                self.error(
+                    codes::WRONG_FORM,
+                    entry.value.place,
+                    format!("`{}` is a list of steps", entry.key),
+                    help,
+                );
                 &[]
             }
         };
@@ -57,8 +73,14 @@ impl Reader<'_> {
             let Some(mut keys) = self.keys(node, "a step") else { continue };
             if ended && !told {
                 told = true;
-                let help = Some("remove it, or the step before it that always stops the run".to_owned());
-                self.error(codes::UNREACHABLE, keys.place(), "this step can never be reached", help);
+                let help =
+                    Some("remove it, or the step before it that always stops the run".to_owned());
+                self.error(
+                    codes::UNREACHABLE,
+                    keys.place(),
+                    "this step can never be reached",
+                    help,
+                );
             }
             let (step, ends) = self.step(&mut keys, &format!("{path}[{number}]"), names);
             steps.push(step);
@@ -68,7 +90,12 @@ impl Reader<'_> {
     }
 
     /// A step without the keys that were taken from it before.
-    pub(super) fn step(&mut self, keys: &mut Keys<'_>, path: &str, names: &mut Names) -> (StepId, bool) {
+    pub(super) fn step(
+        &mut self,
+        keys: &mut Keys<'_>,
+        path: &str,
+        names: &mut Names,
+    ) -> (StepId, bool) {
         let place = keys.place();
         // Its place in the arena is taken before its blocks take theirs.
         let id = StepId(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
@@ -82,19 +109,33 @@ impl Reader<'_> {
             [entry] => self.step_of(entry, keys, path, names),
             // `deadline` levels have `do` beside `at`; nothing else has two.
             [first, second, ..] => {
-                let message = format!("`{}` and `{}` cannot stand in one step", first.key, second.key);
+                let message =
+                    format!("`{}` and `{}` cannot stand in one step", first.key, second.key);
                 let help = Some("begin a new step with `- `".to_owned());
                 self.error(codes::WRONG_FORM, second.key_place, message, help);
                 return (id, false);
             }
         };
         let line = self.line(place);
-        let step = after.kind.map(|kind| Step { id, path: path.to_owned(), label: after.label, line, name: after.name, kind });
+        let step = after.kind.map(|kind| Step {
+            id,
+            path: path.to_owned(),
+            label: after.label,
+            line,
+            name: after.name,
+            kind,
+        });
         self.steps[id.0 as usize] = step;
         (id, after.ends)
     }
 
-    fn step_of(&mut self, entry: &Entry, keys: &mut Keys<'_>, path: &str, names: &mut Names) -> After {
+    fn step_of(
+        &mut self,
+        entry: &Entry,
+        keys: &mut Keys<'_>,
+        path: &str,
+        names: &mut Names,
+    ) -> After {
         let what = format!("{}: {}", entry.key, entry.value.text().map_or("", |text| text.trim()));
         let label = what.trim_end_matches([':', ' ']).to_owned();
         if entry.key == "do" {
@@ -116,20 +157,39 @@ impl Reader<'_> {
 
     fn no_step(&mut self, keys: &Keys<'_>) {
         let entries: Vec<&Entry> = keys.rest().collect();
-        if let Some(entry) = entries.iter().find(|entry| super::NOT_YET.contains(&entry.key.as_str())) {
-            self.error(codes::NOT_YET, entry.key_place, format!("`{}` is not yet in this version", entry.key), None);
+        if let Some(entry) =
+            entries.iter().find(|entry| super::NOT_YET.contains(&entry.key.as_str()))
+        {
+            self.error(
+                codes::NOT_YET,
+                entry.key_place,
+                format!("`{}` is not yet in this version", entry.key),
+                None,
+            );
             return;
         }
-        let near = entries.iter().find_map(|entry| codes::did_you_mean(&entry.key, STEPS.iter().copied()).map(|help| (entry, help)));
+        let near = entries.iter().find_map(|entry| {
+            codes::did_you_mean(&entry.key, STEPS.iter().copied()).map(|help| (entry, help))
+        });
         let action = entries.iter().find(|entry| self.catalog.actions.contains_key(&entry.key));
         if let Some((entry, help)) = near {
-            self.error(codes::UNKNOWN_KEY, entry.key_place, format!("a step has no key `{}`", entry.key), Some(help));
+            self.error(
+                codes::UNKNOWN_KEY,
+                entry.key_place,
+                format!("a step has no key `{}`", entry.key),
+                Some(help),
+            );
         } else if let Some(entry) = action {
             let help = Some(format!("write `do: {}`", entry.key));
             self.error(codes::UNKNOWN_KEY, entry.key_place, "an action stands behind `do:`", help);
         } else {
             let help = Some(format!("begin it with one of {}", STEPS.join(", ")));
-            self.error(codes::MISSING_KEY, keys.place(), "this step does not say what it does", help);
+            self.error(
+                codes::MISSING_KEY,
+                keys.place(),
+                "this step does not say what it does",
+                help,
+            );
         }
     }
 
@@ -143,7 +203,13 @@ impl Reader<'_> {
     }
 
     /// `decide: team` with its rows.
-    fn decide(&mut self, entry: &Entry, keys: &mut Keys<'_>, label: String, names: &mut Names) -> After {
+    fn decide(
+        &mut self,
+        entry: &Entry,
+        keys: &mut Keys<'_>,
+        label: String,
+        names: &mut Names,
+    ) -> After {
         let Some(rows) = keys.take("rows") else {
             if !keys.has_slip_of("rows") {
                 self.error(codes::MISSING_KEY, entry.key_place, "`decide` needs `rows:`", None);
@@ -165,7 +231,12 @@ impl Reader<'_> {
             };
             if catch_all {
                 let help = Some("move the row without `if` to the end".to_owned());
-                self.error(codes::AFTER_CATCH_ALL, keys.place(), "this row can never be chosen: the row before it takes everything", help);
+                self.error(
+                    codes::AFTER_CATCH_ALL,
+                    keys.place(),
+                    "this row can never be chosen: the row before it takes everything",
+                    help,
+                );
                 failed = true;
             }
             let condition = keys.take("if");
@@ -177,6 +248,8 @@ impl Reader<'_> {
                 match self.condition(entry, &none_before) {
                     Some(read) => {
                         self.warn_constant(&read);
+                        here.narrow_words(&read.formula, true);
+                        none_before.narrow_words(&read.formula, false);
                         here.narrow(read.filled_if_true);
                         none_before.narrow(read.filled_if_false);
                         formula = Some(read.formula);
@@ -200,14 +273,22 @@ impl Reader<'_> {
                 }
             }
         }
-        if !catch_all && !(failed && read.is_empty()) {
+        let nothing_read = failed && read.is_empty();
+        if !catch_all && !nothing_read {
             let help = Some("add a last row with `use:` alone".to_owned());
-            self.error(codes::NO_CATCH_ALL, rows.key_place, "no row takes what meets none of the conditions", help);
+            self.error(
+                codes::NO_CATCH_ALL,
+                rows.key_place,
+                "no row takes what meets none of the conditions",
+                help,
+            );
             failed = true;
         }
-        let values: Vec<(&Node, &Names)> = values.iter().map(|(node, names)| (*node, names)).collect();
+        let values: Vec<(&Node, &Names)> =
+            values.iter().map(|(node, names)| (*node, names)).collect();
         let together = self.together(&values);
-        let (arms, slot) = together.map_or((Vec::new(), Slot::of(Type::Any)), |(arms, slot)| (arms, slot));
+        let (arms, slot) =
+            together.map_or((Vec::new(), Slot::of(Type::Any)), |(arms, slot)| (arms, slot));
         if arms.len() != read.len() {
             failed = true;
         }
@@ -222,7 +303,14 @@ impl Reader<'_> {
     }
 
     /// `if:` with `then:` and `else:`.
-    fn if_step(&mut self, entry: &Entry, keys: &mut Keys<'_>, path: &str, label: String, names: &mut Names) -> After {
+    fn if_step(
+        &mut self,
+        entry: &Entry,
+        keys: &mut Keys<'_>,
+        path: &str,
+        label: String,
+        names: &mut Names,
+    ) -> After {
         let then = keys.take("then");
         let otherwise = keys.take("else");
         let read = self.condition(entry, names);
@@ -230,6 +318,8 @@ impl Reader<'_> {
         let mut no = names.clone();
         if let Some(read) = &read {
             self.warn_constant(read);
+            yes.narrow_words(&read.formula, true);
+            no.narrow_words(&read.formula, false);
             yes.narrow(read.filled_if_true.iter().cloned());
             no.narrow(read.filled_if_false.iter().cloned());
         }
@@ -249,9 +339,16 @@ impl Reader<'_> {
             else_block = Some(block);
             else_ends = ends;
         }
-        let joined = join(vec![Branch { names: yes, ends: then_ends }, Branch { names: no, ends: else_ends }]);
+        let joined = join(vec![
+            Branch { names: yes, ends: then_ends },
+            Branch { names: no, ends: else_ends },
+        ]);
         *names = joined.names;
-        let kind = read.zip(then_block).map(|(read, then)| StepKind::If { condition: read.formula, then, otherwise: else_block });
+        let kind = read.zip(then_block).map(|(read, then)| StepKind::If {
+            condition: read.formula,
+            then,
+            otherwise: else_block,
+        });
         After { ends: joined.ends, ..After::of(kind, label) }
     }
 
@@ -265,13 +362,20 @@ impl Reader<'_> {
         if !(is_plain && ends) {
             self.warn_constant(&read);
         }
+        names.narrow_words(&read.formula, unless);
         names.narrow(if unless { read.filled_if_true } else { read.filled_if_false });
         let kind = StepKind::Stop { condition: read.formula, unless };
         After { ends, ..After::of(Some(kind), label) }
     }
 
     /// `split: offer` with its arms.
-    fn split(&mut self, entry: &Entry, keys: &mut Keys<'_>, label: String, names: &mut Names) -> After {
+    fn split(
+        &mut self,
+        entry: &Entry,
+        keys: &mut Keys<'_>,
+        label: String,
+        names: &mut Names,
+    ) -> After {
         let Some(arms_entry) = keys.take("arms") else {
             if !keys.has_slip_of("arms") {
                 self.error(codes::MISSING_KEY, entry.key_place, "`split` needs `arms:`", None);
@@ -293,7 +397,12 @@ impl Reader<'_> {
         let Some(entries) = entry.value.entries() else {
             if !entry.value.is_spoiled() {
                 let help = Some("write `arms: { one: 50%, other: 50% }`".to_owned());
-                self.error(codes::WRONG_FORM, entry.value.place, "`arms` names each arm with its share", help);
+                self.error(
+                    codes::WRONG_FORM,
+                    entry.value.place,
+                    "`arms` names each arm with its share",
+                    help,
+                );
             }
             return None;
         };
@@ -308,7 +417,12 @@ impl Reader<'_> {
         if total != Decimal::ONE {
             let percent = (total * Decimal::ONE_HUNDRED).normalize();
             let help = Some("let them add up to 100%".to_owned());
-            self.error(codes::SHARES, entry.key_place, format!("the arms add up to {percent}%, not to 100%"), help);
+            self.error(
+                codes::SHARES,
+                entry.key_place,
+                format!("the arms add up to {percent}%, not to 100%"),
+                help,
+            );
         }
         Some(arms)
     }
@@ -323,7 +437,12 @@ impl Reader<'_> {
             .and_then(|share| share.checked_div(Decimal::ONE_HUNDRED));
         if share.is_none() {
             let message = format!("`{text}` is not a share");
-            self.error(codes::WRONG_VALUE, entry.value.place, message, Some("write `50%`".to_owned()));
+            self.error(
+                codes::WRONG_VALUE,
+                entry.value.place,
+                message,
+                Some("write `50%`".to_owned()),
+            );
         }
         share
     }

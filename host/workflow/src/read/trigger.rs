@@ -36,8 +36,14 @@ impl Reader<'_> {
             match &subject {
                 None => subject = Some(about),
                 Some(before) if *before != about => {
-                    let named = |about: &Option<String>| about.as_deref().map_or("nothing".to_owned(), with_article);
-                    let message = format!("this trigger is about {}, and one before it about {}", named(&about), named(before));
+                    let named = |about: &Option<String>| {
+                        about.as_deref().map_or("nothing".to_owned(), with_article)
+                    };
+                    let message = format!(
+                        "this trigger is about {}, and one before it about {}",
+                        named(&about),
+                        named(before)
+                    );
                     let help = Some("make a workflow for each".to_owned());
                     self.error(codes::DIFFERENT_SUBJECTS, place, message, help);
                 }
@@ -68,20 +74,31 @@ impl Reader<'_> {
             let object = self.plain_text(entry)?.to_owned();
             self.object(&object, entry.value.place)?;
             let written = format!("created {object}");
-            return Some(Happening { occurrence: Occurrence::Created { object: object.clone() }, object: Some(object), written });
+            return Some(Happening {
+                occurrence: Occurrence::Created { object: object.clone() },
+                object: Some(object),
+                written,
+            });
         }
         if let Some(entry) = keys.take("changed") {
             let text = self.plain_text(entry)?.to_owned();
-            let (object, field) = text.split_once('.').map_or((text.as_str(), None), |(object, field)| (object, Some(field)));
+            let (object, field) = text
+                .split_once('.')
+                .map_or((text.as_str(), None), |(object, field)| (object, Some(field)));
             self.object(object, entry.value.place)?;
             return self.change(object, field, &text, entry.value.place, keys);
         }
         if let Some(entry) = keys.take("enters") {
             let text = self.plain_text(entry)?;
-            let segment = self.record_key("segment", text, entry.value.place, codes::UNKNOWN_SEGMENT)?;
+            let segment =
+                self.record_key("segment", text, entry.value.place, codes::UNKNOWN_SEGMENT)?;
             let written = format!("enters segment/{segment}");
             // Members of segments are contacts.
-            return Some(Happening { occurrence: Occurrence::Enters { segment }, object: Some("contact".to_owned()), written });
+            return Some(Happening {
+                occurrence: Occurrence::Enters { segment },
+                object: Some("contact".to_owned()),
+                written,
+            });
         }
         if let Some(entry) = keys.take("event") {
             return self.event(entry);
@@ -89,10 +106,17 @@ impl Reader<'_> {
         let later = keys.rest().any(|entry| super::NOT_YET.contains(&entry.key.as_str()));
         if !later {
             let near = ["created", "changed", "enters", "event", "schedule", "cron"];
-            let slip = keys.rest().any(|entry| codes::did_you_mean(&entry.key, near.into_iter()).is_some());
+            let slip = keys
+                .rest()
+                .any(|entry| codes::did_you_mean(&entry.key, near.into_iter()).is_some());
             if !slip {
                 let help = Some(format!("write one of {}", near.join(", ")));
-                self.error(codes::MISSING_KEY, node.place, format!("{what} does not say what has to happen"), help);
+                self.error(
+                    codes::MISSING_KEY,
+                    node.place,
+                    format!("{what} does not say what has to happen"),
+                    help,
+                );
             }
         }
         None
@@ -108,7 +132,14 @@ impl Reader<'_> {
     }
 
     /// A change of an object's field, with `from:` and `to:`.
-    pub(super) fn change(&mut self, object: &str, field: Option<&str>, written: &str, place: Place, keys: &mut Keys<'_>) -> Option<Happening> {
+    pub(super) fn change(
+        &mut self,
+        object: &str,
+        field: Option<&str>,
+        written: &str,
+        place: Place,
+        keys: &mut Keys<'_>,
+    ) -> Option<Happening> {
         let catalog = self.catalog;
         let (from_entry, to_entry) = (keys.take("from"), keys.take("to"));
         let mut definition: Option<&FieldDefinition> = None;
@@ -117,7 +148,10 @@ impl Reader<'_> {
             definition = fields.get(field);
             if definition.is_none() {
                 let message = if field.contains('.') {
-                    format!("a trigger watches a field of {}, not what a relation leads to", with_article(object))
+                    format!(
+                        "a trigger watches a field of {}, not what a relation leads to",
+                        with_article(object)
+                    )
                 } else {
                     format!("{} has no field `{field}`", with_article(object))
                 };
@@ -129,21 +163,34 @@ impl Reader<'_> {
         let from = self.values_of(from_entry, definition)?;
         let to = self.values_of(to_entry, definition)?;
         Some(Happening {
-            occurrence: Occurrence::Changed { object: object.to_owned(), field: field.map(str::to_owned), from, to },
+            occurrence: Occurrence::Changed {
+                object: object.to_owned(),
+                field: field.map(str::to_owned),
+                from,
+                to,
+            },
             object: Some(object.to_owned()),
             written: format!("changed {written}"),
         })
     }
 
     /// The values of `from:` or `to:`.
-    fn values_of(&mut self, entry: Option<&Entry>, field: Option<&FieldDefinition>) -> Option<Vec<Value>> {
+    fn values_of(
+        &mut self,
+        entry: Option<&Entry>,
+        field: Option<&FieldDefinition>,
+    ) -> Option<Vec<Value>> {
         let Some(entry) = entry else { return Some(Vec::new()) };
         let Some(field) = field else {
             let message = format!("`{}` needs a field: `changed: ticket.status`", entry.key);
             self.error(codes::WRONG_FORM, entry.key_place, message, None);
             return None;
         };
-        let parameter = Parameter { wanted: Wanted::Field(Box::new(field.clone())), required: false, nullable: true };
+        let parameter = Parameter {
+            wanted: Wanted::Field(Box::new(field.clone())),
+            required: false,
+            nullable: true,
+        };
         let mut values = Vec::new();
         let mut failed = false;
         let items = self.items(entry);
@@ -168,29 +215,49 @@ impl Reader<'_> {
         let Some((object, _)) = self.catalog.objects.event(&name) else {
             let known: Vec<&str> = self.catalog.objects.event_names().collect();
             let help = codes::mean_or_list(&name, known.into_iter());
-            self.error(codes::UNKNOWN_EVENT, entry.value.place, format!("no object declares an event `{name}`"), help);
+            self.error(
+                codes::UNKNOWN_EVENT,
+                entry.value.place,
+                format!("no object declares an event `{name}`"),
+                help,
+            );
             return None;
         };
         let object = Some(object.name.clone());
-        Some(Happening { occurrence: Occurrence::Event { name: name.clone() }, object, written: name })
+        Some(Happening {
+            occurrence: Occurrence::Event { name: name.clone() },
+            object,
+            written: name,
+        })
     }
 
     /// Whether what happens leads to the run's subject; says so where not.
     pub(super) fn related(&mut self, happening: &Happening, place: Place) {
         let Some(subject) = self.subject.clone() else { return };
         let leads = match &happening.occurrence {
-            Occurrence::Event { name } => self.catalog.objects.event(name).is_none_or(|(object, event)| {
-                object.name == subject
-                    || event.about.iter().filter_map(|field| object.field(field)).any(|field| match &field.kind {
-                        relata_model::FieldType::Reference(objects) => objects.is_empty() || objects.contains(&subject),
-                        _ => false,
-                    })
-            }),
+            Occurrence::Event { name } => {
+                self.catalog.objects.event(name).is_none_or(|(object, event)| {
+                    object.name == subject
+                        || event.about.iter().filter_map(|field| object.field(field)).any(|field| {
+                            match &field.kind {
+                                relata_model::FieldType::Reference(objects) => {
+                                    objects.is_empty() || objects.contains(&subject)
+                                }
+                                _ => false,
+                            }
+                        })
+                })
+            }
             _ => happening.object.as_ref() == Some(&subject),
         };
         if !leads {
-            let about = happening.object.as_deref().map_or_else(String::new, |object| format!(" happens to {} and", with_article(object)));
-            let message = format!("`{}`{about} does not lead to the {subject} that the workflow is about", happening.written);
+            let about = happening.object.as_deref().map_or_else(String::new, |object| {
+                format!(" happens to {} and", with_article(object))
+            });
+            let message = format!(
+                "`{}`{about} does not lead to the {subject} that the workflow is about",
+                happening.written
+            );
             self.error(codes::UNRELATED, place, message, None);
         }
     }
@@ -201,11 +268,15 @@ impl Reader<'_> {
         let items = self.items(entry);
         for node in items {
             let Some(mut keys) = self.keys(node, "`stop_when`") else { continue };
-            let outcome = keys.take("outcome").and_then(|entry| self.plain_text(entry).map(str::to_owned));
+            let outcome =
+                keys.take("outcome").and_then(|entry| self.plain_text(entry).map(str::to_owned));
             let happening = self.happening(&mut keys, node, "`stop_when`");
             self.unknown_keys(&keys, "`stop_when`");
             let Some(happening) = happening else { continue };
-            let place = node.entries().and_then(|entries| entries.iter().find(|entry| entry.key != "outcome")).map_or(node.place, |entry| entry.value.place);
+            let place = node
+                .entries()
+                .and_then(|entries| entries.iter().find(|entry| entry.key != "outcome"))
+                .map_or(node.place, |entry| entry.value.place);
             self.related(&happening, place);
             all.push(StopWhen { occurrence: happening.occurrence, outcome });
         }
@@ -217,34 +288,54 @@ impl Reader<'_> {
         let is_cron = entry.key == "cron";
         let written = self.plain_text(entry).map(str::to_owned);
         let cron = written.as_ref().and_then(|written| {
-            let read = if is_cron { schedule::read_cron(written) } else { schedule::read_phrase(written) };
-            read.map_err(|why| self.error(codes::IMPOSSIBLE_SCHEDULE, entry.value.place, why, None)).ok()
+            let read =
+                if is_cron { schedule::read_cron(written) } else { schedule::read_phrase(written) };
+            read.map_err(|why| self.error(codes::IMPOSSIBLE_SCHEDULE, entry.value.place, why, None))
+                .ok()
         });
         let if_missed = match keys.take("if_missed") {
             None => Some(IfMissed::Once),
-            Some(entry) => self.plain_text(entry).map(str::to_owned).and_then(|text| match text.as_str() {
-                "once" => Some(IfMissed::Once),
-                "all" => Some(IfMissed::All),
-                "skip" => Some(IfMissed::Skip),
-                _ => {
-                    let help = Some("write once, all or skip".to_owned());
-                    self.error(codes::NOT_A_CHOICE, entry.value.place, format!("`if_missed` is never `{text}`"), help);
-                    None
-                }
-            }),
+            Some(entry) => {
+                self.plain_text(entry).map(str::to_owned).and_then(|text| match text.as_str() {
+                    "once" => Some(IfMissed::Once),
+                    "all" => Some(IfMissed::All),
+                    "skip" => Some(IfMissed::Skip),
+                    _ => {
+                        let help = Some("write once, all or skip".to_owned());
+                        self.error(
+                            codes::NOT_A_CHOICE,
+                            entry.value.place,
+                            format!("`if_missed` is never `{text}`"),
+                            help,
+                        );
+                        None
+                    }
+                })
+            }
         };
         let Some(zone_entry) = keys.take("time_zone") else {
             let help = Some("add `time_zone: Europe/Berlin`".to_owned());
-            self.error(codes::MISSING_KEY, entry.key_place, "a schedule needs to say in which time zone", help);
+            self.error(
+                codes::MISSING_KEY,
+                entry.key_place,
+                "a schedule needs to say in which time zone",
+                help,
+            );
             return None;
         };
         let time_zone = self.plain_text(zone_entry)?.to_owned();
         if TimeZone::get(&time_zone).is_err() {
             let help = Some("use an IANA name such as Europe/Berlin".to_owned());
-            self.error(codes::UNKNOWN_ZONE, zone_entry.value.place, format!("there is no time zone `{time_zone}`"), help);
+            self.error(
+                codes::UNKNOWN_ZONE,
+                zone_entry.value.place,
+                format!("there is no time zone `{time_zone}`"),
+                help,
+            );
             return None;
         }
-        let schedule = Schedule { cron: cron?, written: written?, time_zone, if_missed: if_missed? };
+        let schedule =
+            Schedule { cron: cron?, written: written?, time_zone, if_missed: if_missed? };
         if !schedule::is_every_hour(&schedule)
             && let Some((there_is_not, instead)) = schedule::left_out(&schedule)
         {
@@ -254,7 +345,8 @@ impl Reader<'_> {
                 there_is_not.time().strftime("%H:%M"),
                 there_is_not.date()
             );
-            let help = Some(format!("on such a day it fires at {}", instead.time().strftime("%H:%M")));
+            let help =
+                Some(format!("on such a day it fires at {}", instead.time().strftime("%H:%M")));
             self.findings.warning(codes::CLOCK_CHANGE, entry.value.place, message, help);
         }
         Some(schedule)

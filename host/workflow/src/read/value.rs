@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use relata_model::{Date, Decimal, Duration, FieldDefinition, Money, Reference, TimeZone, Value, object::parse_time, text::with_article};
+use relata_model::{Value, text::with_article};
 
 use super::{
     Reader,
+    literal::{Wrong, field_wanted, slot_of},
     schema::{Parameter, Wanted},
 };
 use crate::{
@@ -17,19 +18,6 @@ use crate::{
     source::{Content, Entry, Node},
     types::{Slot, Type},
 };
-
-/// What is wrong with a value, before its place is known.
-pub(super) struct Wrong {
-    code: &'static str,
-    message: String,
-    help: Option<String>,
-}
-
-impl Wrong {
-    fn new(code: &'static str, message: impl Into<String>, help: Option<String>) -> Self {
-        Self { code, message: message.into(), help }
-    }
-}
 
 /// A value that was read, and its type.
 #[derive(Debug, Clone)]
@@ -45,34 +33,19 @@ impl Got {
     }
 }
 
-/// The type of a value that is written out.
-pub(super) fn slot_of(value: &Value) -> Slot {
-    Slot::of(match value {
-        Value::Nothing => return Slot::maybe(Type::Nothing),
-        Value::YesNo(_) => Type::YesNo,
-        Value::Number(_) => Type::Number,
-        Value::Text(text) => Type::Choice(vec![text.clone()]),
-        Value::Date(_) => Type::Date,
-        Value::Time(_) => Type::Time,
-        Value::Duration(_) => Type::Duration,
-        Value::Money(_) => Type::Money,
-        Value::Reference(reference) => Type::Record(vec![reference.object.clone()]),
-        Value::List(items) => {
-            let slots = items.iter().map(slot_of);
-            let joined = slots.reduce(|all, slot| all.join(&slot).unwrap_or(Slot::of(Type::Any)));
-            Type::List(Box::new(joined.unwrap_or(Slot::of(Type::Nothing))))
-        }
-        Value::Map(parts) => Type::Map(parts.iter().map(|(name, part)| (name.clone(), slot_of(part))).collect()),
-    })
-}
-
 impl Reader<'_> {
     pub(super) fn wrong(&mut self, place: Place, wrong: Wrong) {
         self.error(wrong.code, place, wrong.message, wrong.help);
     }
 
     /// Reads a value for a place; `what` names the place in messages.
-    pub(super) fn value(&mut self, node: &Node, parameter: &Parameter, what: &str, names: &Names) -> Option<Got> {
+    pub(super) fn value(
+        &mut self,
+        node: &Node,
+        parameter: &Parameter,
+        what: &str,
+        names: &Names,
+    ) -> Option<Got> {
         match &node.value {
             Content::Spoiled => None,
             Content::Nothing => self.nothing(node, parameter, what),
@@ -103,13 +76,24 @@ impl Reader<'_> {
             _ => parameter.required && !parameter.nullable,
         };
         if required {
-            self.error(codes::MISSING_ARGUMENT, node.place, format!("{what} must not be empty"), None);
+            self.error(
+                codes::MISSING_ARGUMENT,
+                node.place,
+                format!("{what} must not be empty"),
+                None,
+            );
             return None;
         }
         Some(Got::literal(Value::Nothing))
     }
 
-    fn formula_for(&mut self, node: &Node, parameter: &Parameter, what: &str, names: &Names) -> Option<Got> {
+    fn formula_for(
+        &mut self,
+        node: &Node,
+        parameter: &Parameter,
+        what: &str,
+        names: &Names,
+    ) -> Option<Got> {
         let read = self.formula_value(node, names)?;
         let required = match &parameter.wanted {
             Wanted::Field(field) => field.required,
@@ -120,7 +104,10 @@ impl Reader<'_> {
             return None;
         }
         if read.slot.optional && required {
-            let path = read.formula.as_path().map_or_else(|| "this value".to_owned(), |path| format!("`{path}`"));
+            let path = read
+                .formula
+                .as_path()
+                .map_or_else(|| "this value".to_owned(), |path| format!("`{path}`"));
             let message = format!("{path} may be empty, and {what} needs a value");
             let help = Some(default_help(&read.formula.source, &read.slot.kind));
             self.error(codes::MAY_BE_EMPTY, read.place, message, help);
@@ -131,7 +118,13 @@ impl Reader<'_> {
 
     /// A text with `{{ }}` in it. Where only some texts will do, each that it
     /// may come to is checked.
-    fn text_for(&mut self, node: &Node, parameter: &Parameter, what: &str, names: &Names) -> Option<Got> {
+    fn text_for(
+        &mut self,
+        node: &Node,
+        parameter: &Parameter,
+        what: &str,
+        names: &Names,
+    ) -> Option<Got> {
         let pieces = self.text(node, names)?;
         let wanted = field_wanted(&parameter.wanted);
         let slot = match texts_of(&pieces, names) {
@@ -140,7 +133,8 @@ impl Reader<'_> {
         };
         let checked = match (&wanted, &slot.kind) {
             // What a template's name may come to is not always known.
-            (Wanted::Open | Wanted::Text | Wanted::Template, Type::Text) | (Wanted::Open | Wanted::Text, _) => Ok(()),
+            (Wanted::Open | Wanted::Text | Wanted::Template, Type::Text)
+            | (Wanted::Open | Wanted::Text, _) => Ok(()),
             _ => self.fits(&slot.kind, &wanted, what, names),
         };
         if let Err(wrong) = checked {
@@ -150,7 +144,14 @@ impl Reader<'_> {
         Some(Got { expression: Expression::Text(pieces), slot })
     }
 
-    fn list_for(&mut self, node: &Node, items: &[Node], parameter: &Parameter, what: &str, names: &Names) -> Option<Got> {
+    fn list_for(
+        &mut self,
+        node: &Node,
+        items: &[Node],
+        parameter: &Parameter,
+        what: &str,
+        names: &Names,
+    ) -> Option<Got> {
         let item = match field_wanted(&parameter.wanted) {
             Wanted::List(item) => *item,
             Wanted::Open => Wanted::Open,
@@ -167,7 +168,9 @@ impl Reader<'_> {
         for item in items {
             match self.value(item, &parameter, what, names) {
                 Some(got) => {
-                    of = Some(of.map_or(got.slot.clone(), |of| of.join(&got.slot).unwrap_or(Slot::of(Type::Any))));
+                    of = Some(of.map_or(got.slot.clone(), |of| {
+                        of.join(&got.slot).unwrap_or(Slot::of(Type::Any))
+                    }));
                     expressions.push(got.expression);
                 }
                 None => failed = true,
@@ -177,23 +180,38 @@ impl Reader<'_> {
         (!failed).then_some(Got { expression: Expression::List(expressions), slot })
     }
 
-    fn block_for(&mut self, node: &Node, entries: &[Entry], parameter: &Parameter, what: &str, names: &Names) -> Option<Got> {
+    fn block_for(
+        &mut self,
+        node: &Node,
+        entries: &[Entry],
+        parameter: &Parameter,
+        what: &str,
+        names: &Names,
+    ) -> Option<Got> {
         match &parameter.wanted {
             Wanted::Open | Wanted::FieldsOf(_) => {
                 let open = Parameter { wanted: Wanted::Open, required: false, nullable: true };
                 self.parts(entries, names, |_, _| Some(open.clone()))
             }
-            Wanted::Fields { objects, creates } => self.fields(node, entries, objects, *creates, names),
+            Wanted::Fields { objects, creates } => {
+                self.fields(node, entries, objects, *creates, names)
+            }
             Wanted::Map(parameters) => {
                 for (name, parameter) in parameters {
                     if parameter.required && !entries.iter().any(|entry| entry.key == *name) {
-                        self.error(codes::MISSING_ARGUMENT, node.place, format!("{what} needs `{name}`"), None);
+                        self.error(
+                            codes::MISSING_ARGUMENT,
+                            node.place,
+                            format!("{what} needs `{name}`"),
+                            None,
+                        );
                     }
                 }
                 self.parts(entries, names, |reader, entry| {
                     let found = parameters.get(&entry.key).cloned();
                     if found.is_none() {
-                        let help = codes::mean_or_list(&entry.key, parameters.keys().map(String::as_str));
+                        let help =
+                            codes::mean_or_list(&entry.key, parameters.keys().map(String::as_str));
                         let message = format!("{what} has no part `{}`", entry.key);
                         reader.error(codes::UNKNOWN_ARGUMENT, entry.key_place, message, help);
                     }
@@ -230,13 +248,22 @@ impl Reader<'_> {
                 None => failed = true,
             }
         }
-        (!failed).then_some(Got { expression: Expression::Map(parts), slot: Slot::of(Type::Map(slots)) })
+        (!failed)
+            .then_some(Got { expression: Expression::Map(parts), slot: Slot::of(Type::Map(slots)) })
     }
 
     /// Fields of a record that may be of several objects.
-    fn fields(&mut self, node: &Node, entries: &[Entry], objects: &[String], creates: bool, names: &Names) -> Option<Got> {
+    fn fields(
+        &mut self,
+        node: &Node,
+        entries: &[Entry],
+        objects: &[String],
+        creates: bool,
+        names: &Names,
+    ) -> Option<Got> {
         let catalog = self.catalog;
-        let definitions: Vec<_> = objects.iter().filter_map(|object| catalog.objects.get(object)).collect();
+        let definitions: Vec<_> =
+            objects.iter().filter_map(|object| catalog.objects.get(object)).collect();
         if definitions.is_empty() {
             let open = Parameter { wanted: Wanted::Open, required: false, nullable: true };
             return self.parts(entries, names, |_, _| Some(open.clone()));
@@ -244,7 +271,9 @@ impl Reader<'_> {
         if creates && let [definition] = definitions[..] {
             for (name, field) in &definition.fields {
                 let given = entries.iter().any(|entry| {
-                    let is_slip = || codes::did_you_mean(&entry.key, std::iter::once(name.as_str())).is_some();
+                    let is_slip = || {
+                        codes::did_you_mean(&entry.key, std::iter::once(name.as_str())).is_some()
+                    };
                     entry.key == *name || (definition.field(&entry.key).is_none() && is_slip())
                 });
                 if field.required && field.default.is_nothing() && !field.read_only && !given {
@@ -263,9 +292,15 @@ impl Reader<'_> {
                     reader.error(codes::WRONG_VALUE, entry.key_place, message, None);
                     None
                 }
-                Some(field) => Some(Parameter { wanted: Wanted::Field(Box::new(field.clone())), required: field.required, nullable: !field.required }),
+                Some(field) => Some(Parameter {
+                    wanted: Wanted::Field(Box::new(field.clone())),
+                    required: field.required,
+                    nullable: !field.required,
+                }),
                 None => {
-                    let known = definitions.iter().flat_map(|definition| definition.fields.keys().map(String::as_str));
+                    let known = definitions
+                        .iter()
+                        .flat_map(|definition| definition.fields.keys().map(String::as_str));
                     let help = codes::did_you_mean(&entry.key, known);
                     let message = format!("{whose} has no field `{}`", entry.key);
                     reader.error(codes::UNKNOWN_FIELD, entry.key_place, message, help);
@@ -276,7 +311,13 @@ impl Reader<'_> {
     }
 
     /// Whether a value of this type can go where something is wanted.
-    pub(super) fn fits(&self, kind: &Type, wanted: &Wanted, what: &str, names: &Names) -> Result<(), Wrong> {
+    pub(super) fn fits(
+        &self,
+        kind: &Type,
+        wanted: &Wanted,
+        what: &str,
+        names: &Names,
+    ) -> Result<(), Wrong> {
         let wanted = field_wanted(wanted);
         if matches!(kind, Type::Any | Type::Nothing) {
             return Ok(());
@@ -292,7 +333,15 @@ impl Reader<'_> {
             | (Wanted::Time, Type::Time)
             | (Wanted::Date, Type::Date)
             | (Wanted::Money, Type::Money) => true,
-            (Wanted::Choice(_) | Wanted::Record(_) | Wanted::Template | Wanted::Object | Wanted::Due | Wanted::Duration, Type::Choice(words)) => {
+            (
+                Wanted::Choice(_)
+                | Wanted::Record(_)
+                | Wanted::Template
+                | Wanted::Object
+                | Wanted::Due
+                | Wanted::Duration,
+                Type::Choice(words),
+            ) => {
                 return self.every_word(words, &wanted, what, names);
             }
             (Wanted::Record(objects), Type::Record(_)) => Type::Record(objects.clone()).takes(kind),
@@ -302,7 +351,12 @@ impl Reader<'_> {
             (Wanted::Map(parameters), Type::Map(parts)) => {
                 for (name, part) in parts {
                     if let Some(parameter) = parameters.get(name) {
-                        self.fits(&part.kind, &parameter.wanted, &format!("`{name}` of {what}"), names)?;
+                        self.fits(
+                            &part.kind,
+                            &parameter.wanted,
+                            &format!("`{name}` of {what}"),
+                            names,
+                        )?;
                     }
                 }
                 true
@@ -314,195 +368,18 @@ impl Reader<'_> {
             return Ok(());
         }
         let help = match (&wanted, kind) {
-            (Wanted::Text, Type::Record(_)) => Some("name one of its fields, or write \"{{ … }}\"".to_owned()),
+            (Wanted::Text, Type::Record(_)) => {
+                Some("name one of its fields, or write \"{{ … }}\"".to_owned())
+            }
             (Wanted::Text, _) => Some("to make text of it, write \"{{ … }}\"".to_owned()),
-            (Wanted::Choice(_), Type::Text) => Some("decide first: `decide:` yields one word of a few".to_owned()),
+            (Wanted::Choice(_), Type::Text) => {
+                Some("decide first: `decide:` yields one word of a few".to_owned())
+            }
             _ => None,
         };
         let message = format!("{what} takes {}, not {}", wanted.describe(), kind.describe());
         Err(Wrong::new(codes::WRONG_VALUE, message, help))
     }
-
-    /// Checks every word that a decision or a split may yield.
-    fn every_word(&self, words: &[String], wanted: &Wanted, what: &str, names: &Names) -> Result<(), Wrong> {
-        for word in words {
-            if let Err(mut wrong) = self.literal(word, true, wanted, what, names) {
-                if words.len() > 1 {
-                    wrong.message = format!("where it is `{word}`: {}", wrong.message);
-                }
-                return Err(wrong);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a text is a path to something that is known here.
-    fn is_like_path(text: &str, names: &Names) -> bool {
-        let mut parts = text.split('.');
-        let root = parts.next().unwrap_or_default();
-        names.variables.contains_key(root) && parts.all(relata_model::text::is_name)
-    }
-
-    fn warn_like_path(&mut self, text: &str, wanted: &Wanted, place: Place, what: &str, names: &Names) {
-        let is_text = matches!(field_wanted(wanted), Wanted::Text | Wanted::Open);
-        if is_text && text.contains('.') && Self::is_like_path(text, names) {
-            let message = format!("{what} is the text `{text}`, which looks like a path");
-            self.findings.warning(codes::TEXT_LIKE_PATH, place, message, Some(format!("did you mean `={text}`?")));
-        }
-    }
-
-    /// Reads a text that is written out.
-    pub(super) fn literal(&self, text: &str, is_plain: bool, wanted: &Wanted, what: &str, names: &Names) -> Result<Value, Wrong> {
-        let text_trimmed = text.trim();
-        let wanted_here = field_wanted(wanted);
-        let wrong = |help: Option<String>| {
-            let meant = Self::is_like_path(text_trimmed, names).then(|| format!("did you mean `={text_trimmed}`?"));
-            let message = format!("{what} takes {}, not the text `{text_trimmed}`", wanted_here.describe());
-            Err(Wrong::new(codes::WRONG_VALUE, message, meant.or(help)))
-        };
-        match &wanted_here {
-            Wanted::Open => Ok(open_literal(text, is_plain)),
-            Wanted::Text => match wanted {
-                Wanted::Field(field) => field_literal(field, text, what),
-                _ => Ok(Value::Text(text.to_owned())),
-            },
-            Wanted::Number { whole, least, most } => {
-                let Ok(number) = text_trimmed.parse::<Decimal>() else { return wrong(None) };
-                if !is_plain {
-                    return wrong(Some("write the number without quotes".to_owned()));
-                }
-                if *whole && !number.fract().is_zero() {
-                    return wrong(None);
-                }
-                if let Some(least) = least.filter(|least| number < *least) {
-                    return Err(Wrong::new(codes::WRONG_VALUE, format!("{what} is at least {least}, not {number}"), None));
-                }
-                if let Some(most) = most.filter(|most| number > *most) {
-                    return Err(Wrong::new(codes::WRONG_VALUE, format!("{what} is at most {most}, not {number}"), None));
-                }
-                Ok(Value::Number(number))
-            }
-            Wanted::YesNo => match text_trimmed {
-                "true" | "yes" => Ok(Value::YesNo(true)),
-                "false" | "no" => Ok(Value::YesNo(false)),
-                _ => wrong(None),
-            },
-            Wanted::Choice(words) => {
-                if words.iter().any(|word| word == text_trimmed) {
-                    return Ok(Value::Text(text_trimmed.to_owned()));
-                }
-                let meant = Self::is_like_path(text_trimmed, names).then(|| format!("did you mean `={text_trimmed}`?"));
-                let help = meant
-                    .or_else(|| codes::did_you_mean(text_trimmed, words.iter().map(String::as_str)))
-                    .unwrap_or_else(|| format!("it is one of {}", words.join(", ")));
-                Err(Wrong::new(codes::NOT_A_CHOICE, format!("{what} is never `{text_trimmed}`"), Some(help)))
-            }
-            Wanted::Record(objects) => self.record_literal(text_trimmed, objects, what, names),
-            Wanted::Template => match &self.catalog.templates {
-                Some(templates) if !templates.contains(text_trimmed) => {
-                    let help = codes::did_you_mean(text_trimmed, templates.iter().map(String::as_str));
-                    Err(Wrong::new(codes::UNKNOWN_TEMPLATE, format!("there is no mail template `{text_trimmed}`"), help))
-                }
-                _ => Ok(Value::Text(text_trimmed.to_owned())),
-            },
-            Wanted::Object => {
-                if self.catalog.objects.get(text_trimmed).is_some() {
-                    return Ok(Value::Text(text_trimmed.to_owned()));
-                }
-                let help = codes::did_you_mean(text_trimmed, self.catalog.objects.names());
-                Err(Wrong::new(codes::UNKNOWN_OBJECT, format!("there is no object `{text_trimmed}`"), help))
-            }
-            Wanted::Due => text_trimmed
-                .parse::<Duration>()
-                .map(Value::Duration)
-                .ok()
-                .or_else(|| text_trimmed.parse().ok().map(Value::Time))
-                .map_or_else(|| wrong(None), Ok),
-            Wanted::Duration => text_trimmed.parse().map(Value::Duration).or_else(|_| wrong(None)),
-            Wanted::Time => text_trimmed
-                .parse()
-                .map(Value::Time)
-                .or_else(|_| {
-                    let is_local = parse_time(text_trimmed, &TimeZone::UTC).is_some();
-                    wrong(is_local.then(|| "add the offset from UTC: 2026-12-24T18:00:00+01:00".to_owned()))
-                }),
-            Wanted::Date => text_trimmed.parse::<Date>().map(Value::Date).or_else(|_| wrong(None)),
-            Wanted::Money => text_trimmed.parse::<Money>().map(Value::Money).or_else(|_| wrong(None)),
-            Wanted::List(_) => wrong(Some(format!("write `[{text_trimmed}]`"))),
-            Wanted::Map(_) | Wanted::Fields { .. } | Wanted::FieldsOf(_) => wrong(Some("write `{ name: value }`".to_owned())),
-            Wanted::Field(_) => wrong(None),
-        }
-    }
-
-    /// `team/enterprise`, or `enterprise` where only teams are meant.
-    fn record_literal(&self, text: &str, objects: &[String], what: &str, names: &Names) -> Result<Value, Wrong> {
-        let described = Type::Record(objects.to_vec()).describe();
-        let wrong = |help: Option<String>| {
-            let meant = Self::is_like_path(text, names).then(|| format!("did you mean `={text}`?"));
-            Wrong::new(codes::WRONG_VALUE, format!("{what} takes {described}, not the text `{text}`"), meant.or(help))
-        };
-        let reference = match (text.parse::<Reference>(), objects) {
-            (Ok(reference), _) => reference,
-            (Err(_), [_]) if Self::is_like_path(text, names) => return Err(wrong(None)),
-            (Err(_), [only]) => Reference::new(only, text),
-            (Err(_), []) => return Err(wrong(Some("write `object/key`, or `=` and a path".to_owned()))),
-            (Err(_), several) => {
-                let forms: Vec<String> = several.iter().map(|object| format!("`{object}/{text}`")).collect();
-                return Err(wrong(Some(format!("write {}", forms.join(" or ")))));
-            }
-        };
-        if self.catalog.objects.get(&reference.object).is_none() {
-            let help = codes::did_you_mean(&reference.object, self.catalog.objects.names());
-            return Err(Wrong::new(codes::UNKNOWN_OBJECT, format!("there is no object `{}`", reference.object), help));
-        }
-        if !objects.is_empty() && !objects.contains(&reference.object) {
-            return Err(wrong(None));
-        }
-        if let Some(known) = self.catalog.records.get(&reference.object)
-            && !known.contains(&reference.key)
-        {
-            let help = codes::mean_or_list(&reference.key, known.iter().map(String::as_str));
-            let code = match reference.object.as_str() {
-                "segment" => codes::UNKNOWN_SEGMENT,
-                "calendar" => codes::UNKNOWN_CALENDAR,
-                _ => codes::UNKNOWN_RECORD,
-            };
-            return Err(Wrong::new(code, format!("there is no {} `{}`", reference.object, reference.key), help));
-        }
-        Ok(Value::Reference(reference))
-    }
-}
-
-/// A field's kind in the words of arguments.
-fn field_wanted(wanted: &Wanted) -> Wanted {
-    match wanted {
-        Wanted::Field(field) => Wanted::of_field(field),
-        other => other.clone(),
-    }
-}
-
-/// A text that a field keeps: addresses and countries have a form.
-fn field_literal(field: &FieldDefinition, text: &str, what: &str) -> Result<Value, Wrong> {
-    field
-        .check(Value::Text(text.to_owned()))
-        .map_err(|why| Wrong::new(codes::WRONG_VALUE, format!("{what}: {why}"), None))
-}
-
-/// A value of which nothing is known: numbers, `true` and `false` are what
-/// they look like, everything else is text.
-pub(super) fn open_literal(text: &str, is_plain: bool) -> Value {
-    if is_plain {
-        match text {
-            "true" => return Value::YesNo(true),
-            "false" => return Value::YesNo(false),
-            _ => {
-                if let Ok(number) = text.parse::<Decimal>() {
-                    return Value::Number(number);
-                }
-            }
-        }
-    }
-    Value::Text(text.to_owned())
 }
 
 /// All texts that pieces may come to, where that is known: each value is one
@@ -518,7 +395,10 @@ fn texts_of(pieces: &[Piece], names: &Names) -> Option<Vec<String>> {
         if texts.len() * words.len() > 1_000 {
             return None;
         }
-        texts = texts.iter().flat_map(|text| words.iter().map(move |word| format!("{text}{word}"))).collect();
+        texts = texts
+            .iter()
+            .flat_map(|text| words.iter().map(move |word| format!("{text}{word}")))
+            .collect();
     }
     Some(texts)
 }
@@ -542,8 +422,14 @@ fn words_of(path: &str, names: &Names) -> Option<Vec<String>> {
 /// How to give a value where there may be none.
 fn default_help(source: &str, kind: &Type) -> String {
     match kind {
-        Type::Text => format!("write `=default({source}, \"\")`, or test it before: `{source} is not empty`"),
-        Type::Number => format!("write `=default({source}, 0)`, or test it before: `{source} is not empty`"),
-        _ => format!("test it before (`only_if`, `if` or `stop_if`), or write `=default({source}, …)`"),
+        Type::Text => {
+            format!("write `=default({source}, \"\")`, or test it before: `{source} is not empty`")
+        }
+        Type::Number => {
+            format!("write `=default({source}, 0)`, or test it before: `{source} is not empty`")
+        }
+        _ => format!(
+            "test it before (`only_if`, `if` or `stop_if`), or write `=default({source}, …)`"
+        ),
     }
 }

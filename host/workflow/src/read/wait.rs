@@ -27,7 +27,13 @@ struct Awaited {
 
 impl Reader<'_> {
     /// A duration, or with [`Wanted::Due`] a point in time as well.
-    fn length(&mut self, entry: &Entry, wanted: Wanted, has_calendar: bool, names: &Names) -> Option<Expression> {
+    fn length(
+        &mut self,
+        entry: &Entry,
+        wanted: Wanted,
+        has_calendar: bool,
+        names: &Names,
+    ) -> Option<Expression> {
         let parameter = Parameter { wanted, required: true, nullable: false };
         let got = self.value(&entry.value, &parameter, &format!("`{}`", entry.key), names)?;
         if !has_calendar {
@@ -37,24 +43,40 @@ impl Reader<'_> {
     }
 
     /// `wait: 24 hours`
-    pub(super) fn wait(&mut self, entry: &Entry, keys: &mut Keys<'_>, label: String, names: &Names) -> After {
+    pub(super) fn wait(
+        &mut self,
+        entry: &Entry,
+        keys: &mut Keys<'_>,
+        label: String,
+        names: &Names,
+    ) -> After {
         let resume = keys.take("resume_in");
         let resume_in = resume.and_then(|entry| self.calendar(entry));
         let duration = self.length(entry, Wanted::Due, self.has_calendar, names);
         let failed = resume.is_some() && resume_in.is_none();
-        let kind = duration.filter(|_| !failed).map(|duration| StepKind::Wait { duration, resume_in });
+        let kind =
+            duration.filter(|_| !failed).map(|duration| StepKind::Wait { duration, resume_in });
         After::of(kind, label)
     }
 
     /// `wait_for: { event: survey.answered }`
-    pub(super) fn wait_for(&mut self, entry: &Entry, keys: &mut Keys<'_>, path: &str, names: &mut Names) -> After {
+    pub(super) fn wait_for(
+        &mut self,
+        entry: &Entry,
+        keys: &mut Keys<'_>,
+        path: &str,
+        names: &mut Names,
+    ) -> After {
         let since = keys.take("since");
         let up_to = keys.take("up_to");
         let as_name = keys.take("as");
         let then = keys.take("then");
         let otherwise = keys.take("otherwise");
         let awaited = self.awaited(&entry.value, since.is_some(), names);
-        let label = format!("wait_for: {}", awaited.as_ref().map_or("", |awaited| awaited.happening.written.as_str()));
+        let label = format!(
+            "wait_for: {}",
+            awaited.as_ref().map_or("", |awaited| awaited.happening.written.as_str())
+        );
         let event = awaited.as_ref().and_then(|awaited| match &awaited.happening.occurrence {
             Occurrence::Event { name } => Some(name.clone()),
             _ => None,
@@ -76,7 +98,10 @@ impl Reader<'_> {
         if let Some(entry) = as_name {
             let object = awaited.as_ref().and_then(|awaited| awaited.happening.object.clone());
             let slot = Slot::of(object.map_or(Type::Any, |object| Type::Record(vec![object])));
-            name = self.plain_text(entry).map(str::to_owned).and_then(|text| self.result_name(&text, entry.value.place, names));
+            name = self
+                .plain_text(entry)
+                .map(str::to_owned)
+                .and_then(|text| self.result_name(&text, entry.value.place, names));
             failed |= name.is_none();
             if let Some(name) = &name {
                 self.set(name, formulas::known(slot), &mut happened);
@@ -96,13 +121,21 @@ impl Reader<'_> {
         if let Some(otherwise) = otherwise {
             if up_to.is_none() {
                 let help = Some("say how long: `up_to: 7 days`".to_owned());
-                self.error(codes::UNREACHABLE, otherwise.key_place, "without `up_to` this waits for ever, so `otherwise` is never reached", help);
+                self.error(
+                    codes::UNREACHABLE,
+                    otherwise.key_place,
+                    "without `up_to` this waits for ever, so `otherwise` is never reached",
+                    help,
+                );
             }
             let (block, ends) = self.block(otherwise, &format!("{path}.otherwise"), &mut missed);
             else_block = Some(block);
             else_ends |= ends;
         }
-        let joined = join(vec![Branch { names: happened, ends: then_ends }, Branch { names: missed, ends: else_ends }]);
+        let joined = join(vec![
+            Branch { names: happened, ends: then_ends },
+            Branch { names: missed, ends: else_ends },
+        ]);
         *names = joined.names;
         let kind = awaited.filter(|_| !failed).map(|awaited| {
             StepKind::WaitFor(WaitFor {
@@ -131,8 +164,16 @@ impl Reader<'_> {
             keys.take("to");
             self.unknown_keys(&keys, "`wait_for`");
             if !slip {
-                let help = Some("write `{ changed: lead.status, to: … }` or `{ event: survey.answered }`".to_owned());
-                self.error(codes::MISSING_KEY, node.place, "`wait_for` does not say what it waits for", help);
+                let help = Some(
+                    "write `{ changed: lead.status, to: … }` or `{ event: survey.answered }`"
+                        .to_owned(),
+                );
+                self.error(
+                    codes::MISSING_KEY,
+                    node.place,
+                    "`wait_for` does not say what it waits for",
+                    help,
+                );
             }
             return None;
         };
@@ -145,22 +186,35 @@ impl Reader<'_> {
     }
 
     /// `changed: lead.status`, or of what a name or a path leads to.
-    fn awaited_change(&mut self, entry: &Entry, keys: &mut Keys<'_>, names: &Names) -> Option<Awaited> {
+    fn awaited_change(
+        &mut self,
+        entry: &Entry,
+        keys: &mut Keys<'_>,
+        names: &Names,
+    ) -> Option<Awaited> {
         let text = self.plain_text(entry)?.to_owned();
         let node = &entry.value;
-        let (record, field) = text.rsplit_once('.').map_or((text.as_str(), None), |(record, field)| (record, Some(field)));
+        let (record, field) = text
+            .rsplit_once('.')
+            .map_or((text.as_str(), None), |(record, field)| (record, Some(field)));
         let read = self.formula_at(node, 0, record.len(), names)?;
         let object = match &read.slot.kind {
-            Type::Record(objects) if objects.len() == 1 && !read.slot.optional => objects[0].clone(),
+            Type::Record(objects) if objects.len() == 1 && !read.slot.optional => {
+                objects[0].clone()
+            }
             Type::Record(objects) if objects.len() == 1 => {
-                let message = format!("`{record}` may be empty, and then there is nothing to wait for");
+                let message =
+                    format!("`{record}` may be empty, and then there is nothing to wait for");
                 let help = Some(format!("test it before: `{record} is not empty`"));
                 self.error(codes::MAY_BE_EMPTY, read.place, message, help);
                 return None;
             }
             Type::Any => return None,
             other => {
-                let message = format!("`changed` takes a field of one record, and `{record}` is {}", other.describe());
+                let message = format!(
+                    "`changed` takes a field of one record, and `{record}` is {}",
+                    other.describe()
+                );
                 self.error(codes::WRONG_TYPE, read.place, message, None);
                 return None;
             }
@@ -174,9 +228,19 @@ impl Reader<'_> {
     fn since(&mut self, entry: &Entry, event: Option<&str>, names: &Names) -> Option<String> {
         let name = self.plain_text(entry)?.to_owned();
         let Some(named) = self.named.get(&name).cloned() else {
-            let known = names.variables.keys().filter(|known| self.named.contains_key(*known)).map(String::as_str);
-            let help = codes::mean_or_list(&name, known).or_else(|| Some(format!("give the step a name: `as: {name}`")));
-            self.error(codes::UNKNOWN_STEP, entry.value.place, format!("no step before is called `{name}`"), help);
+            let known = names
+                .variables
+                .keys()
+                .filter(|known| self.named.contains_key(*known))
+                .map(String::as_str);
+            let help = codes::mean_or_list(&name, known)
+                .or_else(|| Some(format!("give the step a name: `as: {name}`")));
+            self.error(
+                codes::UNKNOWN_STEP,
+                entry.value.place,
+                format!("no step before is called `{name}`"),
+                help,
+            );
             return None;
         };
         if names.variables.get(&name).is_none_or(|known| known.unset) {
@@ -195,14 +259,25 @@ impl Reader<'_> {
             return Some(name);
         }
         let listed: Vec<&str> = answers.iter().map(|(answer, _)| answer.as_str()).collect();
-        let help = if listed.is_empty() { None } else { Some(format!("it is answered by {}", listed.join(", "))) };
+        let help = if listed.is_empty() {
+            None
+        } else {
+            Some(format!("it is answered by {}", listed.join(", ")))
+        };
         let message = format!("the step `{name}` is not answered by `{event}`");
         self.error(codes::NOT_ANSWERED, entry.value.place, message, help);
         None
     }
 
     /// `deadline:` with its levels.
-    pub(super) fn deadline(&mut self, entry: &Entry, keys: &mut Keys<'_>, path: &str, label: String, names: &mut Names) -> After {
+    pub(super) fn deadline(
+        &mut self,
+        entry: &Entry,
+        keys: &mut Keys<'_>,
+        path: &str,
+        label: String,
+        names: &mut Names,
+    ) -> After {
         let calendar_entry = keys.take("calendar");
         let calendar = calendar_entry.and_then(|entry| self.calendar(entry));
         let has_calendar = self.has_calendar || calendar_entry.is_some();
@@ -211,7 +286,12 @@ impl Reader<'_> {
         let met = met_when.and_then(|entry| self.condition(entry, names));
         if met_when.is_none() && !keys.has_slip_of("met_when") {
             let help = Some("write `met_when:` and a condition".to_owned());
-            self.error(codes::MISSING_KEY, entry.key_place, "`deadline` does not say when it is met", help);
+            self.error(
+                codes::MISSING_KEY,
+                entry.key_place,
+                "`deadline` does not say when it is met",
+                help,
+            );
         }
         let pause_entry = keys.take("pause_while");
         let pause = pause_entry.and_then(|entry| self.condition(entry, names));
@@ -230,8 +310,19 @@ impl Reader<'_> {
                 let items = self.items(entry);
                 for (number, node) in items.iter().enumerate() {
                     // A later level comes after the earlier ones.
-                    let mut here = join(branches.iter().map(|branch| Branch { names: branch.names.clone(), ends: branch.ends }).collect()).names;
-                    let level = self.level(node, &format!("{path}.levels[{number}]"), levels.last(), &mut here);
+                    let mut here = join(
+                        branches
+                            .iter()
+                            .map(|branch| Branch { names: branch.names.clone(), ends: branch.ends })
+                            .collect(),
+                    )
+                    .names;
+                    let level = self.level(
+                        node,
+                        &format!("{path}.levels[{number}]"),
+                        levels.last(),
+                        &mut here,
+                    );
                     if let Some((level, ends)) = level {
                         levels.push(level);
                         branches.push(Branch { names: here, ends });
@@ -240,7 +331,8 @@ impl Reader<'_> {
             }
         }
         *names = join(branches).names;
-        let failed = (pause_entry.is_some() && pause.is_none()) || (calendar_entry.is_some() && calendar.is_none());
+        let failed = (pause_entry.is_some() && pause.is_none())
+            || (calendar_entry.is_some() && calendar.is_none());
         let kind = within.zip(met).filter(|_| !failed).map(|(within, met)| {
             StepKind::Deadline(Deadline {
                 within,
@@ -254,7 +346,13 @@ impl Reader<'_> {
     }
 
     /// `at: 50%` with `do:` and its arguments beside it, or with `steps:`.
-    fn level(&mut self, node: &Node, path: &str, before: Option<&Level>, names: &mut Names) -> Option<(Level, bool)> {
+    fn level(
+        &mut self,
+        node: &Node,
+        path: &str,
+        before: Option<&Level>,
+        names: &mut Names,
+    ) -> Option<(Level, bool)> {
         let mut keys = self.keys(node, "a level")?;
         let Some(at) = keys.take("at") else {
             let help = Some("write `at: 50%`".to_owned());
@@ -266,7 +364,12 @@ impl Reader<'_> {
             && share <= before.share
         {
             let percent = (before.share * Decimal::ONE_HUNDRED).normalize();
-            self.error(codes::LEVELS, at.value.place, format!("this level has to come after the one at {percent}%"), None);
+            self.error(
+                codes::LEVELS,
+                at.value.place,
+                format!("this level has to come after the one at {percent}%"),
+                None,
+            );
         }
         let (block, ends) = if let Some(steps) = keys.take("steps") {
             let block = self.block(steps, &format!("{path}.steps"), names);

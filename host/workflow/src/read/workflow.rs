@@ -16,7 +16,12 @@ impl Reader<'_> {
     /// errors.
     pub(super) fn workflow(&mut self, root: &Node) -> Option<Definition> {
         if matches!(root.value, Content::Nothing) {
-            self.error(codes::MISSING_KEY, root.place, "the file is empty", Some("begin with `workflow: name`".to_owned()));
+            self.error(
+                codes::MISSING_KEY,
+                root.place,
+                "the file is empty",
+                Some("begin with `workflow: name`".to_owned()),
+            );
             return None;
         }
         let mut keys = self.keys(root, "a workflow")?;
@@ -29,10 +34,17 @@ impl Reader<'_> {
         let triggers = match keys.take("when") {
             Some(entry) => self.triggers(entry),
             None => {
-                let named_otherwise = keys.rest().any(|entry| matches!(entry.key.as_str(), "on" | "trigger" | "triggers"));
+                let named_otherwise = keys
+                    .rest()
+                    .any(|entry| matches!(entry.key.as_str(), "on" | "trigger" | "triggers"));
                 if !named_otherwise && !keys.has_slip_of("when") {
                     let help = Some("add `when:` with `- created: lead`, say".to_owned());
-                    self.error(codes::MISSING_KEY, root_place(&keys, root), "the workflow does not say what starts it", help);
+                    self.error(
+                        codes::MISSING_KEY,
+                        root_place(&keys, root),
+                        "the workflow does not say what starts it",
+                        help,
+                    );
                 }
                 Vec::new()
             }
@@ -44,11 +56,14 @@ impl Reader<'_> {
         } else if triggers.is_empty() {
             self.guess_subjects(&mut names);
         }
-        let only_if = keys.take("only_if").map(|entry| self.only_if(entry, &mut names)).unwrap_or_default();
-        let never_for = keys.take("never_for").map(|entry| self.never_for(entry)).unwrap_or_default();
+        let only_if =
+            keys.take("only_if").map(|entry| self.only_if(entry, &mut names)).unwrap_or_default();
+        let never_for =
+            keys.take("never_for").map(|entry| self.never_for(entry)).unwrap_or_default();
         let repeat_entry = keys.take("repeat");
         let repeat = repeat_entry.and_then(|entry| self.repeat(entry, &names));
-        let stop_when = keys.take("stop_when").map(|entry| self.stop_when(entry)).unwrap_or_default();
+        let stop_when =
+            keys.take("stop_when").map(|entry| self.stop_when(entry)).unwrap_or_default();
         let send_in = keys.take("send_in").and_then(|entry| self.calendar(entry));
         let hold_above = keys.take("hold_above").and_then(|entry| self.hold_above(entry));
         let before_steps = names.clone();
@@ -57,7 +72,12 @@ impl Reader<'_> {
             None if keys.has_slip_of("steps") => None,
             None => {
                 let help = Some("add `steps:` with `- do: …`".to_owned());
-                self.error(codes::MISSING_KEY, root_place(&keys, root), "the workflow has no steps", help);
+                self.error(
+                    codes::MISSING_KEY,
+                    root_place(&keys, root),
+                    "the workflow has no steps",
+                    help,
+                );
                 None
             }
         };
@@ -65,7 +85,10 @@ impl Reader<'_> {
             // A step may fail before anything has a result.
             let mut after = before_steps;
             for (name, known) in &names.variables {
-                after.variables.entry(name.clone()).or_insert_with(|| crate::formula::Known { unset: true, ..known.clone() });
+                after
+                    .variables
+                    .entry(name.clone())
+                    .or_insert_with(|| crate::formula::Known { unset: true, ..known.clone() });
             }
             self.block(entry, "on_error", &mut after).0
         });
@@ -108,16 +131,28 @@ impl Reader<'_> {
             match entry.key.as_str() {
                 "on" | "trigger" | "triggers" => {
                     let message = format!("a workflow has no key `{}`", entry.key);
-                    self.error(codes::UNKNOWN_KEY, entry.key_place, message, Some("what starts it stands under `when:`".to_owned()));
+                    self.error(
+                        codes::UNKNOWN_KEY,
+                        entry.key_place,
+                        message,
+                        Some("what starts it stands under `when:`".to_owned()),
+                    );
                 }
                 "test" | "tests" | "given" | "cases" => {
-                    let help = Some("tests stand in a file of their own, `NAME.test.yaml`".to_owned());
-                    self.error(codes::UNKNOWN_KEY, entry.key_place, format!("a workflow has no key `{}`", entry.key), help);
+                    let help =
+                        Some("tests stand in a file of their own, `NAME.test.yaml`".to_owned());
+                    self.error(
+                        codes::UNKNOWN_KEY,
+                        entry.key_place,
+                        format!("a workflow has no key `{}`", entry.key),
+                        help,
+                    );
                 }
                 _ => {}
             }
         }
-        let mut others = Keys { entries: keys.entries, taken: keys.taken.clone(), asked: keys.asked.clone() };
+        let mut others =
+            Keys { entries: keys.entries, taken: keys.taken.clone(), asked: keys.asked.clone() };
         for key in ["on", "trigger", "triggers", "test", "tests", "given", "cases"] {
             others.take(key);
             others.asked.remove(key);
@@ -129,14 +164,21 @@ impl Reader<'_> {
         let Some(entry) = keys.take("workflow") else {
             if !keys.has_slip_of("workflow") {
                 let place = root_place(keys, root);
-                self.error(codes::MISSING_KEY, place, "the workflow has no name", Some("begin with `workflow: name`".to_owned()));
+                self.error(
+                    codes::MISSING_KEY,
+                    place,
+                    "the workflow has no name",
+                    Some("begin with `workflow: name`".to_owned()),
+                );
             }
             return None;
         };
         let text = self.plain_text(entry)?;
         let is_name = text.starts_with(|first: char| first.is_ascii_lowercase())
             && text.len() <= 80
-            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_');
+            && text.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
+            });
         if !is_name {
             let message = format!("`{text}` cannot be a workflow's name");
             let help = Some("use lower-case letters, digits and -".to_owned());
@@ -151,11 +193,21 @@ impl Reader<'_> {
         let text = self.plain_text(entry)?.to_owned();
         let catalog = self.catalog;
         let teams = catalog.records.get("team");
-        let is_team = teams.is_some_and(|teams| teams.contains(text.strip_prefix("team/").unwrap_or(&text)));
-        if !catalog.roles.is_empty() && teams.is_some() && !catalog.roles.contains(&text) && !is_team {
+        let is_team =
+            teams.is_some_and(|teams| teams.contains(text.strip_prefix("team/").unwrap_or(&text)));
+        if !catalog.roles.is_empty()
+            && teams.is_some()
+            && !catalog.roles.contains(&text)
+            && !is_team
+        {
             let known = catalog.roles.iter().chain(teams.into_iter().flatten()).map(String::as_str);
             let help = codes::mean_or_list(&text, known);
-            self.findings.warning(codes::UNKNOWN_ROLE, entry.value.place, format!("nobody has the role `{text}`, and no team is called so"), help);
+            self.findings.warning(
+                codes::UNKNOWN_ROLE,
+                entry.value.place,
+                format!("nobody has the role `{text}`, and no team is called so"),
+                help,
+            );
         }
         Some(text)
     }
@@ -178,7 +230,8 @@ impl Reader<'_> {
         let mut all = Vec::new();
         let items = self.items(entry);
         for node in items {
-            let single = Entry { key: entry.key.clone(), key_place: entry.key_place, value: node.clone() };
+            let single =
+                Entry { key: entry.key.clone(), key_place: entry.key_place, value: node.clone() };
             let Some(text) = self.plain_text(&single).map(str::to_owned) else { continue };
             all.extend(self.record_key("segment", &text, node.place, codes::UNKNOWN_SEGMENT));
         }
@@ -192,7 +245,8 @@ impl Reader<'_> {
             None => self.subject_formula(entry),
         };
         // Nothing said: again at once.
-        let mut again_after = Some(Formula::literal("0 seconds", Value::Duration(Duration::default())));
+        let mut again_after =
+            Some(Formula::literal("0 seconds", Value::Duration(Duration::default())));
         let mut failed = false;
         if let Some(entry) = keys.take("again_after") {
             match self.again_after(entry, names) {
@@ -200,8 +254,11 @@ impl Reader<'_> {
                 None => failed = true,
             }
         }
-        let counted_from = keys.take("counted_from").and_then(|entry| self.plain_text(entry).map(str::to_owned));
-        let while_running = keys.take("while_running").map_or(Some(WhileRunning::default()), |entry| self.while_running(entry));
+        let counted_from =
+            keys.take("counted_from").and_then(|entry| self.plain_text(entry).map(str::to_owned));
+        let while_running = keys
+            .take("while_running")
+            .map_or(Some(WhileRunning::default()), |entry| self.while_running(entry));
         self.unknown_keys(&keys, "`repeat`");
         if failed {
             return None;
@@ -228,14 +285,23 @@ impl Reader<'_> {
         let read = self.formula_at(&entry.value, from, text.len(), names)?;
         if read.slot.optional {
             let source = &read.formula.source;
-            let message = format!("`{source}` may be empty, and all that have none would count as one");
+            let message =
+                format!("`{source}` may be empty, and all that have none would count as one");
             let help = Some(format!("add `only_if: {source} is not empty`"));
             self.error(codes::MAY_BE_EMPTY, read.place, message, help);
         }
         match read.slot.kind {
-            Type::Record(_) | Type::Text | Type::Choice(_) | Type::Number | Type::Date | Type::Any => Some(read.formula),
+            Type::Record(_)
+            | Type::Text
+            | Type::Choice(_)
+            | Type::Number
+            | Type::Date
+            | Type::Any => Some(read.formula),
             ref other => {
-                let message = format!("`one_per` takes a record, a text, a number or a day, not {}", other.describe());
+                let message = format!(
+                    "`one_per` takes a record, a text, a number or a day, not {}",
+                    other.describe()
+                );
                 self.error(codes::WRONG_VALUE, read.place, message, None);
                 None
             }
@@ -246,7 +312,12 @@ impl Reader<'_> {
     fn again_after(&mut self, entry: &Entry, names: &Names) -> Option<Option<Formula>> {
         let Content::Text { text, .. } = &entry.value.value else {
             if !entry.value.is_spoiled() {
-                self.error(codes::WRONG_FORM, entry.key_place, "`again_after` takes a duration, or `never`", None);
+                self.error(
+                    codes::WRONG_FORM,
+                    entry.key_place,
+                    "`again_after` takes a duration, or `never`",
+                    None,
+                );
             }
             return None;
         };
@@ -254,9 +325,11 @@ impl Reader<'_> {
             return Some(None);
         }
         if let Some(formula) = text.strip_prefix('=') {
-            let read = self.formula_at(&entry.value, text.len() - formula.len(), text.len(), names)?;
+            let read =
+                self.formula_at(&entry.value, text.len() - formula.len(), text.len(), names)?;
             if !matches!(read.slot.kind, Type::Duration | Type::Any) {
-                let message = format!("`again_after` takes a duration, not {}", read.slot.kind.describe());
+                let message =
+                    format!("`again_after` takes a duration, not {}", read.slot.kind.describe());
                 self.error(codes::WRONG_VALUE, read.place, message, None);
                 return None;
             }
@@ -265,7 +338,8 @@ impl Reader<'_> {
         match text.trim().parse::<Duration>() {
             Ok(duration) => {
                 if duration.is_working() && !self.has_calendar {
-                    let expression = crate::definition::Expression::Literal(Value::Duration(duration));
+                    let expression =
+                        crate::definition::Expression::Literal(Value::Duration(duration));
                     self.needs_calendar(&expression, entry.value.place, names);
                 }
                 let mut formula = Formula::literal(text.trim(), Value::Duration(duration));
@@ -276,7 +350,12 @@ impl Reader<'_> {
             }
             Err(_) => {
                 let message = format!("`{}` is not a duration", text.trim());
-                self.error(codes::WRONG_VALUE, entry.value.place, message, Some("write `30 days`, or `never`".to_owned()));
+                self.error(
+                    codes::WRONG_VALUE,
+                    entry.value.place,
+                    message,
+                    Some("write `30 days`, or `never`".to_owned()),
+                );
                 None
             }
         }
@@ -292,7 +371,12 @@ impl Reader<'_> {
             _ => {
                 let known = ["ignore", "restart", "queue", "parallel"];
                 let help = codes::mean_or_list(&text, known.into_iter());
-                self.error(codes::NOT_A_CHOICE, entry.value.place, format!("`while_running` is never `{text}`"), help);
+                self.error(
+                    codes::NOT_A_CHOICE,
+                    entry.value.place,
+                    format!("`while_running` is never `{text}`"),
+                    help,
+                );
                 None
             }
         }
@@ -300,13 +384,21 @@ impl Reader<'_> {
 
     /// Once all steps are read: whether `counted_from` names one.
     fn counted_from(&mut self, repeat: &Entry) {
-        let entry = repeat.value.entries().and_then(|entries| entries.iter().find(|entry| entry.key == "counted_from"));
+        let entry = repeat
+            .value
+            .entries()
+            .and_then(|entries| entries.iter().find(|entry| entry.key == "counted_from"));
         let Some(entry) = entry else { return };
         let Some(name) = entry.value.text().map(str::trim) else { return };
         if !self.named.contains_key(name) {
             let help = codes::mean_or_list(name, self.named.keys().map(String::as_str))
                 .or_else(|| Some(format!("give the step a name: `as: {name}`")));
-            self.error(codes::UNKNOWN_STEP, entry.value.place, format!("no step is called `{name}`"), help);
+            self.error(
+                codes::UNKNOWN_STEP,
+                entry.value.place,
+                format!("no step is called `{name}`"),
+                help,
+            );
         }
     }
 
@@ -324,7 +416,12 @@ impl Reader<'_> {
         });
         if cap.is_none() {
             let help = Some("write `2000 per day`, `per hour` or `per week`".to_owned());
-            self.error(codes::WRONG_VALUE, entry.value.place, format!("`{text}` is not a limit"), help);
+            self.error(
+                codes::WRONG_VALUE,
+                entry.value.place,
+                format!("`{text}` is not a limit"),
+                help,
+            );
         }
         cap
     }

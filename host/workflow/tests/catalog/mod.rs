@@ -67,7 +67,9 @@ pub(crate) fn catalog() -> Catalog {
                 "fallback_user?": nullable("record/user"),
                 "record?": nullable("record"),
             })),
-            object(json!({ "user": format("record/user"), "reason": text(), "candidates": { "type": "array", "items": { "type": "object" } } })),
+            object(
+                json!({ "user": format("record/user"), "reason": text(), "candidates": { "type": "array", "items": { "type": "object" } } }),
+            ),
         ),
         action(
             "crm.update",
@@ -81,29 +83,45 @@ pub(crate) fn catalog() -> Catalog {
         ),
         action(
             "mail.send",
-            object(json!({ "to": format("record"), "template": format("template"), "data?": { "type": "object" } })),
+            object(
+                json!({ "to": format("record"), "template": format("template"), "data?": { "type": "object" } }),
+            ),
             object(json!({ "mail": text(), "suppressed": { "type": ["string", "null"] } })),
         ),
         action(
             "task.create",
-            object(json!({ "record": format("record"), "assignee": format("record/user|queue"), "title": text(), "due_in": format("due") })),
+            object(
+                json!({ "record": format("record"), "assignee": format("record/user|queue"), "title": text(), "due_in": format("due") }),
+            ),
             object(json!({ "task": format("record/task") })),
         ),
         action(
             "notify.user",
-            object(json!({ "to": format("record/user|queue"), "text": text(), "about?": nullable("record") })),
+            object(
+                json!({ "to": format("record/user|queue"), "text": text(), "about?": nullable("record") }),
+            ),
             object(json!({ "notified": { "type": "array", "items": format("record/user") } })),
         ),
-        action("notify.role", object(json!({ "role": text(), "text": text() })), object(json!({ "notified": { "type": "integer" } }))),
+        action(
+            "notify.role",
+            object(json!({ "role": text(), "text": text() })),
+            object(json!({ "notified": { "type": "integer" } })),
+        ),
         action(
             "sentiment.score",
             object(json!({ "text": text() })),
-            object(json!({ "label": { "type": "string", "enum": ["negative", "neutral", "positive"] }, "score": { "type": "number" } })),
+            object(
+                json!({ "label": { "type": "string", "enum": ["negative", "neutral", "positive"] }, "score": { "type": "number" } }),
+            ),
         ),
         action(
             "survey.send",
-            object(json!({ "to": format("record/contact"), "template": format("template"), "about?": nullable("record"), "survey?": nullable("record/survey") })),
-            object(json!({ "response": format("record/survey_response"), "response_id": text(), "suppressed": { "type": ["string", "null"] } })),
+            object(
+                json!({ "to": format("record/contact"), "template": format("template"), "about?": nullable("record"), "survey?": nullable("record/survey") }),
+            ),
+            object(
+                json!({ "response": format("record/survey_response"), "response_id": text(), "suppressed": { "type": ["string", "null"] } }),
+            ),
         ),
         action(
             "ticket.create",
@@ -124,7 +142,9 @@ pub(crate) fn catalog() -> Catalog {
                 "prefer?": { "$ref": "#/$defs/Prefer" },
                 "fallback?": format("record/queue"),
             })),
-            object(json!({ "user": nullable("record/user"), "assignee": format("record/user|queue"), "reason": text() })),
+            object(
+                json!({ "user": nullable("record/user"), "assignee": format("record/user|queue"), "reason": text() }),
+            ),
         ),
         action(
             "segment.membership",
@@ -141,10 +161,14 @@ pub(crate) fn catalog() -> Catalog {
             "route.by_skill" => (&[], &["ticket.owner", "ticket.queue"]),
             _ => (&[], &[]),
         };
-        action.correlation = correlation.iter().map(|(event, key)| ((*event).to_owned(), (*key).to_owned())).collect();
+        action.correlation = correlation
+            .iter()
+            .map(|(event, key)| ((*event).to_owned(), (*key).to_owned()))
+            .collect();
         action.writes = writes.iter().map(|written| (*written).to_owned()).collect();
         if action.name == "route.by_skill" {
-            action.input["$defs"] = json!({ "Prefer": { "type": "string", "enum": ["senior", "junior", "any"] } });
+            action.input["$defs"] =
+                json!({ "Prefer": { "type": "string", "enum": ["senior", "junior", "any"] } });
         }
         if action.name == "assign.round_robin" {
             action.exclusive = Some("rotation/{team}".to_owned());
@@ -153,11 +177,20 @@ pub(crate) fn catalog() -> Catalog {
     Catalog {
         objects: Objects::standard(),
         actions: actions.into_iter().map(|action| (action.name.clone(), action)).collect(),
-        templates: Some(names(&["welcome", "csat", "win-back-ten_percent", "win-back-free_shipping", "win-back-nothing", "win-back-reminder"])),
+        templates: Some(names(&[
+            "welcome",
+            "csat",
+            "win-back-ten_percent",
+            "win-back-free_shipping",
+            "win-back-reminder",
+        ])),
         records: BTreeMap::from([
             ("team".to_owned(), names(&["enterprise", "dach", "international", "sales-ops"])),
             ("queue".to_owned(), names(&["unassigned", "complaints"])),
-            ("segment".to_owned(), names(&["dormant-90-days", "unsubscribed", "open-complaint", "no-surveys"])),
+            (
+                "segment".to_owned(),
+                names(&["dormant-90-days", "unsubscribed", "open-complaint", "no-surveys"]),
+            ),
             ("calendar".to_owned(), names(&["sales-hours", "support-hours", "marketing-hours"])),
         ]),
         roles: names(&["sales-ops", "support-ops", "marketing", "head-of-support"]),
