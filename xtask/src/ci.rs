@@ -1,6 +1,6 @@
 //! Every check that a change has to pass.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -18,9 +18,8 @@ pub(crate) enum Stage {
     Deny,
     /// No warning of the compiler or of clippy.
     Clippy,
-    /// The shipped workflows have no errors.
-    Workflows,
-    /// Every test: the same as `cargo xtask test`.
+    /// Every test: the same as `cargo xtask test`. That the shipped workflows
+    /// have no errors is one of them (`tests/tests/check.rs`).
     Test,
 }
 
@@ -93,12 +92,6 @@ impl Stage {
             Stage::Clippy => {
                 let mut clippy = cargo::locked(&["clippy", "--workspace", "--all-targets"]);
                 cargo::run(clippy.args(["--", "-D", "warnings"])).map(|()| None)
-            }
-            Stage::Workflows => {
-                cargo::run(&mut cargo::locked(&["build", "-p", "relata-cli"]))?;
-                let mut check = Command::new(cargo::built("debug"));
-                check.args(["check", "workflows/"]).current_dir(cargo::root());
-                cargo::run(&mut check).map(|()| None)
             }
             Stage::Test => tests::all().map(|()| None),
         }

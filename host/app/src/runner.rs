@@ -430,7 +430,7 @@ fn counted(held: &Held) -> Option<(String, String)> {
     let step = held.definition.steps.iter().find(|step| step.name.as_ref() == Some(from))?;
     held.log
         .iter()
-        .any(|row| row.step == step.path && row.kind == "done")
+        .any(|row| row.step == step.path && row.kind == "done" && row.output.is_some())
         .then(|| (held.run.workflow.clone(), key))
 }
 

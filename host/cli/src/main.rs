@@ -71,7 +71,7 @@ enum Command {
     Check(check::CheckArgs),
     Activate(activate::ActivateArgs),
     Deactivate(deactivate::DeactivateArgs),
-    /// List the workflows that are active
+    /// List the workflows that are active, or were
     Workflows,
     Clock(clock::ClockArgs),
     Runs(runs::RunsArgs),

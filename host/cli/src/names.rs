@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use relata_app::{
     App, AppError,
-    model::{Record, Reference, TimeZone, Value},
+    model::{Record, RecordId, Reference, TimeZone, Timestamp, Value},
 };
+use serde_json::Value as Json;
 
 use crate::time;
 
@@ -64,6 +65,54 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// A sentence of the host with the records in it by name, and the times in
+    /// it local and short.
+    pub(crate) async fn told(&mut self, sentence: &str) -> Result<String, AppError> {
+        let mut told = String::with_capacity(sentence.len());
+        for piece in pieces(sentence) {
+            if let Ok(at) = piece.parse::<Timestamp>() {
+                told.push_str(&time::short(at, &self.zone));
+            } else if let Some(reference) = by_id(piece) {
+                told.push_str(&self.full(&reference).await?);
+            } else {
+                told.push_str(piece);
+            }
+        }
+        Ok(told)
+    }
+
+    /// What went into a step or came out of it, in a line: `team:
+    /// team/dach, max_open_leads: 40`.
+    pub(crate) async fn spoken(&mut self, json: &Json) -> Result<String, AppError> {
+        Ok(match json {
+            Json::Null => "(empty)".to_owned(),
+            Json::Bool(true) => "yes".to_owned(),
+            Json::Bool(false) => "no".to_owned(),
+            Json::Number(number) => number.to_string(),
+            Json::String(text) => self.told(text).await?,
+            Json::Array(items) => {
+                let mut spoken = Vec::with_capacity(items.len());
+                for item in items {
+                    let text = Box::pin(self.spoken(item)).await?;
+                    spoken.push(if item.is_object() { format!("({text})") } else { text });
+                }
+                spoken.join(", ")
+            }
+            Json::Object(fields) => {
+                let mut spoken = Vec::with_capacity(fields.len());
+                for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
+                    let text = Box::pin(self.spoken(value)).await?;
+                    spoken.push(if value.is_object() {
+                        format!("{name}: ({text})")
+                    } else {
+                        format!("{name}: {text}")
+                    });
+                }
+                spoken.join(", ")
+            }
+        })
+    }
+
     async fn name(&mut self, reference: &Reference) -> Result<Option<Name>, AppError> {
         if let Some(known) = self.known.get(reference) {
             return Ok(known.clone());
@@ -90,6 +139,33 @@ pub(crate) fn handle(record: &Record) -> String {
     }
 }
 
+/// A sentence cut into what may be a reference or a time, and what lies
+/// between; all pieces in a row are the sentence again.
+fn pieces(sentence: &str) -> Vec<&str> {
+    let may = |c: char| c.is_ascii_alphanumeric() || "_/:.-+".contains(c);
+    let mut pieces = Vec::new();
+    let mut rest = sentence;
+    while let Some(first) = rest.chars().next() {
+        let word = may(first);
+        let mut end = rest.find(|c: char| may(c) != word).unwrap_or(rest.len());
+        if word {
+            // The sentence's own stops do not belong to a word.
+            end = rest[..end].trim_end_matches(['.', ':']).len().max(1);
+        }
+        let (piece, after) = rest.split_at(end);
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces
+}
+
+/// A reference by a record's id: only such a one is no help to a person.
+fn by_id(text: &str) -> Option<Reference> {
+    let reference: Reference = text.parse().ok()?;
+    reference.key.parse::<RecordId>().ok()?;
+    Some(reference)
+}
+
 fn plain(value: &Value, zone: &TimeZone) -> String {
     match value {
         Value::Time(at) => time::short(*at, zone),
@@ -102,5 +178,22 @@ pub(crate) fn cut(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_cut_at_what_a_person_may_ask_about() {
+        let sentence = "lead/01m9swffm0ek7vgmt5h5q1s06q changed (owner: (empty) -> user/mara). 林美玲 since 2026-12-14T09:00:00Z.";
+        let pieces = pieces(sentence);
+        assert_eq!(pieces.concat(), sentence);
+        let found: Vec<&str> = pieces
+            .into_iter()
+            .filter(|piece| by_id(piece).is_some() || piece.parse::<Timestamp>().is_ok())
+            .collect();
+        assert_eq!(found, ["lead/01m9swffm0ek7vgmt5h5q1s06q", "2026-12-14T09:00:00Z"]);
     }
 }

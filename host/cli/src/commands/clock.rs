@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use relata_app::{
-    App,
+    App, AppError,
     model::{Calendar, Duration, Timestamp},
+    store::{RunFilter, RunStatus},
 };
 use serde_json::json;
 
@@ -97,6 +98,7 @@ async fn advance(context: &Context, app: &App, to: Timestamp) -> anyhow::Result<
     let zone = app.zone();
     let from = app.now();
     let seconds = |at: Timestamp| u64::try_from(at.as_second() - from.as_second()).unwrap_or(0);
+    let before = Runs::of(app).await?;
     let bar = progress::share("the clock moves");
     bar.set_length(seconds(to).max(1));
     let moved = app
@@ -110,13 +112,36 @@ async fn advance(context: &Context, app: &App, to: Timestamp) -> anyhow::Result<
     if context.json {
         return out::json(&moved);
     }
-    let work = match moved.stops {
-        0 => "nothing fell due on the way".to_owned(),
-        stops => format!("something fell due at {}", out::count(stops, "moment")),
-    };
+    let after = Runs::of(app).await?;
     out::line(format!(
-        "from {} to {}; {work}",
+        "from {} to {}",
         time::short_text(&moved.from, &zone),
         time::short_text(&moved.to, &zone)
+    ))?;
+    out::line(format!(
+        "{} began, {} ended, {} under way; see `relata runs` and `relata outbox`",
+        out::count(after.all.saturating_sub(before.all), "run"),
+        after.ended().saturating_sub(before.ended()),
+        after.active
     ))
+}
+
+/// How many runs there are.
+struct Runs {
+    all: usize,
+    active: usize,
+}
+
+impl Runs {
+    async fn of(app: &App) -> anyhow::Result<Self> {
+        let count = async |status| -> anyhow::Result<usize> {
+            let filter = RunFilter { status, ..RunFilter::default() };
+            Ok(usize::try_from(app.store().run_count(&filter).await.map_err(AppError::from)?)?)
+        };
+        Ok(Self { all: count(None).await?, active: count(Some(RunStatus::Active)).await? })
+    }
+
+    const fn ended(&self) -> usize {
+        self.all.saturating_sub(self.active)
+    }
 }

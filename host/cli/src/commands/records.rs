@@ -270,6 +270,7 @@ async fn create(
 
 async fn timeline(context: &Context, app: &App, reference: &Reference) -> anyhow::Result<()> {
     let entries = app.timeline(reference).await?;
+    let own = app.record(reference).await?.reference;
     if context.json {
         return out::json(&entries);
     }
@@ -285,12 +286,17 @@ async fn timeline(context: &Context, app: &App, reference: &Reference) -> anyhow
         };
         rows.push(vec![
             time::short_text(&entry.at, &zone),
-            entry.what,
+            names.told(what_of(&own, &entry.what)).await?,
             by,
             entry.run.unwrap_or_default(),
         ]);
     }
     out::table(&columns, rows)
+}
+
+/// What happened to a record, without saying again to which.
+fn what_of<'a>(own: &Reference, what: &'a str) -> &'a str {
+    what.strip_prefix(&own.to_string()).map_or(what, |rest| rest.trim_start_matches([' ', ':']))
 }
 
 fn assignments(pairs: Vec<Pair>) -> Vec<Assignment> {

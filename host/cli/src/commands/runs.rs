@@ -142,7 +142,7 @@ async fn list(context: &Context, app: &App, filter: RunFilter, limit: u32) -> an
             record(&mut names, run.record.as_deref()).await?,
             time::short_text(&run.started_at, &zone),
             standing(&run),
-            remark(&run, &zone),
+            names.told(&remark(&run, &zone)).await?,
         ]);
     }
     out::table(&columns, rows)?;
@@ -198,49 +198,71 @@ async fn show(context: &Context, app: &App, run: RunId) -> anyhow::Result<()> {
     ))?;
     let remark = remark(&run, &zone);
     if !remark.is_empty() {
-        out::line(out::clean(&remark))?;
+        out::line(out::clean(&names.told(&remark).await?))?;
     }
     for step in &steps {
         out::line("")?;
-        out::text(&told(step, &zone))?;
+        out::text(&told(&mut names, step, &zone).await?)?;
     }
     Ok(())
 }
 
 /// One entry of a run's log, as a paragraph.
-fn told(step: &StepView, zone: &TimeZone) -> String {
+async fn told(names: &mut Names<'_>, step: &StepView, zone: &TimeZone) -> anyhow::Result<String> {
     let what = if step.label.is_empty() { "the run" } else { step.label.as_str() };
     let line = step.line.map_or_else(String::new, |line| format!("  (line {line})"));
-    let attempt =
-        if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
+    let attempt = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
     let kind = step.kind.replace('_', " ");
-    let mut told = format!(
-        "{:>3}  {}  {what}: {kind}{attempt}{line}\n",
-        step.seq,
-        time::short_text(&step.time, zone)
-    );
-    let mut detail = |name: &str, text: String| {
-        told.push_str(&format!("     {name:<7} {}\n", out::clean(&text)));
-    };
+    let mut details = Vec::new();
     if let Some(input) = &step.input {
-        detail("input", input.to_string());
+        details.push(("input", names.spoken(input).await?));
     }
-    if let Some(output) = &step.output {
-        detail("output", output.to_string());
+    let (output, candidates) = step.output.as_ref().map(without_candidates).unwrap_or_default();
+    if let Some(output) = output {
+        details.push(("output", names.spoken(&output).await?));
+    }
+    for (number, candidate) in candidates.iter().enumerate() {
+        let name = if number == 0 { "among" } else { "" };
+        details.push((name, names.told(candidate).await?));
     }
     match &step.why {
         None => {}
         Some(Json::String(why)) if why.is_empty() => {}
-        Some(Json::String(why)) => detail("why", why.clone()),
-        Some(why) => detail("why", why.to_string()),
+        Some(why) => details.push(("why", names.spoken(why).await?)),
     }
     if let Some(error) = &step.error {
-        detail("error", error.clone());
+        details.push(("error", names.told(error).await?));
     }
     if step.cpu_us > 0 {
-        detail("used", format!("{:.1} ms of processor time", millis(step.cpu_us)));
+        details.push(("used", format!("{:.1} ms of processor time", millis(step.cpu_us))));
     }
-    told
+    let mut told =
+        format!("{:>3}  {}  {what}: {kind}{attempt}{line}\n", step.seq, time::short_text(&step.time, zone));
+    for (name, text) in details {
+        told.push_str(&format!("     {name:<7} {}\n", out::clean(&text)));
+    }
+    Ok(told)
+}
+
+/// A routing decision's result, and those among whom it chose, a sentence
+/// each. Other results have none.
+fn without_candidates(output: &Json) -> (Option<Json>, Vec<String>) {
+    let Some(candidates) = output["candidates"].as_array() else {
+        return (Some(output.clone()), Vec::new());
+    };
+    let sentences: Option<Vec<String>> = candidates
+        .iter()
+        .map(|candidate| {
+            let name = candidate["name"].as_str().or_else(|| candidate["user"].as_str())?;
+            Some(format!("{name}: {}", candidate["reason"].as_str()?))
+        })
+        .collect();
+    let Some(sentences) = sentences else { return (Some(output.clone()), Vec::new()) };
+    let mut rest = output.clone();
+    if let Some(fields) = rest.as_object_mut() {
+        fields.remove("candidates");
+    }
+    (Some(rest), sentences)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "it is shown with one digit")]

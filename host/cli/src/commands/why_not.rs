@@ -34,20 +34,19 @@ pub(crate) async fn run(context: &Context, args: WhyNotArgs) -> anyhow::Result<E
     if context.json {
         out::json(&reasons)?;
     } else {
-        let record = Names::new(&app).full(&args.record).await?;
+        let mut names = Names::new(&app);
+        let record = names.full(&args.record).await?;
         out::line(format!("{} for {}:\n", args.workflow, out::clean(&record)))?;
         let zone = app.zone();
         let columns = [Column::whole("When"), Column::text("Why"), Column::whole("Run")];
-        let rows = reasons
-            .into_iter()
-            .map(|reason| {
-                vec![
-                    time::short_text(&reason.at, &zone),
-                    reason.why,
-                    reason.run.unwrap_or_default(),
-                ]
-            })
-            .collect();
+        let mut rows = Vec::with_capacity(reasons.len());
+        for reason in reasons {
+            rows.push(vec![
+                time::short_text(&reason.at, &zone),
+                names.told(&reason.why).await?,
+                reason.run.unwrap_or_default(),
+            ]);
+        }
         out::table(&columns, rows)?;
     }
     app.close().await;

@@ -31,7 +31,9 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
             .into_iter()
             .map(|row| {
                 let since =
-                    row.active_since.map(|at| time::short_text(&at, &zone)).unwrap_or_default();
+                    row
+                    .active_since
+                    .map_or_else(|| "not active".to_owned(), |at| time::short_text(&at, &zone));
                 // As much of the digest as tells two versions apart.
                 let version = row.version.unwrap_or_default().chars().take(12).collect();
                 vec![row.workflow, row.title, since, version]

@@ -22,7 +22,7 @@ fn the_commands() {
           check        Find what is wrong in workflows, and say how to mend it
           activate     Activate workflows: from now on their triggers start runs
           deactivate   Deactivate a workflow: its triggers start nothing more
-          workflows    List the workflows that are active
+          workflows    List the workflows that are active, or were
           clock        Read a rehearsal's clock, or move it
           runs         Show what workflows did and do
           why-not      Why a workflow ran, or did not run, for a record

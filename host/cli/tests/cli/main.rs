@@ -1,5 +1,7 @@
 //! The program itself, as a person or a script calls it.
 
+#![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
+
 mod flow;
 mod help;
 mod program;
