@@ -1,7 +1,7 @@
 //! Segments: who is in one, and who has just entered.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -134,7 +134,7 @@ impl App {
             let listed = self.store().record_count("segment_member", &membership(segment, member)).await?;
             return Ok(listed > 0);
         };
-        let mut facts = Facts::default();
+        let mut facts = Facts { zone: self.zone(), ..Facts::default() };
         let Some(via) = &segment.via else {
             return match self.store().record_fetch(member).await? {
                 Some(record) => self.holds(rule, &record, &mut facts).await,
@@ -159,24 +159,54 @@ impl App {
 
     /// Brings the stored members of a segment up to date: who belongs now and
     /// did not before enters it, which is an event. Answers how many entered
-    /// or left.
+    /// or left. Reads the members and those who may be, once each; writes only
+    /// what is otherwise than before.
     pub(crate) async fn segment_refresh(&self, key: &str, now: Timestamp) -> Result<usize, AppError> {
         let segment = self.segment(key).await?;
-        if segment.rule.is_none() {
-            return Ok(0);
-        }
-        let mut moved = 0;
-        let mut query = Query::new(&segment.object, Vec::new());
+        let Some(rule) = &segment.rule else { return Ok(0) };
+        let mut belonging = BTreeSet::new();
+        let mut facts = Facts { zone: self.zone(), ..Facts::default() };
+        let mut query = Query::new(&segment.source, Vec::new());
         loop {
             let page = self.store().record_query(&query).await?;
             for record in &page.records {
-                moved += usize::from(self.segment_settle(&segment, &record.reference, now).await?);
+                let member = match &segment.via {
+                    Some(via) => record.field(via).as_reference(),
+                    None => Some(&record.reference),
+                };
+                let Some(member) = member.filter(|member| member.object == segment.object) else {
+                    continue;
+                };
+                if self.holds(rule, record, &mut facts).await? {
+                    belonging.insert(member.clone());
+                }
             }
             query.after = page.next;
             if query.after.is_none() {
-                return Ok(moved);
+                break;
             }
         }
+        let mut moving = belonging.clone();
+        let of_segment = Condition::equal("segment", Value::Reference(segment.reference.clone()));
+        let mut query = Query::new("segment_member", vec![of_segment]);
+        loop {
+            let page = self.store().record_query(&query).await?;
+            for member in page.records.iter().filter_map(|row| row.field("member").as_reference()) {
+                if !moving.remove(member) {
+                    moving.insert(member.clone());
+                }
+            }
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        let mut moved = 0;
+        for member in &moving {
+            let belongs = belonging.contains(member);
+            moved += usize::from(self.segment_settle(&segment, member, belongs, now).await?);
+        }
+        Ok(moved)
     }
 
     /// The same for the members that a change of `record` can touch.
@@ -199,7 +229,8 @@ impl App {
             members.dedup();
         }
         for member in members {
-            self.segment_settle(&segment, &member, now).await?;
+            let belongs = self.belongs(&segment, &member).await?;
+            self.segment_settle(&segment, &member, belongs, now).await?;
         }
         Ok(())
     }
@@ -209,9 +240,9 @@ impl App {
         &self,
         segment: &Segment,
         member: &Reference,
+        belongs: bool,
         now: Timestamp,
     ) -> Result<bool, AppError> {
-        let belongs = self.belongs(segment, member).await?;
         let query = Query { limit: 1, ..Query::new("segment_member", membership(segment, member)) };
         let stored = self.store().record_query(&query).await?.records.into_iter().next();
         let write = match (&stored, belongs) {

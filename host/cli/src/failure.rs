@@ -35,7 +35,13 @@ impl std::error::Error for Wrong {}
 /// of ours, or with `verbose`, the causes follow, a line each.
 pub(crate) fn report(why: &anyhow::Error, verbose: bool) -> ExitCode {
     let wrong_input = is_wrong_input(why);
-    out::error(why.to_string().trim_end());
+    let sentence = why.to_string();
+    if sentence.starts_with("error[") {
+        // Diagnostics of a formula or workflow, which begin with the word.
+        out::note(sentence.trim_end());
+    } else {
+        out::error(sentence.trim_end());
+    }
     if verbose || !wrong_input {
         for cause in why.chain().skip(1) {
             out::note(&format!("  because: {cause}"));

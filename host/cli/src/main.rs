@@ -18,8 +18,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        action, activate, check, clock, completions, deactivate, import, init, outbox, records, runs, serve,
-        why_not, workflows,
+        action, activate, check, clock, completions, deactivate, import, init, outbox, records,
+        runs, serve, why_not, workflows,
     },
     context::Context,
     logging::LogFormat,
@@ -116,7 +116,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { data, json, verbose, log, log_format, command } = arguments;
     logging::start(log_format, log.as_deref(), command.log_level(verbose))?;
     let context = Context { json, data };
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(dispatch(context, command))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(dispatch(context, command))
 }
 
 async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode> {
@@ -134,7 +137,9 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::WhyNot(args) => Box::pin(why_not::run(&context, args)).await,
         Command::Outbox(args) => Box::pin(outbox::run(&context, args)).await,
         Command::Action(args) => Box::pin(action::run(&context, args)).await,
-        Command::Demo { keep } => Box::pin(demo::run(&demo::DemoArgs { json: context.json, keep })).await,
+        Command::Demo { keep } => {
+            Box::pin(demo::run(&demo::DemoArgs { json: context.json, keep })).await
+        }
         Command::Completions(args) => completions::run(&args),
         Command::Bench(args) => Box::pin(bench::run(&context, args)).await,
     }

@@ -47,6 +47,15 @@ impl<'a> Names<'a> {
         })
     }
 
+    /// The same for a table: where only its id would be there to name it,
+    /// what people say is enough.
+    pub(crate) async fn short(&mut self, reference: &Reference) -> Result<String, AppError> {
+        Ok(match self.name(reference).await? {
+            Some(name) if by_id(&name.handle).is_some() => name.label,
+            _ => self.full(reference).await?,
+        })
+    }
+
     /// A value in one line of a table; records by their names.
     pub(crate) async fn brief(&mut self, value: &Value) -> Result<String, AppError> {
         let text = match value {

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use comfy_table::{
     Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row,
-    TableStyle,
+    TableStyle, Width,
 };
 use serde::Serialize;
 
@@ -19,6 +19,9 @@ use serde::Serialize;
 /// both read.
 const PLAIN: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// How narrow a column of text may become.
+const NARROWEST: u16 = 18;
 
 /// A column of a table.
 #[derive(Debug, Clone, Copy)]
@@ -92,10 +95,17 @@ pub(crate) fn table(columns: &[Column<'_>], rows: Vec<Vec<String>>) -> anyhow::R
     for row in rows {
         table.add_row(Row::from(row.iter().map(|cell| Cell::new(clean(cell))).collect::<Vec<_>>()));
     }
-    for (column, described) in table.column_iter_mut().zip(columns) {
+    let widths = table.column_max_content_widths();
+    for ((column, described), width) in table.column_iter_mut().zip(columns).zip(widths) {
         column.set_padding((0, 1));
         match described.kind {
-            Kind::Text => {}
+            // On a terminal that is too narrow the line is longer than it,
+            // which reads better than a letter a line.
+            Kind::Text => {
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(
+                    width.min(NARROWEST).saturating_add(1),
+                )));
+            }
             Kind::Whole => {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }
@@ -106,6 +116,34 @@ pub(crate) fn table(columns: &[Column<'_>], rows: Vec<Vec<String>>) -> anyhow::R
         }
     }
     line(table.trim_fmt())
+}
+
+/// Prints a table without those of its last columns for which a terminal has
+/// no room; the first three are always there.
+pub(crate) fn table_that_fits(
+    columns: &[Column<'_>],
+    mut rows: Vec<Vec<String>>,
+) -> anyhow::Result<()> {
+    let mut sample = comfy_table::Table::new();
+    sample.set_header(columns.iter().map(|column| column.title));
+    sample.add_rows(rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect::<Vec<_>>()));
+    let Some(room) = sample.width().filter(|_| io::stdout().is_terminal()) else {
+        return table(columns, rows);
+    };
+    let mut needed = 0_u16;
+    let fitting = sample
+        .column_max_content_widths()
+        .into_iter()
+        .take_while(|width| {
+            needed = needed.saturating_add(*width).saturating_add(2);
+            needed <= room
+        })
+        .count();
+    let shown = fitting.max(3).min(columns.len());
+    for row in &mut rows {
+        row.truncate(shown);
+    }
+    table(&columns[..shown], rows)
 }
 
 /// A text of a record or a mail for a terminal: control characters, which

@@ -173,7 +173,11 @@ async fn list(context: &Context, app: &App, asked: Asked) -> anyhow::Result<()> 
     let columns: Vec<Column<'_>> = std::iter::once(Column::whole(&object.name))
         .chain(shown.iter().map(|field| Column::text(field)))
         .collect();
-    out::table(&columns, rows)?;
+    if fields.is_empty() {
+        out::table_that_fits(&columns, rows)?;
+    } else {
+        out::table(&columns, rows)?;
+    }
     if records.len() < found {
         out::line(format!("\n{} of {found}; `--limit 0` shows all", records.len()))?;
     }

@@ -139,7 +139,10 @@ async fn list(context: &Context, app: &App, filter: RunFilter, limit: u32) -> an
         rows.push(vec![
             run.run.clone(),
             run.workflow.clone(),
-            record(&mut names, run.record.as_deref()).await?,
+            match reference(&run) {
+                Some(record) => names.short(&record).await?,
+                None => String::new(),
+            },
             time::short_text(&run.started_at, &zone),
             standing(&run),
             names.told(&remark(&run, &zone)).await?,
@@ -152,11 +155,8 @@ async fn list(context: &Context, app: &App, filter: RunFilter, limit: u32) -> an
     Ok(())
 }
 
-async fn record(names: &mut Names<'_>, reference: Option<&str>) -> anyhow::Result<String> {
-    Ok(match reference.map(str::parse::<Reference>) {
-        Some(Ok(reference)) => names.full(&reference).await?,
-        _ => String::new(),
-    })
+fn reference(run: &RunView) -> Option<Reference> {
+    run.record.as_deref().and_then(|record| record.parse().ok())
 }
 
 fn standing(run: &RunView) -> String {
@@ -182,9 +182,9 @@ async fn show(context: &Context, app: &App, run: RunId) -> anyhow::Result<()> {
     let zone = app.zone();
     let RunHistory { run, steps } = history;
     let mut names = Names::new(app);
-    let about = match record(&mut names, run.record.as_deref()).await? {
-        record if record.is_empty() => String::new(),
-        record => format!(" for {}", out::clean(&record)),
+    let about = match reference(&run) {
+        Some(record) => format!(" for {}", out::clean(&names.full(&record).await?)),
+        None => String::new(),
     };
     out::line(format!("{}: {}{about}", run.run, run.workflow))?;
     let ended = run
@@ -211,7 +211,8 @@ async fn show(context: &Context, app: &App, run: RunId) -> anyhow::Result<()> {
 async fn told(names: &mut Names<'_>, step: &StepView, zone: &TimeZone) -> anyhow::Result<String> {
     let what = if step.label.is_empty() { "the run" } else { step.label.as_str() };
     let line = step.line.map_or_else(String::new, |line| format!("  (line {line})"));
-    let attempt = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
+    let attempt =
+        if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
     let kind = step.kind.replace('_', " ");
     let mut details = Vec::new();
     if let Some(input) = &step.input {
@@ -236,8 +237,11 @@ async fn told(names: &mut Names<'_>, step: &StepView, zone: &TimeZone) -> anyhow
     if step.cpu_us > 0 {
         details.push(("used", format!("{:.1} ms of processor time", millis(step.cpu_us))));
     }
-    let mut told =
-        format!("{:>3}  {}  {what}: {kind}{attempt}{line}\n", step.seq, time::short_text(&step.time, zone));
+    let mut told = format!(
+        "{:>3}  {}  {what}: {kind}{attempt}{line}\n",
+        step.seq,
+        time::short_text(&step.time, zone)
+    );
     for (name, text) in details {
         told.push_str(&format!("     {name:<7} {}\n", out::clean(&text)));
     }

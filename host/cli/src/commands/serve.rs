@@ -44,17 +44,15 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> anyhow::Result<Ex
         );
     }
     let stop = stopped()?;
+    let data = context.root().canonicalize()?;
     if context.json {
         out::json_line(&json!({
             "address": address.to_string(),
             "url": format!("http://{address}"),
-            "data": context.root().display().to_string(),
+            "data": data.display().to_string(),
         }))?;
     } else {
-        out::line(format!(
-            "{} runs at http://{address}; Ctrl-C stops it",
-            out::path(context.root())
-        ))?;
+        out::line(format!("{} runs at http://{address}; Ctrl-C stops it", out::path(&data)))?;
     }
     let served = Box::pin(relata_server::serve(app.clone(), listener, stop)).await;
     app.close().await;

@@ -30,8 +30,7 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
         let rows = workflows
             .into_iter()
             .map(|row| {
-                let since =
-                    row
+                let since = row
                     .active_since
                     .map_or_else(|| "not active".to_owned(), |at| time::short_text(&at, &zone));
                 // As much of the digest as tells two versions apart.

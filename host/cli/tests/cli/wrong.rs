@@ -81,6 +81,16 @@ fn names_that_are_not_there() {
             "#]],
         ),
         (
+            "records list lead --where 'lead.contry == \"DE\"'",
+            expect![[r#"
+                error[R102]: a lead has no field `contry`
+                 --> formula:1:1
+                  |
+                1 | lead.contry == "DE"
+                  | ^^^^^^^^^^^ did you mean `country`?
+            "#]],
+        ),
+        (
             "deactivate win-bak",
             expect![[r#"
                 error: no workflow `win-bak` is active

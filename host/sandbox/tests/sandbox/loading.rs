@@ -161,7 +161,7 @@ async fn descriptions_that_cannot_be_used() {
             .describe("(loop $again (br $again)) unreachable")
             .build(),
         "[limits]\ncpu_ms = 5",
-        expect!["plugin `p` cannot be loaded: it could not say which actions it has: plugin `p`, action `describe`: exceeded its CPU limit of 5 ms (limits.cpu_ms in its plugin.toml)"],
+        expect!["plugin `p` cannot be loaded: it could not say which actions it has: it exceeded its CPU limit of 5 ms (limits.cpu_ms in its plugin.toml)"],
     )
     .await;
 }
