@@ -25,7 +25,11 @@ pub fn program() -> &'static Path {
         if !program.is_file() {
             build();
         }
-        assert!(program.is_file(), "there is no {}; run `cargo build -p relata-cli`", program.display());
+        assert!(
+            program.is_file(),
+            "there is no {}; run `cargo build -p relata-cli`",
+            program.display()
+        );
         program
     })
 }
@@ -37,7 +41,10 @@ fn build() {
     build.args(["build", "-p", "relata-cli"]).current_dir(root());
     // What cargo says of this test's package must not make others rebuild.
     for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR") {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR")
+        {
             build.env_remove(name);
         }
     }
@@ -81,7 +88,12 @@ pub fn run(arguments: &[&str]) -> Output {
 pub fn answer(arguments: &[&str]) -> Json {
     let ended = run(arguments);
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success(), "relata {} ended with {}: {said}", arguments.join(" "), ended.status);
+    assert!(
+        ended.status.success(),
+        "relata {} ended with {}: {said}",
+        arguments.join(" "),
+        ended.status
+    );
     serde_json::from_slice(&ended.stdout).unwrap_or_else(|why| {
         panic!("relata {} answered no JSON ({why}): {said}", arguments.join(" "))
     })

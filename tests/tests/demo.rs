@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 fn the_demonstration_keeps_its_promises() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("demo");
-    let ended = Command::new(program()).args(["demo", "--json", "--keep"]).arg(&root).output().unwrap();
+    let ended =
+        Command::new(program()).args(["demo", "--json", "--keep"]).arg(&root).output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(!ended.stdout.is_empty(), "relata demo ended with {}: {said}", ended.status);
     let figures: Json = serde_json::from_slice(&ended.stdout).unwrap();
@@ -92,8 +93,12 @@ fn the_demonstration_keeps_its_promises() {
 /// Precision and recall of the complaints that the workflow found, against
 /// those that people marked.
 fn complaints(figures: &Json) {
-    let found: BTreeSet<&str> =
-        figures["complaints"]["found"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    let found: BTreeSet<&str> = figures["complaints"]["found"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_str().unwrap())
+        .collect();
     let answers = std::fs::read_to_string(data("messages.answers.csv")).unwrap();
     let complaints: BTreeSet<&str> =
         answers.lines().filter_map(|line| line.strip_suffix(",yes")).collect();

@@ -52,10 +52,13 @@ async fn a_hostile_plugin_fails_its_step_and_nothing_else() {
             "workflow: {}\ntitle: {attack}\nowner: tests\nwhen:\n  - created: lead\nonly_if:\n  - lead.company == \"{attack}\"\nsteps:\n  - do: hostile.{attack}\n{arguments}",
             attack.replace('_', "-"),
         );
-        app.activate("attack.yaml", &source, "test").await.unwrap_or_else(|why| panic!("{attack}: {why}"));
+        app.activate("attack.yaml", &source, "test")
+            .await
+            .unwrap_or_else(|why| panic!("{attack}: {why}"));
     }
     for (attack, _) in ATTACKS {
-        let fields = [("name", attack), ("email", &format!("{attack}@example.com")), ("company", attack)];
+        let fields =
+            [("name", attack), ("email", &format!("{attack}@example.com")), ("company", attack)];
         let fields: Fields = fields
             .iter()
             .map(|(name, text)| ((*name).to_owned(), Value::Text((*text).to_owned())))
@@ -75,7 +78,13 @@ async fn a_hostile_plugin_fails_its_step_and_nothing_else() {
     attacks.sort_by_key(|run| run.workflow.clone());
     let mut told = String::new();
     for run in attacks {
-        let _ = writeln!(told, "{}: {}: {}", run.workflow, run.status, run.why.as_deref().unwrap_or(""));
+        let _ = writeln!(
+            told,
+            "{}: {}: {}",
+            run.workflow,
+            run.status,
+            run.why.as_deref().unwrap_or("")
+        );
         let history = app.run_history(run.run.parse().unwrap()).await.unwrap();
         for step in history.steps {
             assert!(step.cpu_us < 1_000_000, "{}: used {} µs", run.workflow, step.cpu_us);

@@ -142,10 +142,13 @@ async fn undone(root: &Path) -> usize {
     let events = store.event_pending(1_000).await.unwrap().len();
     let active = RunFilter { status: Some(RunStatus::Active), ..RunFilter::default() };
     let runs = store.run_list(&active, u32::MAX).await.unwrap();
-    let runs = runs.iter().filter(|run| run.lease_owner.is_some() || run.due_at.is_some_and(|due| due <= now));
+    let runs = runs
+        .iter()
+        .filter(|run| run.lease_owner.is_some() || run.due_at.is_some_and(|due| due <= now));
     let effects = store.outbox_list(&EffectFilter::default(), u32::MAX).await.unwrap();
-    let effects =
-        effects.iter().filter(|effect| matches!(effect.status, EffectStatus::Due | EffectStatus::Sending));
+    let effects = effects
+        .iter()
+        .filter(|effect| matches!(effect.status, EffectStatus::Due | EffectStatus::Sending));
     let undone = events + runs.count() + effects.count();
     app.close().await;
     undone

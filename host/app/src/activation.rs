@@ -98,7 +98,12 @@ impl App {
     /// # Errors
     ///
     /// [`AppError::Wrong`] with all diagnostics where the text has errors.
-    pub async fn activate(&self, file: &str, source: &str, actor: &str) -> Result<Activation, AppError> {
+    pub async fn activate(
+        &self,
+        file: &str,
+        source: &str,
+        actor: &str,
+    ) -> Result<Activation, AppError> {
         let checked = self.check(&[(file.to_owned(), source.to_owned())]).await?;
         let Some((_, Some(definition), _)) = checked.first() else {
             let found = checked.first().map_or(&[][..], |(_, _, found)| found);
@@ -212,13 +217,13 @@ impl App {
         if let Some(definition) = loaded {
             return Ok(definition);
         }
-        let version = self
-            .store()
-            .workflow_version(digest)
-            .await?
-            .ok_or_else(|| AppError::Fault(format!("the workflow version {digest} is missing")))?;
-        let definition: Definition = serde_json::from_str(&version.compiled)
-            .map_err(|why| AppError::Fault(format!("the workflow version {digest} does not read: {why}")))?;
+        let version =
+            self.store().workflow_version(digest).await?.ok_or_else(|| {
+                AppError::Fault(format!("the workflow version {digest} is missing"))
+            })?;
+        let definition: Definition = serde_json::from_str(&version.compiled).map_err(|why| {
+            AppError::Fault(format!("the workflow version {digest} does not read: {why}"))
+        })?;
         let definition = Arc::new(definition);
         self.inner
             .versions

@@ -4,9 +4,11 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
-use relata_model::{Fields, Record, RecordId, Reference, Timestamp, Value};
 use relata_engine::HappeningKind;
-use relata_store::{Cause, Condition, EffectStatus, NewEffect, NewEvent, Operator, Put, RecordError, Tx, Write};
+use relata_model::{Fields, Record, RecordId, Reference, Timestamp, Value};
+use relata_store::{
+    Cause, Condition, EffectStatus, NewEffect, NewEvent, Operator, Put, RecordError, Tx, Write,
+};
 
 use crate::fresh;
 
@@ -77,7 +79,10 @@ impl ChangeSet {
     }
 
     /// The records of an object that the step touched.
-    pub(crate) fn touched(&self, object: &str) -> impl Iterator<Item = (&Reference, Option<&Record>)> {
+    pub(crate) fn touched(
+        &self,
+        object: &str,
+    ) -> impl Iterator<Item = (&Reference, Option<&Record>)> {
         self.records
             .iter()
             .filter(move |(reference, _)| reference.object == object)
@@ -117,7 +122,9 @@ impl ChangeSet {
                 Written::Updated { reference, fields, if_revision } => {
                     Write::Update { reference, fields, if_revision }
                 }
-                Written::Deleted { reference, if_revision } => Write::Delete { reference, if_revision },
+                Written::Deleted { reference, if_revision } => {
+                    Write::Delete { reference, if_revision }
+                }
                 Written::Emitted { name, about, data } => {
                     let event = NewEvent {
                         id: fresh::event_id(now),
@@ -205,7 +212,9 @@ fn compare(a: &Value, b: &Value) -> Option<Ordering> {
         (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
         (Value::Date(a), Value::Date(b)) => Some(a.cmp(b)),
         (Value::Time(a), Value::Time(b)) => Some(a.cmp(b)),
-        (Value::Money(a), Value::Money(b)) if a.currency == b.currency => Some(a.minor.cmp(&b.minor)),
+        (Value::Money(a), Value::Money(b)) if a.currency == b.currency => {
+            Some(a.minor.cmp(&b.minor))
+        }
         _ => None,
     }
 }

@@ -169,10 +169,8 @@ impl DataDirectory {
             }
             Err(why) => return Err(ConfigError::Io { doing: "read", file, why }),
         };
-        let config: Config = toml::from_str(&text).map_err(|why| ConfigError::Wrong {
-            file: file.clone(),
-            why: why.to_string(),
-        })?;
+        let config: Config = toml::from_str(&text)
+            .map_err(|why| ConfigError::Wrong { file: file.clone(), why: why.to_string() })?;
         if TimeZone::get(&config.time_zone).is_err() {
             return Err(ConfigError::Wrong {
                 file,

@@ -50,7 +50,11 @@ impl AppError {
     #[must_use]
     pub const fn is_wrong_input(&self) -> bool {
         match self {
-            Self::Wrong(_) | Self::Config(_) | Self::Template(_) | Self::Plugin(_) | Self::Manifest(_) => true,
+            Self::Wrong(_)
+            | Self::Config(_)
+            | Self::Template(_)
+            | Self::Plugin(_)
+            | Self::Manifest(_) => true,
             Self::Record(why) => !matches!(why, RecordError::Store(_)),
             Self::Rejected(_) => true,
             Self::Store(_) | Self::Sandbox(_) | Self::Fault(_) => false,

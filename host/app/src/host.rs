@@ -3,18 +3,22 @@
 //! them; writes are collected in a [`ChangeSet`].
 
 use relata_model::{FieldError, Fields, Record, Reference, Timestamp, Value};
-use relata_sandbox::{async_trait, contract::{
-    Code, Condition, Entity, EventRequest, Fields as JsonFields, HostCalls, HostError, MailRequest,
-    Notice, Operator, Page, Query, Receipt, StateItem, StatePut,
-}};
+use relata_sandbox::{
+    async_trait,
+    contract::{
+        Code, Condition, Entity, EventRequest, Fields as JsonFields, HostCalls, HostError,
+        MailRequest, Notice, Operator, Page, Query, Receipt, StateItem, StatePut,
+    },
+};
 use relata_store::{self as store, EffectKind, EffectStatus, NewEffect};
 use serde_json::{Value as Json, json};
 
 use crate::{
     App, AppError, Purpose,
     change_set::{ChangeSet, Queued, Remembered, Written, matches},
-    outbox::Letter, runner,
     fresh,
+    outbox::Letter,
+    runner,
 };
 
 pub(crate) use crate::change_set::Cap;
@@ -84,7 +88,9 @@ impl StepHost {
 
     fn reference(&self, text: &str) -> Result<Reference, HostError> {
         let reference: Reference =
-            text.parse().map_err(|why: relata_model::record::ReferenceError| HostError::invalid(why.to_string()))?;
+            text.parse().map_err(|why: relata_model::record::ReferenceError| {
+                HostError::invalid(why.to_string())
+            })?;
         self.app.object(&reference.object).map_err(|why| HostError::invalid(why.to_string()))?;
         Ok(reference)
     }
@@ -137,7 +143,9 @@ impl StepHost {
     async fn sending_time(&mut self) -> Result<Timestamp, HostError> {
         let Some(key) = self.scope.send_in.clone() else { return Ok(self.scope.now) };
         match self.app.calendar(&key).await {
-            Ok(Some(calendar)) => Ok(calendar.next_opening(self.scope.now).unwrap_or(self.scope.now)),
+            Ok(Some(calendar)) => {
+                Ok(calendar.next_opening(self.scope.now).unwrap_or(self.scope.now))
+            }
             Ok(None) => Err(HostError::not_found(format!(
                 "there is no calendar `{key}`, which the workflow names in send_in"
             ))),
@@ -249,7 +257,9 @@ impl HostCalls for StepHost {
                 .touched(&query.object)
                 .filter_map(|(_, touched)| touched)
                 .filter(|touched| matches(touched, &filter))
-                .filter(|touched| records.iter().all(|record| record.reference != touched.reference))
+                .filter(|touched| {
+                    records.iter().all(|record| record.reference != touched.reference)
+                })
                 .cloned()
                 .collect();
             for touched in joining {
@@ -301,14 +311,20 @@ impl HostCalls for StepHost {
         Ok(count)
     }
 
-    async fn record_create(&mut self, object: &str, fields: JsonFields) -> Result<Entity, HostError> {
+    async fn record_create(
+        &mut self,
+        object: &str,
+        fields: JsonFields,
+    ) -> Result<Entity, HostError> {
         let fields = self.fields(object, fields).await?;
-        let definition = self.app.object(object).map_err(|why| HostError::invalid(why.to_string()))?;
+        let definition =
+            self.app.object(object).map_err(|why| HostError::invalid(why.to_string()))?;
         let id = fresh::record_id(self.scope.now);
         let all = definition
             .create(id, fields.clone(), self.scope.now)
             .map_err(|wrong| refused(object, &wrong))?;
-        let record = Record { reference: Reference::new(object, id.to_string()), revision: 1, fields: all };
+        let record =
+            Record { reference: Reference::new(object, id.to_string()), revision: 1, fields: all };
         let entity = entity(&record);
         self.changes.put_record(Written::Created { object: object.to_owned(), id, fields }, record);
         Ok(entity)
@@ -330,7 +346,8 @@ impl HostCalls for StepHost {
         }
         let object = before.reference.object.clone();
         let fields = self.fields(&object, fields).await?;
-        let definition = self.app.object(&object).map_err(|why| HostError::invalid(why.to_string()))?;
+        let definition =
+            self.app.object(&object).map_err(|why| HostError::invalid(why.to_string()))?;
         let after = definition
             .update(&before.fields, fields.clone(), self.scope.now)
             .map_err(|wrong| refused(&object, &wrong))?;
@@ -374,7 +391,8 @@ impl HostCalls for StepHost {
             .purpose(&mail.template)
             .map_err(|why| HostError::not_found(why.to_string()))?;
         let object = &to.reference.object;
-        let definition = self.app.object(object).map_err(|why| HostError::invalid(why.to_string()))?;
+        let definition =
+            self.app.object(object).map_err(|why| HostError::invalid(why.to_string()))?;
         if definition.field("email").is_none() {
             return Err(HostError::invalid(format!(
                 "{} cannot get mail: the object {object} has no field `email`",
@@ -386,7 +404,8 @@ impl HostCalls for StepHost {
             Purpose::Marketing => Some(("mail_consent", "wants no marketing mails")),
             Purpose::Survey => Some(("survey_consent", "wants no surveys")),
         };
-        if let Some((_, why)) = consent.filter(|(field, _)| to.field(field) == &Value::YesNo(false)) {
+        if let Some((_, why)) = consent.filter(|(field, _)| to.field(field) == &Value::YesNo(false))
+        {
             return self.suppress(&to, Some(&mail.template), why).await;
         }
         let Some(address) = to.field("email").as_text().map(str::to_owned) else {
@@ -419,7 +438,10 @@ impl HostCalls for StepHost {
         let reference = self.reference(&notice.to)?;
         let to = self.fetch(&reference).await?;
         if to.reference.object != "user" {
-            return Err(HostError::invalid(format!("{} is not a user; notices go to users", to.reference)));
+            return Err(HostError::invalid(format!(
+                "{} is not a user; notices go to users",
+                to.reference
+            )));
         }
         let Some(address) = to.field("email").as_text().map(str::to_owned) else {
             return self.suppress(&to, None, "has no mail address").await;
@@ -430,7 +452,8 @@ impl HostCalls for StepHost {
             let about = self.fetch(&about).await?;
             text.push_str(&format!("\n\n{}", about.reference));
         }
-        let subject: String = notice.text.lines().next().unwrap_or_default().chars().take(120).collect();
+        let subject: String =
+            notice.text.lines().next().unwrap_or_default().chars().take(120).collect();
         let letter = Letter {
             to_name: to.field("name").as_text().unwrap_or_default().to_owned(),
             to_address: address,
@@ -460,7 +483,9 @@ impl HostCalls for StepHost {
             return Ok(Some(StateItem { value: value.clone(), revision: *revision }));
         }
         match self.app.store().state_get(&self.scope.plugin, key, self.scope.now).await {
-            Ok(item) => Ok(item.map(|item| StateItem { value: item.value, revision: item.revision })),
+            Ok(item) => {
+                Ok(item.map(|item| StateItem { value: item.value, revision: item.revision }))
+            }
             Err(why) => Err(self.refuse(why.into())),
         }
     }
@@ -510,7 +535,9 @@ impl StepHost {
             let read = |json: &Json| {
                 let json = match (&kind, json) {
                     // One text is asked of a list of texts.
-                    (relata_model::FieldType::Texts, Json::String(_)) => return Ok(Value::from_json(json)),
+                    (relata_model::FieldType::Texts, Json::String(_)) => {
+                        return Ok(Value::from_json(json));
+                    }
                     _ => json,
                 };
                 kind.read(json).map_err(|why| HostError::invalid(format!("{object}.{field} {why}")))

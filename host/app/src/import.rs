@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use relata_model::{
-    FieldError, Fields, ObjectDefinition, Reference, TimeZone, Value, text,
-};
+use relata_model::{FieldError, Fields, ObjectDefinition, Reference, TimeZone, Value, text};
 use relata_store::{Cause, Condition, Query, RecordError, Write};
 use serde::Serialize;
 
@@ -64,7 +62,8 @@ impl App {
         mut progress: impl FnMut(usize, usize),
     ) -> Result<ImportReport, AppError> {
         let definition = self.object(object)?.clone();
-        let match_by = if match_by.is_empty() { definition.match_by.clone() } else { match_by.to_vec() };
+        let match_by =
+            if match_by.is_empty() { definition.match_by.clone() } else { match_by.to_vec() };
         for field in &match_by {
             self.known_field(&definition, field)?;
         }
@@ -128,7 +127,9 @@ impl App {
             read += 1;
             match row(definition, &columns, &record, &zone) {
                 Ok(fields) => rows.push(Row { line, fields }),
-                Err(wrong) => rejected.push(RejectedLine { line, field: wrong.field, why: wrong.why }),
+                Err(wrong) => {
+                    rejected.push(RejectedLine { line, field: wrong.field, why: wrong.why })
+                }
             }
         }
         Ok((read, rows, rejected))
@@ -149,7 +150,8 @@ impl App {
                     for row in rows {
                         let mut found: Option<Reference> = None;
                         for field in &match_by {
-                            let Some(value) = row.fields.get(field).filter(|value| !value.is_nothing())
+                            let Some(value) =
+                                row.fields.get(field).filter(|value| !value.is_nothing())
                             else {
                                 continue;
                             };

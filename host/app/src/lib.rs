@@ -255,7 +255,11 @@ impl App {
         Ok(stored.and_then(|text| text.as_str().and_then(|text| text.parse().ok())))
     }
 
-    pub(crate) async fn put_setting_time(&self, name: &'static str, at: Timestamp) -> Result<(), AppError> {
+    pub(crate) async fn put_setting_time(
+        &self,
+        name: &'static str,
+        at: Timestamp,
+    ) -> Result<(), AppError> {
         let text = serde_json::Value::String(at.to_string());
         self.store()
             .write(move |tx| Box::pin(async move { tx.setting_put(name, &text).await }))

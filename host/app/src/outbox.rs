@@ -46,8 +46,9 @@ impl App {
     }
 
     async fn deliver_one(&self, effect: Effect) -> Result<(), AppError> {
-        let letter: Letter = serde_json::from_value(effect.body.clone())
-            .map_err(|why| AppError::Fault(format!("the effect {} does not read: {why}", effect.id)))?;
+        let letter: Letter = serde_json::from_value(effect.body.clone()).map_err(|why| {
+            AppError::Fault(format!("the effect {} does not read: {why}", effect.id))
+        })?;
         let mail = Mail {
             effect_id: effect.id.to_string(),
             to: Mailbox { name: Some(letter.to_name), address: letter.to_address },
@@ -91,7 +92,8 @@ impl App {
         self.store()
             .write(move |tx| {
                 Box::pin(async move {
-                    let settled = tx.outbox_settle(effect.id, effect.attempts, &delivery, now).await?;
+                    let settled =
+                        tx.outbox_settle(effect.id, effect.attempts, &delivery, now).await?;
                     if let Some(write) = timeline.filter(|_| settled) {
                         tx.record_write(write, &cause, &mut fresh::source(now), now).await?;
                     }

@@ -7,9 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use relata_sandbox::{
-    CallRequest, Called, Plugin, PluginManifest, Sandbox, SandboxConfig,
-};
+use relata_sandbox::{CallRequest, Called, Plugin, PluginManifest, Sandbox, SandboxConfig};
 use relata_workflow::ActionSignature;
 
 use crate::{App, AppError, ConfigError, host::StepHost};
@@ -95,8 +93,10 @@ impl Plugins {
         packages.retain(|package| package.is_dir());
         packages.sort();
         for package in packages {
-            let (manifest, component) = (package.join("plugin.toml"), package.join("component.wasm"));
-            let manifest = fs::read_to_string(&manifest).map_err(|why| unreadable(&manifest, why))?;
+            let (manifest, component) =
+                (package.join("plugin.toml"), package.join("component.wasm"));
+            let manifest =
+                fs::read_to_string(&manifest).map_err(|why| unreadable(&manifest, why))?;
             let component = fs::read(&component).map_err(|why| unreadable(&component, why))?;
             self.add(&manifest, component).await?;
         }

@@ -22,9 +22,18 @@ impl App {
     /// # Errors
     ///
     /// [`AppError`] with every field that is wrong.
-    pub async fn create_record(&self, object: &str, fields: Fields, actor: &str) -> Result<Record, AppError> {
+    pub async fn create_record(
+        &self,
+        object: &str,
+        fields: Fields,
+        actor: &str,
+    ) -> Result<Record, AppError> {
         let now = self.now();
-        let write = Write::Create { object: self.object(object)?.name.clone(), id: fresh::record_id(now), fields };
+        let write = Write::Create {
+            object: self.object(object)?.name.clone(),
+            id: fresh::record_id(now),
+            fields,
+        };
         Ok(self.write_record(write, actor).await?.record)
     }
 
@@ -49,7 +58,11 @@ impl App {
     /// # Errors
     ///
     /// [`AppError::Wrong`] names the field and what it takes.
-    pub fn read_fields(&self, object: &str, assignments: &[Assignment]) -> Result<Fields, AppError> {
+    pub fn read_fields(
+        &self,
+        object: &str,
+        assignments: &[Assignment],
+    ) -> Result<Fields, AppError> {
         let definition = self.object(object)?;
         let zone = self.zone();
         let mut fields = Fields::new();
@@ -71,7 +84,9 @@ impl App {
             .store()
             .write(move |tx| {
                 Box::pin(async move {
-                    Ok::<_, AppError>(tx.record_write(write, &cause, &mut fresh::source(now), now).await?)
+                    Ok::<_, AppError>(
+                        tx.record_write(write, &cause, &mut fresh::source(now), now).await?,
+                    )
                 })
             })
             .await?;
@@ -86,10 +101,9 @@ impl App {
     /// [`AppError::Wrong`] where there is none.
     pub async fn record(&self, reference: &Reference) -> Result<Record, AppError> {
         self.object(&reference.object)?;
-        self.store()
-            .record_fetch(reference)
-            .await?
-            .ok_or_else(|| AppError::wrong(format!("there is no {} `{}`", reference.object, reference.key)))
+        self.store().record_fetch(reference).await?.ok_or_else(|| {
+            AppError::wrong(format!("there is no {} `{}`", reference.object, reference.key))
+        })
     }
 
     /// All records of an object, oldest first.
@@ -144,10 +158,9 @@ impl App {
             let mut fields = Fields::new();
             for (name, value) in json {
                 let read = match definition.field(&name) {
-                    Some(field) => field
-                        .kind
-                        .read(&value)
-                        .map_err(|why| AppError::Fault(format!("a shipped {object}.{name} {why}")))?,
+                    Some(field) => field.kind.read(&value).map_err(|why| {
+                        AppError::Fault(format!("a shipped {object}.{name} {why}"))
+                    })?,
                     None => Value::from_json(&value),
                 };
                 fields.insert(name, read);

@@ -41,7 +41,9 @@ impl App {
         }
         let from = self.now();
         if to < from {
-            return Err(AppError::wrong(format!("{to} is before {from}; the clock goes forward only")));
+            return Err(AppError::wrong(format!(
+                "{to} is before {from}; the clock goes forward only"
+            )));
         }
         self.take_runner()?;
         self.recover().await?;

@@ -5,8 +5,7 @@
 use std::sync::Arc;
 
 use relata_engine::{
-    ActionOutcome, Call, Due, Event, Input, Returned, Run, StepFailure, decide, due,
-    watches,
+    ActionOutcome, Call, Due, Event, Input, Returned, Run, StepFailure, decide, due, watches,
 };
 use relata_model::{EventId, RunId, Timestamp};
 use relata_sandbox::{CallError, CallReport, CallRequest, Called, contract};
@@ -14,7 +13,11 @@ use relata_store::{Cause, Claimed, Committed, LogRow, RecordError, RunCommit, St
 use relata_workflow::{Definition, Facts, StepKind};
 use tokio::task::JoinSet;
 
-use crate::{App, AppError, change_set::ChangeSet, host::{Cap, StepHost, StepScope}};
+use crate::{
+    App, AppError,
+    change_set::ChangeSet,
+    host::{Cap, StepHost, StepScope},
+};
 
 /// How long a claimed run is this host's. Longer than any call may take, so
 /// that the lease is not the step's time-out.
@@ -81,7 +84,9 @@ impl App {
                     first_fault.get_or_insert(why);
                 }
                 Some(Err(why)) => {
-                    first_fault.get_or_insert(AppError::Fault(format!("a task of the runner ended: {why}")));
+                    first_fault.get_or_insert(AppError::Fault(format!(
+                        "a task of the runner ended: {why}"
+                    )));
                 }
             }
         }
@@ -243,8 +248,10 @@ impl App {
         let now = self.now();
         let events = {
             let (definition, run) = (&held.definition, &held.run);
-            self.with_facts(facts, written, |facts| decide(definition, run, input.clone(), facts, now))
-                .await?
+            self.with_facts(facts, written, |facts| {
+                decide(definition, run, input.clone(), facts, now)
+            })
+            .await?
         };
         let first = held.run.seq;
         held.log.extend(log_rows(&held.definition, first, &events, now, call));
@@ -272,7 +279,10 @@ impl App {
         let Some((plugin, action)) = plugins.action(&step.action) else {
             return Ok(fail(StepFailure {
                 code: "not-found".to_owned(),
-                message: format!("no plugin gives the action `{}`; install it, or change the step", step.action),
+                message: format!(
+                    "no plugin gives the action `{}`; install it, or change the step",
+                    step.action
+                ),
                 permanent: true,
                 retry_after_ms: None,
             }));
@@ -447,7 +457,8 @@ pub(crate) fn log_rows(
         .zip(first + 1..)
         .map(|(event, seq)| {
             let step = event.step().map(|id| definition.step(id));
-            let answered = call.filter(|(call, _)| event.step() == Some(call.step) && event.answers_call());
+            let answered =
+                call.filter(|(call, _)| event.step() == Some(call.step) && event.answers_call());
             let report = answered.and_then(|(_, report)| report);
             LogRow {
                 seq,
@@ -483,7 +494,7 @@ fn millis(span: std::time::Duration) -> u64 {
 }
 
 /// A seed for the plugin's random numbers: the same for every attempt.
-fn seed(idempotency_key: &str) -> u64 {
+pub(crate) fn seed(idempotency_key: &str) -> u64 {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(idempotency_key);
     let mut bytes = [0; 8];

@@ -26,7 +26,8 @@ impl App {
             else {
                 continue;
             };
-            let Some(Trigger::Schedule(schedule)) = definition.triggers.get(due.trigger as usize) else {
+            let Some(Trigger::Schedule(schedule)) = definition.triggers.get(due.trigger as usize)
+            else {
                 continue;
             };
             let mut nominal = Vec::new();
@@ -54,7 +55,10 @@ impl App {
                         for (at, new) in fires {
                             let fire = match &new {
                                 Some(new) => Fire::Fired { run: Some(new.run.id) },
-                                None => Fire::Missed { reason: "the host was away, and if_missed lets it go".to_owned() },
+                                None => Fire::Missed {
+                                    reason: "the host was away, and if_missed lets it go"
+                                        .to_owned(),
+                                },
                             };
                             // The nominal time is the key: whoever comes
                             // second starts nothing.

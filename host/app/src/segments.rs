@@ -81,8 +81,10 @@ impl App {
             object.to_owned(),
             Slot { kind: Type::Record(vec![object.to_owned()]), optional: false },
         )]);
-        let formula = Formula::parse_condition(source, &variables, self.objects())
-            .map_err(|wrong| AppError::wrong(relata_workflow::diagnostic::render(&wrong, source, false)))?;
+        let formula =
+            Formula::parse_condition(source, &variables, self.objects()).map_err(|wrong| {
+                AppError::wrong(relata_workflow::diagnostic::render(&wrong, source, false))
+            })?;
         let formula = Arc::new(formula);
         parsed.insert(key, Arc::clone(&formula));
         Ok(formula)
@@ -131,7 +133,8 @@ impl App {
 
     async fn belongs(&self, segment: &Segment, member: &Reference) -> Result<bool, AppError> {
         let Some(rule) = &segment.rule else {
-            let listed = self.store().record_count("segment_member", &membership(segment, member)).await?;
+            let listed =
+                self.store().record_count("segment_member", &membership(segment, member)).await?;
             return Ok(listed > 0);
         };
         let mut facts = Facts { zone: self.zone(), ..Facts::default() };
@@ -161,7 +164,11 @@ impl App {
     /// did not before enters it, which is an event. Answers how many entered
     /// or left. Reads the members and those who may be, once each; writes only
     /// what is otherwise than before.
-    pub(crate) async fn segment_refresh(&self, key: &str, now: Timestamp) -> Result<usize, AppError> {
+    pub(crate) async fn segment_refresh(
+        &self,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<usize, AppError> {
         let segment = self.segment(key).await?;
         let Some(rule) = &segment.rule else { return Ok(0) };
         let mut belonging = BTreeSet::new();
@@ -224,8 +231,15 @@ impl App {
         if change.reference.object == segment.object {
             members.push(change.reference.clone());
         }
-        if let Some(via) = segment.via.as_ref().filter(|_| change.reference.object == segment.source) {
-            members.extend([change.was(via), change.is(via)].into_iter().filter_map(Value::as_reference).cloned());
+        if let Some(via) =
+            segment.via.as_ref().filter(|_| change.reference.object == segment.source)
+        {
+            members.extend(
+                [change.was(via), change.is(via)]
+                    .into_iter()
+                    .filter_map(Value::as_reference)
+                    .cloned(),
+            );
             members.dedup();
         }
         for member in members {
@@ -251,7 +265,10 @@ impl App {
                 id: fresh::record_id(now),
                 fields: BTreeMap::from([
                     // The external id is unique: two hosts cannot both enter.
-                    ("external_id".to_owned(), Value::Text(format!("{}/{}", segment.key, member.key))),
+                    (
+                        "external_id".to_owned(),
+                        Value::Text(format!("{}/{}", segment.key, member.key)),
+                    ),
                     ("segment".to_owned(), Value::Reference(segment.reference.clone())),
                     ("member".to_owned(), Value::Reference(member.clone())),
                 ]),

@@ -199,7 +199,8 @@ mod tests {
     use serde_json::json;
 
     fn templates(files: &[(&str, &str)]) -> Templates {
-        let mut templates = Templates { environment: Environment::new(), purposes: BTreeMap::new() };
+        let mut templates =
+            Templates { environment: Environment::new(), purposes: BTreeMap::new() };
         templates.environment.set_undefined_behavior(UndefinedBehavior::Strict);
         for (name, source) in files {
             templates.add(name, source).unwrap();
@@ -226,6 +227,9 @@ mod tests {
         let why = templates.render("csat", "en", &json!({ "data": {} })).unwrap_err().to_string();
         assert!(why.starts_with("the template `csat` does not render"), "{why}");
         let why = templates.render("cast", "en", &json!({})).unwrap_err().to_string();
-        assert_eq!(why, "there is no template `cast` (did you mean `csat`?); put it into templates/cast.md");
+        assert_eq!(
+            why,
+            "there is no template `cast` (did you mean `csat`?); put it into templates/cast.md"
+        );
     }
 }

@@ -7,12 +7,12 @@ use relata_model::{Value, text};
 use relata_sandbox::{CallReport, CallRequest, Called, LogLevel, Plugin, contract};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
-use sha2::{Digest, Sha256};
 
 use crate::{
     App, AppError, Plugins,
     change_set::Written,
     host::{StepHost, StepScope},
+    runner::seed,
 };
 
 /// What an action did when it was tried.
@@ -236,11 +236,4 @@ fn log(report: CallReport) -> Vec<Logged> {
         .into_iter()
         .map(|line| Logged { level: level(line.level), message: line.message, fields: line.fields })
         .collect()
-}
-
-fn seed(key: &str) -> u64 {
-    let digest = Sha256::digest(key);
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&digest[..8]);
-    u64::from_le_bytes(bytes)
 }

@@ -92,7 +92,8 @@ impl App {
             let mut facts = self.facts_of(&matched.happening);
             let asked = {
                 let happening = &matched.happening;
-                self.with_facts(&mut facts, None, |facts| admit(definition, happening, facts, now)).await
+                self.with_facts(&mut facts, None, |facts| admit(definition, happening, facts, now))
+                    .await
             };
             let admission = match asked {
                 Ok(admission) => admission,
@@ -140,7 +141,12 @@ impl App {
     }
 
     /// Starts a run for a fire of a schedule, in a transaction of its own.
-    pub(crate) fn scheduled(&self, definition: &Arc<Definition>, digest: &str, now: Timestamp) -> NewRun {
+    pub(crate) fn scheduled(
+        &self,
+        definition: &Arc<Definition>,
+        digest: &str,
+        now: Timestamp,
+    ) -> NewRun {
         let start = Start {
             id: fresh::run_id(now),
             version: digest.to_owned(),
@@ -172,9 +178,11 @@ impl App {
 
 /// The segments whose entering starts a workflow.
 pub(crate) fn entered(active: &[(String, Arc<Definition>)]) -> impl Iterator<Item = &str> {
-    active.iter().flat_map(|(_, definition)| &definition.triggers).filter_map(|trigger| match trigger {
-        Trigger::Occurrence(Occurrence::Enters { segment }) => Some(segment.as_str()),
-        _ => None,
+    active.iter().flat_map(|(_, definition)| &definition.triggers).filter_map(|trigger| {
+        match trigger {
+            Trigger::Occurrence(Occurrence::Enters { segment }) => Some(segment.as_str()),
+            _ => None,
+        }
     })
 }
 
@@ -184,15 +192,18 @@ fn may_match(definition: &Definition, happening: &Happening) -> bool {
         (Trigger::Occurrence(Occurrence::Created { object }), HappeningKind::Change(change)) => {
             change.kind == ChangeKind::Created && &change.reference.object == object
         }
-        (Trigger::Occurrence(Occurrence::Changed { object, .. }), HappeningKind::Change(change)) => {
-            change.kind == ChangeKind::Changed && &change.reference.object == object
-        }
-        (Trigger::Occurrence(Occurrence::Event { name: wanted }), HappeningKind::Named { name, .. }) => {
-            wanted == name
-        }
-        (Trigger::Occurrence(Occurrence::Enters { segment }), HappeningKind::Named { name, .. }) => {
-            name.strip_prefix("enters:") == Some(segment)
-        }
+        (
+            Trigger::Occurrence(Occurrence::Changed { object, .. }),
+            HappeningKind::Change(change),
+        ) => change.kind == ChangeKind::Changed && &change.reference.object == object,
+        (
+            Trigger::Occurrence(Occurrence::Event { name: wanted }),
+            HappeningKind::Named { name, .. },
+        ) => wanted == name,
+        (
+            Trigger::Occurrence(Occurrence::Enters { segment }),
+            HappeningKind::Named { name, .. },
+        ) => name.strip_prefix("enters:") == Some(segment),
         _ => false,
     })
 }
@@ -272,4 +283,3 @@ fn main_record(happening: &Happening) -> Option<Reference> {
         HappeningKind::Named { about, .. } => about.first().cloned(),
     }
 }
-

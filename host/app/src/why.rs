@@ -41,7 +41,11 @@ impl App {
     /// # Errors
     ///
     /// [`AppError::Wrong`] where there is no such record.
-    pub async fn why_not(&self, workflow: &str, reference: &Reference) -> Result<Vec<Reason>, AppError> {
+    pub async fn why_not(
+        &self,
+        workflow: &str,
+        reference: &Reference,
+    ) -> Result<Vec<Reason>, AppError> {
         let record = self.record(reference).await?;
         let mut reasons = Vec::new();
         let filter = RunFilter {
@@ -60,7 +64,9 @@ impl App {
                 run: Some(row.run.id.to_string()),
             });
         }
-        for row in self.store().not_started_list(Some(workflow), Some(&record.reference), LONGEST).await? {
+        for row in
+            self.store().not_started_list(Some(workflow), Some(&record.reference), LONGEST).await?
+        {
             reasons.push(Reason { at: row.at.to_string(), why: row.reason, run: None });
         }
         reasons.sort_by(|a, b| a.at.cmp(&b.at));
@@ -78,9 +84,10 @@ impl App {
         let known = self.store().workflow_list().await?;
         let active = known.iter().find(|row| row.name == workflow && row.active.is_some());
         let Some(since) = active.and_then(|row| row.activated_at) else {
-            let hint = relata_model::text::nearest(workflow, known.iter().map(|row| row.name.as_str()))
-                .filter(|near| *near != workflow)
-                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            let hint =
+                relata_model::text::nearest(workflow, known.iter().map(|row| row.name.as_str()))
+                    .filter(|near| *near != workflow)
+                    .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             return Ok(format!("no workflow `{workflow}` is active{hint}"));
         };
         Ok(format!(

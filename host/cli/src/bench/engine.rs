@@ -63,7 +63,11 @@ pub(super) async fn run(quick: bool) -> anyhow::Result<Report> {
         title: "Runs of three steps (a condition, two Wasm steps that write), SQLite, synchronous=FULL",
         figures: vec![
             Figure { name: "runs, all at once", value: per_second, unit: "runs/s" },
-            Figure { name: "one run alone, from the write to its end", value: latency, unit: "ms (median)" },
+            Figure {
+                name: "one run alone, from the write to its end",
+                value: latency,
+                unit: "ms (median)",
+            },
         ],
         json: json!({ "bench": "engine", "backend": "sqlite", "runs": runs, "runs_per_s": per_second, "alone_p50_ms": latency }),
     })

@@ -41,14 +41,17 @@ pub(super) fn figures(facts: &Facts) -> Campaign {
     for run in facts.runs_of(CAMPAIGN) {
         entered += 1;
         let arm = arms.entry(arm(facts, run)).or_default();
-        let sent: Vec<&Effect> = facts.effects_of(&run.id).filter(|effect| effect.is_sent()).collect();
-        let reminders = sent.iter().filter(|effect| effect.template.as_deref() == Some("win-back-reminder"));
+        let sent: Vec<&Effect> =
+            facts.effects_of(&run.id).filter(|effect| effect.is_sent()).collect();
+        let reminders =
+            sent.iter().filter(|effect| effect.template.as_deref() == Some("win-back-reminder"));
         let reminders = reminders.count();
         arm.contacts += 1;
         arm.reminded += reminders;
         arm.mailed += sent.len() - reminders;
         arm.clicked += usize::from(sent.iter().any(|effect| was_clicked(facts, effect)));
-        let bought = run.subject.as_ref().is_some_and(|contact| bought(facts, contact, run.started_at));
+        let bought =
+            run.subject.as_ref().is_some_and(|contact| bought(facts, contact, run.started_at));
         arm.bought += usize::from(bought);
         arm.stopped_as_bought += usize::from(run.outcome.as_deref() == Some("bought"));
         arm.waiting += usize::from(run.outcome.is_none());

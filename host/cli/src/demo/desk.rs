@@ -20,9 +20,9 @@ pub(super) struct Desk {
 /// A complaint that stays open over the weekend.
 const LONG_OPEN: &str = "m-007";
 
-/// How customers answer, by the last digits of their number; `None` never do.
+/// How customers answer surveys, by their number; `None` never do.
 const SCORES: [Option<i64>; 9] =
-    [Some(5), Some(4), Some(2), None, Some(5), Some(1), Some(4), None, Some(3)];
+    [Some(5), Some(4), Some(4), None, Some(5), Some(1), Some(4), None, Some(3)];
 
 impl Desk {
     pub(super) async fn open(root: &Path) -> anyhow::Result<Self> {
@@ -50,21 +50,36 @@ impl Desk {
         Value::Time(self.app.now())
     }
 
-    async fn set(&self, record: &Record, actor: &str, fields: &[(&str, Value)]) -> anyhow::Result<()> {
+    async fn set(
+        &self,
+        record: &Record,
+        actor: &str,
+        fields: &[(&str, Value)],
+    ) -> anyhow::Result<()> {
         let fields: Fields =
             fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         self.app.update_record(&record.reference, fields, actor).await?;
         Ok(())
     }
 
-    async fn create(&self, object: &str, actor: &str, fields: &[(&str, Value)]) -> anyhow::Result<Record> {
+    async fn create(
+        &self,
+        object: &str,
+        actor: &str,
+        fields: &[(&str, Value)],
+    ) -> anyhow::Result<Record> {
         let fields: Fields =
             fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         Ok(self.app.create_record(object, fields, actor).await?)
     }
 
     /// The records for which a formula holds, by `order_by`.
-    async fn find(&self, object: &str, formula: &str, order_by: &str) -> anyhow::Result<Vec<Record>> {
+    async fn find(
+        &self,
+        object: &str,
+        formula: &str,
+        order_by: &str,
+    ) -> anyhow::Result<Vec<Record>> {
         let mut found = self.app.records_where(object, Some(formula)).await?;
         found.sort_by(|a, b| text(a, order_by).cmp(text(b, order_by)));
         Ok(found)
@@ -83,9 +98,11 @@ impl Desk {
                 continue;
             }
             self.set(lead, "sales", &[("status", word("in_process"))]).await?;
-            let about = |task: &&Record| task.field("about").as_reference() == Some(&lead.reference);
+            let about =
+                |task: &&Record| task.field("about").as_reference() == Some(&lead.reference);
             if let Some(task) = tasks.iter().find(about) {
-                self.set(task, "sales", &[("status", word("done")), ("done_at", self.now())]).await?;
+                self.set(task, "sales", &[("status", word("done")), ("done_at", self.now())])
+                    .await?;
             }
         }
         Ok(())
@@ -103,9 +120,20 @@ impl Desk {
     ) -> anyhow::Result<()> {
         let waiting = self.unanswered(priority).await?;
         for ticket in waiting.iter().take(many(waiting.len())) {
-            self.set(ticket, "support", &[("first_reply_at", self.now()), ("status", word("open"))]).await?;
+            self.set(
+                ticket,
+                "support",
+                &[("first_reply_at", self.now()), ("status", word("open"))],
+            )
+            .await?;
         }
         Ok(())
+    }
+
+    /// Answers all complaints that wait for it.
+    pub(super) async fn answer_all_complaints(&self) -> anyhow::Result<()> {
+        self.answer_complaints("urgent", |waiting| waiting).await?;
+        self.answer_complaints("high", |waiting| waiting).await
     }
 
     async fn unanswered(&self, priority: &str) -> anyhow::Result<Vec<Record>> {
@@ -118,7 +146,9 @@ impl Desk {
     /// One complaint cannot be answered before the customer says more.
     pub(super) async fn ask_back(&self) -> anyhow::Result<()> {
         let waiting = self.unanswered("high").await?;
-        if let Some(ticket) = waiting.iter().rfind(|ticket| text(ticket, "external_id") != LONG_OPEN) {
+        if let Some(ticket) =
+            waiting.iter().rfind(|ticket| text(ticket, "external_id") != LONG_OPEN)
+        {
             self.set(ticket, "support", &[("status", word("waiting_for_customer"))]).await?;
         }
         Ok(())
@@ -137,7 +167,8 @@ impl Desk {
     pub(super) async fn solve_inquiries(&self, many: usize) -> anyhow::Result<()> {
         let formula = "ticket.status == \"new\" and ticket.category is empty";
         for ticket in self.find("ticket", formula, "external_id").await?.iter().take(many) {
-            let agent = if is_chinese(text(ticket, "subject")) { "wei-ming" } else { "grace-tanner" };
+            let agent =
+                if is_chinese(text(ticket, "subject")) { "wei-ming" } else { "grace-tanner" };
             let owner = Value::Reference(Reference::new("user", agent));
             self.set(
                 ticket,
@@ -152,7 +183,10 @@ impl Desk {
 
     /// Solves some of the complaints that were answered; `many` says how many
     /// of so many.
-    pub(super) async fn solve_complaints(&self, many: impl Fn(usize) -> usize) -> anyhow::Result<()> {
+    pub(super) async fn solve_complaints(
+        &self,
+        many: impl Fn(usize) -> usize,
+    ) -> anyhow::Result<()> {
         let formula = "ticket.category == \"complaint\" and ticket.status == \"open\" and ticket.first_reply_at is not empty";
         let mut answered = self.find("ticket", formula, "external_id").await?;
         // The longest open one is the last to be solved.
@@ -171,7 +205,12 @@ impl Desk {
     pub(super) async fn reopen_first_solved(&self) -> anyhow::Result<()> {
         let solved = self.find("ticket", "ticket.status == \"solved\"", "external_id").await?;
         if let Some(ticket) = solved.first() {
-            self.set(ticket, "customer", &[("status", word("open")), ("solved_at", Value::Nothing)]).await?;
+            self.set(
+                ticket,
+                "customer",
+                &[("status", word("open")), ("solved_at", Value::Nothing)],
+            )
+            .await?;
         }
         Ok(())
     }
@@ -181,7 +220,9 @@ impl Desk {
 impl Desk {
     /// Those who answer surveys answer the ones that they have.
     pub(super) async fn answer_surveys(&self) -> anyhow::Result<()> {
-        let asked = self.find("survey_response", "survey_response.status == \"sent\"", "created_at").await?;
+        let asked = self
+            .find("survey_response", "survey_response.status == \"sent\"", "created_at")
+            .await?;
         for response in asked {
             let Some(contact) = response.field("contact").as_reference() else { continue };
             let Some(score) = SCORES[self.number(contact).await? % SCORES.len()] else { continue };
@@ -234,7 +275,9 @@ impl Desk {
     /// one with this remainder buys something. The shop then says so.
     pub(super) async fn buy(&self, of: usize, remainder: usize) -> anyhow::Result<()> {
         for run in reading::runs(&self.app).await? {
-            let Some(contact) = run.subject.filter(|_| run.workflow == "win-back") else { continue };
+            let Some(contact) = run.subject.filter(|_| run.workflow == "win-back") else {
+                continue;
+            };
             let number = self.number(&contact).await?;
             if number % of != remainder {
                 continue;
@@ -248,7 +291,8 @@ impl Desk {
             ];
             let order = self.create("order", "shop", &order).await?;
             self.set(&order, "shop", &[("status", word("paid")), ("paid_at", self.now())]).await?;
-            let orders = contact.field("order_count").as_number().unwrap_or_default() + Decimal::ONE;
+            let orders =
+                contact.field("order_count").as_number().unwrap_or_default() + Decimal::ONE;
             self.set(
                 &contact,
                 "shop",
@@ -259,10 +303,35 @@ impl Desk {
         Ok(())
     }
 
+    /// A customer wants no more of something: `survey_consent`, `mail_consent`.
+    pub(super) async fn withdraw(&self, contact: &Reference, consent: &str) -> anyhow::Result<()> {
+        let contact = self.app.record(contact).await?;
+        self.set(&contact, "customer", &[(consent, Value::YesNo(false))]).await
+    }
+
+    /// The last customer, by number, who waits in a run of a workflow: for a
+    /// survey, or between two offers.
+    pub(super) async fn last_waiting(&self, workflow: &str) -> anyhow::Result<Option<Reference>> {
+        let mut waiting = Vec::new();
+        for run in reading::runs(&self.app).await? {
+            let Some(subject) =
+                run.subject.filter(|_| run.workflow == workflow && run.outcome.is_none())
+            else {
+                continue;
+            };
+            let subject = self.app.record(&subject).await?;
+            let customer =
+                subject.field("customer").as_reference().unwrap_or(&subject.reference).clone();
+            waiting.push((self.number(&customer).await?, customer));
+        }
+        Ok(waiting.into_iter().max().map(|(_, customer)| customer))
+    }
+
     /// A customer's number: 12 of `c-0012`.
     async fn number(&self, contact: &Reference) -> anyhow::Result<usize> {
         let contact = self.app.record(contact).await?;
-        let digits: String = text(&contact, "external_id").chars().filter(char::is_ascii_digit).collect();
+        let digits: String =
+            text(&contact, "external_id").chars().filter(char::is_ascii_digit).collect();
         Ok(digits.parse().unwrap_or(0))
     }
 }

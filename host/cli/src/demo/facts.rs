@@ -83,9 +83,11 @@ impl Facts {
         self.records.get(object).map_or(&[], Vec::as_slice)
     }
 
-    /// A record by its reference.
+    /// A record by its reference, by id or external id.
     pub(super) fn record(&self, reference: &Reference) -> Option<&Record> {
-        self.of(&reference.object).iter().find(|record| &record.reference == reference)
+        let records = self.of(&reference.object);
+        let by_id = records.iter().find(|record| record.reference.key == reference.key);
+        by_id.or_else(|| records.iter().find(|record| text(record, "external_id") == reference.key))
     }
 
     /// A record's name for people: its label's text, or its reference.

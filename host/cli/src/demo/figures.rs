@@ -154,7 +154,11 @@ impl Figures {
             (
                 format!(
                     "after {} kills {} mails are in the folder: {} twice, {} missing, {} from nowhere",
-                    self.restarts, effects.delivered, effects.duplicates, effects.missing, effects.unknown
+                    self.restarts,
+                    effects.delivered,
+                    effects.duplicates,
+                    effects.missing,
+                    effects.unknown
                 ),
                 effects.duplicates + effects.missing + effects.unknown == 0,
             ),
@@ -170,14 +174,21 @@ fn mails(facts: &Facts) -> Mails {
     let mut by_template: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for effect in &facts.effects {
         if let Some(template) = &effect.template {
-            *by_template.entry(template.clone()).or_default().entry(effect.status.clone()).or_default() += 1;
+            *by_template
+                .entry(template.clone())
+                .or_default()
+                .entry(effect.status.clone())
+                .or_default() += 1;
         }
     }
-    let delivered: BTreeSet<&str> = facts.mails.iter().filter_map(|mail| effect_id(&mail.message_id)).collect();
+    let delivered: BTreeSet<&str> =
+        facts.mails.iter().filter_map(|mail| effect_id(&mail.message_id)).collect();
     let welcome = facts
         .effects
         .iter()
-        .filter(|effect| effect.template.as_deref() == Some("welcome") && delivered.contains(effect.id.as_str()))
+        .filter(|effect| {
+            effect.template.as_deref() == Some("welcome") && delivered.contains(effect.id.as_str())
+        })
         .count();
     let notices =
         facts.effects.iter().filter(|effect| effect.template.is_none() && effect.is_sent()).count();
@@ -192,7 +203,9 @@ fn tasks(facts: &Facts) -> Tasks {
             let lead = task.field("about").as_reference().and_then(|about| facts.record(about));
             let created = lead.and_then(|lead| lead.field("created_at").as_time());
             let due = task.field("due_at").as_time();
-            created.zip(due).is_some_and(|(created, due)| due.duration_since(created).as_hours() == 48)
+            created
+                .zip(due)
+                .is_some_and(|(created, due)| due.duration_since(created).as_hours() == 48)
         })
         .count();
     let is = |status: &'static str| {
@@ -215,7 +228,11 @@ fn runs(facts: &Facts) -> Runs {
     let mut by_workflow: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for run in &facts.runs {
         let outcome = run.outcome.clone().unwrap_or_else(|| "waiting".to_owned());
-        *by_workflow.entry(run.workflow.clone()).or_default().entry(outcome.clone()).or_default() += 1;
+        *by_workflow
+            .entry(run.workflow.clone())
+            .or_default()
+            .entry(outcome.clone())
+            .or_default() += 1;
         *by_outcome.entry(outcome).or_default() += 1;
     }
     Runs {
@@ -228,8 +245,10 @@ fn runs(facts: &Facts) -> Runs {
 
 fn effects(facts: &Facts) -> Effects {
     let known: BTreeSet<&str> = facts.effects.iter().map(|effect| effect.id.as_str()).collect();
-    let message_ids: BTreeSet<&str> = facts.mails.iter().map(|mail| mail.message_id.as_str()).collect();
-    let delivered: BTreeSet<&str> = facts.mails.iter().filter_map(|mail| effect_id(&mail.message_id)).collect();
+    let message_ids: BTreeSet<&str> =
+        facts.mails.iter().map(|mail| mail.message_id.as_str()).collect();
+    let delivered: BTreeSet<&str> =
+        facts.mails.iter().filter_map(|mail| effect_id(&mail.message_id)).collect();
     let sent: Vec<_> = facts.effects.iter().filter(|effect| effect.is_sent()).collect();
     // No step here sends twice to the same person: were there two effects, a
     // step would have been done twice, each time under another id.
@@ -257,7 +276,11 @@ fn effect_id(message_id: &str) -> Option<&str> {
 fn not_started(facts: &Facts) -> BTreeMap<String, BTreeMap<String, usize>> {
     let mut counted: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for refusal in &facts.refusals {
-        *counted.entry(refusal.workflow.clone()).or_default().entry(general(&refusal.reason)).or_default() += 1;
+        *counted
+            .entry(refusal.workflow.clone())
+            .or_default()
+            .entry(general(&refusal.reason))
+            .or_default() += 1;
     }
     counted
 }

@@ -100,19 +100,28 @@ fn team(facts: &Facts, team: &str, runs: &[&Run]) -> Team {
     let mut candidates: BTreeMap<Reference, Candidate> = BTreeMap::new();
     let mut owned: BTreeMap<Reference, usize> = BTreeMap::new();
     for run in runs {
-        let pick = facts.result(&run.id, "do: assign.round_robin").and_then(|pick| pick.output.as_ref());
-        candidates.extend(pick.and_then(|output| output.get("candidates")).map(read).unwrap_or_default());
+        let pick =
+            facts.result(&run.id, "do: assign.round_robin").and_then(|pick| pick.output.as_ref());
+        candidates
+            .extend(pick.and_then(|output| output.get("candidates")).map(read).unwrap_or_default());
         let lead = run.subject.as_ref().and_then(|lead| facts.record(lead));
         if let Some(owner) = lead.and_then(|lead| lead.field("owner").as_reference()) {
             *owned.entry(owner.clone()).or_default() += 1;
         }
     }
-    let weights: f64 =
-        candidates.values().filter(|candidate| candidate.eligible).map(|candidate| candidate.weight).sum();
+    let weights: f64 = candidates
+        .values()
+        .filter(|candidate| candidate.eligible)
+        .map(|candidate| candidate.weight)
+        .sum();
     let mut agents: Vec<Agent> = candidates
         .into_iter()
         .map(|(user, candidate)| Agent {
-            share: if candidate.eligible { runs.len() as f64 * candidate.weight / weights } else { 0.0 },
+            share: if candidate.eligible {
+                runs.len() as f64 * candidate.weight / weights
+            } else {
+                0.0
+            },
             leads: owned.get(&user).copied().unwrap_or(0),
             why: if candidate.eligible { String::new() } else { candidate.reason },
             name: candidate.name,

@@ -19,6 +19,10 @@ const GLANCE: Duration = Duration::from_millis(1);
 pub(super) struct Kill {
     /// What the clock showed then.
     pub(super) at: Timestamp,
+    /// Where the clock was to go.
+    pub(super) to: Timestamp,
+    /// Events that nobody had looked at yet.
+    pub(super) events: usize,
     /// Runs that were due, or in the dead host's hands.
     pub(super) runs: usize,
     /// Effects that were due, or on their way.
@@ -53,7 +57,11 @@ impl Machine {
     /// The same, but kills the host once for each of `commits`, when the
     /// database has changed so often since its start; and starts it again.
     /// A host that is ready before that was too quick, and is no kill.
-    pub(super) async fn run_to_despite(&mut self, to: Timestamp, commits: &[u32]) -> anyhow::Result<()> {
+    pub(super) async fn run_to_despite(
+        &mut self,
+        to: Timestamp,
+        commits: &[u32],
+    ) -> anyhow::Result<()> {
         for commits in commits {
             let mut host = self.start(to)?;
             let mut log = Log::of(&self.root);
@@ -102,10 +110,10 @@ impl Machine {
     async fn look(&self, to: Timestamp) -> anyhow::Result<Option<Kill>> {
         let app = App::open(&self.root).await?;
         let now = app.now();
-        let undone = super::reading::undone(&app, now).await?;
+        let undone = super::reading::undone(&app, to).await?;
         app.close().await;
-        let (runs, effects) = undone;
-        Ok((now < to || runs + effects > 0).then_some(Kill { at: now, runs, effects }))
+        let at_work = now < to || undone.events + undone.runs + undone.effects > 0;
+        Ok(at_work.then_some(undone))
     }
 }
 

@@ -21,14 +21,17 @@ pub(super) fn read(folder: &Path) -> anyhow::Result<Vec<Delivered>> {
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(why) => return Err(why).with_context(|| format!("cannot read {}", folder.display())),
+            Err(why) => {
+                return Err(why).with_context(|| format!("cannot read {}", folder.display()));
+            }
         };
         for entry in entries {
             let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "eml") {
-                let source = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+                let source =
+                    fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
                 mails.insert(path, parse(&String::from_utf8_lossy(&source)));
             }
         }
@@ -45,7 +48,8 @@ fn parse(source: &str) -> Delivered {
                 Some(value) if folded => value.push_str(line.trim()),
                 Some(_) => break,
                 None => {
-                    let found = line.split_once(':').filter(|(found, _)| found.eq_ignore_ascii_case(name));
+                    let found =
+                        line.split_once(':').filter(|(found, _)| found.eq_ignore_ascii_case(name));
                     value = found.map(|(_, rest)| rest.trim().to_owned());
                 }
             }
@@ -64,7 +68,9 @@ mod tests {
 
     #[test]
     fn headers_may_be_folded_and_bodies_may_look_like_headers() {
-        let mail = parse("To: Anna\r\nMessage-ID:\r\n <eff_1@relata>\r\nSubject: Hi\r\n\r\nMessage-ID: <no@no>\r\n");
+        let mail = parse(
+            "To: Anna\r\nMessage-ID:\r\n <eff_1@relata>\r\nSubject: Hi\r\n\r\nMessage-ID: <no@no>\r\n",
+        );
         assert_eq!(mail.message_id, "eff_1@relata");
         assert_eq!(mail.to, "Anna");
         assert_eq!(parse("\r\nMessage-ID: <no@no>").message_id, "");

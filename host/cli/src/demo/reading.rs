@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 
 use super::{
     facts::{Effect, Facts, Refusal, Run, Step},
+    machine::Kill,
     mailbox,
 };
 
@@ -113,15 +114,19 @@ pub(super) async fn effects(app: &App) -> anyhow::Result<Vec<Effect>> {
         .collect())
 }
 
-/// How many runs and effects are due at `now`, or were in a host's hands.
-pub(super) async fn undone(app: &App, now: Timestamp) -> anyhow::Result<(usize, usize)> {
+/// What a dead host left, that was on its way to `to`.
+pub(super) async fn undone(app: &App, to: Timestamp) -> anyhow::Result<Kill> {
+    let now = app.now();
+    let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
     let active = RunFilter { status: Some(RunStatus::Active), ..RunFilter::default() };
     let runs = app.store().run_list(&active, ALL).await?;
     let effects = app.store().outbox_list(&EffectFilter::default(), ALL).await?;
-    let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
-    Ok((
-        runs.iter().filter(|run| run.lease_owner.is_some() || due(run.due_at)).count(),
-        effects
+    Ok(Kill {
+        at: now,
+        to,
+        events: app.store().event_pending(ALL).await?.len(),
+        runs: runs.iter().filter(|run| run.lease_owner.is_some() || due(run.due_at)).count(),
+        effects: effects
             .iter()
             .filter(|effect| match effect.status {
                 EffectStatus::Sending => true,
@@ -129,7 +134,7 @@ pub(super) async fn undone(app: &App, now: Timestamp) -> anyhow::Result<(usize, 
                 _ => false,
             })
             .count(),
-    ))
+    })
 }
 
 fn step(step: StepView) -> Step {

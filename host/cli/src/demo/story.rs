@@ -125,14 +125,20 @@ async fn first_week(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let desk = stage.until("2026-12-15 10:00", &[]).await?;
     desk.resume().await?;
     desk.reopen_first_solved().await?;
+    // Consent is asked when something is sent, not when a run begins.
+    for (workflow, consent) in [("inquiry-survey", "survey_consent"), ("win-back", "mail_consent")]
+    {
+        if let Some(customer) = desk.last_waiting(workflow).await? {
+            desk.withdraw(&customer, consent).await?;
+        }
+    }
     desk.contact_leads(3..7).await?;
     desk.buy(8, 3).await?;
     desk.import("ticket", data::messages(54..60).as_bytes()).await?;
     desk.close().await;
 
     let desk = stage.until("2026-12-15 14:00", &[20]).await?;
-    desk.answer_complaints("urgent", |waiting| waiting).await?;
-    desk.answer_complaints("high", |waiting| waiting).await?;
+    desk.answer_all_complaints().await?;
     desk.answer_surveys().await?;
     desk.solve_complaints(|answered| answered / 2).await?;
     desk.solve_inquiries(6).await?;
@@ -140,14 +146,20 @@ async fn first_week(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 
     // At 8:00 the 48 hours of the leads were over.
     let desk = stage.until("2026-12-16 09:30", &[15]).await?;
+    desk.answer_all_complaints().await?;
     desk.answer_surveys().await?;
     desk.contact_leads(7..8).await?;
     desk.solve_inquiries(3).await?;
     desk.close().await;
 
+    // The low scores of the morning are complaints by now.
+    let desk = stage.until("2026-12-16 15:00", &[]).await?;
+    desk.answer_complaints("high", |waiting| waiting / 2).await?;
+    desk.close().await;
+
     // The reminders went out at 9.
     let desk = stage.until("2026-12-17 12:00", &[]).await?;
-    desk.answer_complaints("high", |waiting| waiting).await?;
+    desk.answer_all_complaints().await?;
     desk.answer_surveys().await?;
     desk.click_offers(2).await?;
     desk.buy(9, 4).await?;
@@ -157,6 +169,8 @@ async fn first_week(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     // Friday afternoon: 24 hours later it is Saturday.
     let desk = stage.until("2026-12-18 16:00", &[]).await?;
     desk.answer_surveys().await?;
+    desk.answer_all_complaints().await?;
+    desk.solve_complaints(|answered| answered / 2).await?;
     desk.solve_inquiries(3).await?;
     desk.close().await;
     Ok(())
@@ -165,7 +179,7 @@ async fn first_week(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 async fn holidays(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let desk = stage.until("2026-12-21 10:00", &[]).await?;
     desk.answer_surveys().await?;
-    desk.answer_complaints("high", |waiting| waiting).await?;
+    desk.answer_all_complaints().await?;
     desk.solve_complaints(|answered| answered / 2).await?;
     desk.close().await;
 
@@ -177,7 +191,7 @@ async fn holidays(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 
     let desk = stage.until("2026-12-28 10:00", &[20]).await?;
     desk.answer_surveys().await?;
-    desk.answer_complaints("high", |waiting| waiting).await?;
+    desk.answer_all_complaints().await?;
     desk.close().await;
 
     stage.until("2026-12-31 18:00", &[]).await?.close().await;

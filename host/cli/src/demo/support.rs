@@ -26,6 +26,8 @@ pub(super) struct Complaints {
 pub(super) struct Decision {
     /// The ticket's external id, or its ref where it has none.
     pub(super) ticket: String,
+    /// Whether a customer wrote it, and not a low survey score.
+    pub(super) written: bool,
     pub(super) subject: String,
     /// From -1 to 1; none where it was not judged by its text.
     pub(super) mood: Option<f64>,
@@ -49,7 +51,9 @@ pub(super) fn complaints(facts: &Facts) -> Complaints {
     let mut decisions = Vec::new();
     let (mut judged, mut from_surveys) = (0, 0);
     for run in facts.runs_of(ESCALATION) {
-        let Some(ticket) = run.subject.as_ref().and_then(|ticket| facts.record(ticket)) else { continue };
+        let Some(ticket) = run.subject.as_ref().and_then(|ticket| facts.record(ticket)) else {
+            continue;
+        };
         let written = text(ticket, "channel") != "internal";
         judged += usize::from(written);
         // Who passes `stop_unless` has a priority decided.
@@ -61,10 +65,10 @@ pub(super) fn complaints(facts: &Facts) -> Complaints {
         } else {
             from_surveys += 1;
         }
-        decisions.push(decision(facts, run, ticket));
+        decisions.push(Decision { written, ..decision(facts, run, ticket) });
     }
     found.sort();
-    decisions.sort_by(|a, b| a.ticket.cmp(&b.ticket));
+    decisions.sort_by(|a, b| (!a.written, &a.ticket).cmp(&(!b.written, &b.ticket)));
     Complaints { judged, found, from_surveys, decisions }
 }
 
@@ -72,11 +76,14 @@ fn decision(facts: &Facts, run: &Run, ticket: &Record) -> Decision {
     let output = |label: &str, field: &str| -> Option<&Json> {
         facts.result(&run.id, label)?.output.as_ref()?.get(field)
     };
-    let said = |label: &str, field: &str| output(label, field).and_then(Json::as_str).unwrap_or_default();
-    let customer = ticket.field("customer").as_reference().and_then(|customer| facts.record(customer));
+    let said =
+        |label: &str, field: &str| output(label, field).and_then(Json::as_str).unwrap_or_default();
+    let customer =
+        ticket.field("customer").as_reference().and_then(|customer| facts.record(customer));
     let assignee = said(ROUTE, "assignee");
     Decision {
         ticket: name(ticket).to_owned(),
+        written: true,
         subject: text(ticket, "subject").to_owned(),
         mood: output("do: sentiment.score", "score").and_then(Json::as_f64),
         tier: customer.map_or("", |customer| text(customer, "tier")).to_owned(),

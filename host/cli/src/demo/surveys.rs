@@ -52,7 +52,9 @@ const DAYS_30: i64 = 30 * 24 * 3_600;
 
 pub(super) fn figures(facts: &Facts) -> Surveys {
     let responses = facts.of("survey_response");
-    let is = |status: &str| responses.iter().filter(|response| text(response, "status") == status).count();
+    let is = |status: &str| {
+        responses.iter().filter(|response| text(response, "status") == status).count()
+    };
     let scores = responses.iter().filter_map(score);
     let mut sent_early = 0;
     let mut max_lateness_s = 0;
@@ -63,7 +65,8 @@ pub(super) fn figures(facts: &Facts) -> Surveys {
         let ticket = response.field("about").as_reference();
         let solved = ticket.and_then(|ticket| facts.solved.get(ticket));
         // The solution that it asks about: the last one before it.
-        let Some(solved) = solved.and_then(|times| times.iter().rfind(|at| **at <= sent)).copied() else {
+        let Some(solved) = solved.and_then(|times| times.iter().rfind(|at| **at <= sent)).copied()
+        else {
             // A survey about nothing that was solved is as early as can be.
             sent_early += 1;
             continue;
@@ -76,7 +79,10 @@ pub(super) fn figures(facts: &Facts) -> Surveys {
         max_lateness_s = max_lateness_s.max(lateness_s);
         list.push(Survey {
             ticket: ticket.map_or_else(String::new, |ticket| facts.name(ticket)),
-            customer: response.field("contact").as_reference().map_or_else(String::new, |who| facts.name(who)),
+            customer: response
+                .field("contact")
+                .as_reference()
+                .map_or_else(String::new, |who| facts.name(who)),
             solved_at: solved.to_string(),
             due_at: due.to_string(),
             sent_at: sent.to_string(),
@@ -135,7 +141,10 @@ fn duplicates(facts: &Facts) -> usize {
         .into_values()
         .map(|mut times| {
             times.sort();
-            times.windows(2).filter(|pair| pair[1].duration_since(pair[0]).as_secs() < DAYS_30).count()
+            times
+                .windows(2)
+                .filter(|pair| pair[1].duration_since(pair[0]).as_secs() < DAYS_30)
+                .count()
         })
         .sum()
 }

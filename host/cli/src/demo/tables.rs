@@ -36,15 +36,17 @@ pub(super) fn print(facts: &Facts, figures: &Figures, told: &Told) -> anyhow::Re
 /// Commands that show more of this very data.
 pub(super) fn next_steps(facts: &Facts, root: &str) -> anyhow::Result<()> {
     heading("What to try next")?;
+    let relata = out::clean(&std::env::args().next().unwrap_or_else(|| "relata".to_owned()));
     let data = format!("--data {root}");
     let run = facts.runs.iter().find(|run| {
-        run.workflow == "complaint-escalation" && facts.log(&run.id).iter().any(|step| step.kind == "level")
+        run.workflow == "complaint-escalation"
+            && facts.log(&run.id).iter().any(|step| step.kind == "level")
     });
     if let Some(run) = run {
-        out::line(format!("  relata runs show {} {data}", run.id))?;
+        out::line(format!("  {relata} runs show {} {data}", run.id))?;
         out::line("      a complaint whose time went by: each step with what it saw and why")?;
         if let Some(ticket) = &run.subject {
-            out::line(format!("  relata records timeline {ticket} {data}"))?;
+            out::line(format!("  {relata} records timeline {ticket} {data}"))?;
             out::line("      the same ticket: everything that happened to it, and who did it")?;
         }
     }
@@ -53,13 +55,19 @@ pub(super) fn next_steps(facts: &Facts, root: &str) -> anyhow::Result<()> {
         .iter()
         .rfind(|refusal| refusal.workflow == "win-back" && refusal.record.is_some())
         .or_else(|| facts.refusals.iter().find(|refusal| refusal.record.is_some()));
-    if let Some((refusal, record)) = refused.and_then(|refusal| Some((refusal, refusal.record.as_ref()?))) {
-        out::line(format!("  relata why-not {} {record} {data}", refusal.workflow))?;
-        out::line(format!("      why {} did not run for {}", refusal.workflow, facts.name(record)))?;
+    if let Some((refusal, record)) =
+        refused.and_then(|refusal| Some((refusal, refusal.record.as_ref()?)))
+    {
+        out::line(format!("  {relata} why-not {} {record} {data}", refusal.workflow))?;
+        out::line(format!(
+            "      why {} did not run for {}",
+            refusal.workflow,
+            facts.name(record)
+        ))?;
     }
-    out::line(format!("  relata outbox {data}"))?;
+    out::line(format!("  {relata} outbox {data}"))?;
     out::line("      every mail and notice; each lies as a file in the folder mail/ there")?;
-    out::line(format!("  relata clock advance 7 days {data}"))?;
+    out::line(format!("  {relata} clock advance 7 days {data}"))?;
     out::line("      what happens next")
 }
 
@@ -68,9 +76,9 @@ fn leads(figures: &Figures) -> anyhow::Result<()> {
     heading("Leads: who got how many, against their weights")?;
     let mut rows = Vec::new();
     for team in &leads.teams {
-        for agent in &team.agents {
+        for (place, agent) in team.agents.iter().enumerate() {
             rows.push(vec![
-                team.team.clone(),
+                if place == 0 { team.team.clone() } else { String::new() },
                 agent.name.clone(),
                 agent.weight.to_string(),
                 if agent.eligible { format!("{:.1}", agent.share) } else { String::new() },
@@ -92,7 +100,7 @@ fn leads(figures: &Figures) -> anyhow::Result<()> {
     )?;
     let tasks = &figures.tasks;
     out::line(format!(
-        "{} assigned; {} welcomed; {} due 48 hours after, {} of them done and {} overdue at the end. \
+        "\n{} assigned; {} welcomed; {} due 48 hours after, {} of them done and {} overdue at the end. \
          {} contacted in all; of {} the manager was told after 48 hours. The second import created {}.",
         count(leads.assigned, "lead"),
         figures.mails.welcome,
@@ -118,8 +126,15 @@ fn mails(figures: &Figures) -> anyhow::Result<()> {
             vec![template.clone(), sent.to_string(), other.to_string()]
         })
         .collect();
-    rows.push(vec!["(notices to colleagues)".to_owned(), figures.mails.notices.to_string(), String::new()]);
-    out::table(&[Column::text("template"), Column::number("sent"), Column::number("not sent yet")], rows)
+    rows.push(vec![
+        "(notices to colleagues)".to_owned(),
+        figures.mails.notices.to_string(),
+        String::new(),
+    ]);
+    out::table(
+        &[Column::text("template"), Column::number("sent"), Column::number("not sent yet")],
+        rows,
+    )
 }
 
 fn complaints(figures: &Figures) -> anyhow::Result<()> {
@@ -150,10 +165,12 @@ fn complaints(figures: &Figures) -> anyhow::Result<()> {
         ],
         complaints.decisions.iter().map(row).collect(),
     )?;
+    let mut levels: Vec<_> = figures.escalations.iter().collect();
+    levels.sort_by_key(|(level, _)| (level.len(), level.as_str()));
     let levels: Vec<String> =
-        figures.escalations.iter().map(|(level, times)| format!("{level} {times} times")).collect();
+        levels.iter().map(|(level, times)| format!("{level} {times} times")).collect();
     out::line(format!(
-        "{} read, {} of them complaints; {} more after a low survey score. Levels of their deadlines: {}.",
+        "\n{} read, {} of them complaints; {} more after a low survey score. Levels of their deadlines: {}.",
         count(complaints.judged, "inquiry").replace("inquirys", "inquiries"),
         complaints.found.len(),
         complaints.from_surveys,
@@ -192,15 +209,23 @@ fn surveys(facts: &Facts, figures: &Figures) -> anyhow::Result<()> {
             .collect(),
     )?;
     out::line(format!(
-        "{} sent, {} of them at a later opening; {} answered, {} with 1 or 2; {} not sent after all, as the \
+        "\n{} sent, {} of them at a later opening; {} answered, {} with 1 or 2; {} not sent after all, as the \
          ticket was opened again; {} suppressed.",
-        surveys.sent, surveys.waited_for_opening, surveys.answered, surveys.low, surveys.reopened, surveys.suppressed,
+        surveys.sent,
+        surveys.waited_for_opening,
+        surveys.answered,
+        surveys.low,
+        surveys.reopened,
+        surveys.suppressed,
     ))
 }
 
 fn campaign(figures: &Figures) -> anyhow::Result<()> {
     let campaign = &figures.campaign;
-    heading(&format!("Win-back: {} entered the campaign", count(campaign.entered, "dormant customer")))?;
+    heading(&format!(
+        "Win-back: {} entered the campaign",
+        count(campaign.entered, "dormant customer")
+    ))?;
     out::table(
         &[
             Column::text("arm"),
@@ -226,7 +251,9 @@ fn campaign(figures: &Figures) -> anyhow::Result<()> {
                     arm.stopped_as_bought,
                     arm.waiting,
                 ];
-                std::iter::once(name.to_owned()).chain(figures.map(|figure| figure.to_string())).collect()
+                std::iter::once(name.to_owned())
+                    .chain(figures.map(|figure| figure.to_string()))
+                    .collect()
             })
             .collect(),
     )
@@ -254,9 +281,9 @@ fn not_run(figures: &Figures) -> anyhow::Result<()> {
         .into_iter()
         .flat_map(|(prefix, reasons)| {
             reasons.iter().flat_map(move |(what, reasons)| {
-                reasons
-                    .iter()
-                    .map(move |(why, times)| vec![format!("{prefix}{what}"), times.to_string(), why.clone()])
+                reasons.iter().map(move |(why, times)| {
+                    vec![format!("{prefix}{what}"), times.to_string(), why.clone()]
+                })
             })
         })
         .collect();
@@ -264,16 +291,27 @@ fn not_run(figures: &Figures) -> anyhow::Result<()> {
 }
 
 fn kills(facts: &Facts, told: &Told) -> anyhow::Result<()> {
-    heading("The host was killed (SIGKILL) at its work")?;
+    heading("The host was killed (SIGKILL) at its work, and started again")?;
     let rows = told
         .kills
         .iter()
         .map(|kill| {
-            vec![time::short(kill.at, &facts.zone), kill.runs.to_string(), kill.effects.to_string()]
+            let figures = [kill.events, kill.runs, kill.effects];
+            [kill.at, kill.to]
+                .map(|at| time::short(at, &facts.zone))
+                .into_iter()
+                .chain(figures.map(|figure| figure.to_string()))
+                .collect()
         })
         .collect();
     out::table(
-        &[Column::whole("its clock"), Column::number("runs in hand or due"), Column::number("mails in hand or due")],
+        &[
+            Column::whole("its clock"),
+            Column::whole("on the way to"),
+            Column::number("events not seen"),
+            Column::number("runs in hand"),
+            Column::number("mails in hand"),
+        ],
         rows,
     )
 }

@@ -155,6 +155,17 @@ fn workflows_run_while_the_clock_moves() {
     assert_eq!(subjects, 2, "{outbox}");
     assert!(program.path("mail").read_dir().unwrap().count() >= 2);
 
+    let effect = outbox[0]["effect"].as_str().unwrap();
+    let mail = program.json(&format!("outbox show {effect}"));
+    assert_eq!((&mail["template"], &mail["kind"]), (&json!("welcome"), &json!("mail")));
+    assert!(!mail["text"].as_str().unwrap().is_empty());
+    let ended = program.run(&format!("outbox drop {effect}"));
+    assert_eq!(ended.code, 1);
+    assert_eq!(
+        ended.stderr,
+        format!("error: {effect} is sent, and not due, held, unknown or failed\n")
+    );
+
     let lead = runs[0]["record"].as_str().unwrap();
     let reasons = program.json(&format!("why-not assign-new-leads {lead}"));
     assert_eq!(reasons[0]["run"], run);
@@ -258,4 +269,14 @@ fn tables_are_for_people() {
         lead/anna  Anna [2J Wolf  anna@a.example  new     Mara Brandt  en
     "#]]
     .assert_eq(&printed);
+}
+
+#[test]
+fn the_first_time_of_a_rehearsal_is_local() {
+    let program = Program::new();
+    program.ok("init . --rehearsal --clock '2026-12-14 10:00'");
+    assert_eq!(
+        program.ok("clock now"),
+        "2026-12-14 10:00 in Europe/Berlin (a rehearsal's clock)\n"
+    );
 }

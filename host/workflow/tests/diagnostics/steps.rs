@@ -419,6 +419,8 @@ fn a_word_that_was_ruled_out_is_not_checked() {
     steps(&format!("{split}  - stop_unless: offer in [\"ten_percent\"]\n  - {mail}"), expect![""]);
     steps(
         &format!("{split}  - stop_if: offer == \"nothing\" and lead.score == 3\n  - {mail}"),
-        expect!["10:15 R109 where it is `win-back-nothing`: there is no mail template `win-back-nothing`"],
+        expect![
+            "10:15 R109 where it is `win-back-nothing`: there is no mail template `win-back-nothing`"
+        ],
     );
 }
