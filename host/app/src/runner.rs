@@ -109,7 +109,9 @@ impl App {
         };
         let mut came = Committed { inbox: claim.inbox, cancel: claim.cancel };
         if claim.crash_count > MOST_CRASHES {
-            came.cancel = Some(format!("it brought its host down {MOST_CRASHES} times in a row"));
+            came.cancel = Some(format!(
+                "it could not be moved on {MOST_CRASHES} times in a row: its host went down each time, or met a fault that its log tells"
+            ));
         }
         loop {
             let mut facts = self.no_facts();
@@ -119,13 +121,13 @@ impl App {
                 self.commit(&mut held, until, ChangeSet::default(), false).await?;
                 return Ok(());
             };
-            self.renew(&mut held).await?;
-            // The lane is held until the commit; who waited for it may have
-            // been told something meanwhile, but not lost the run.
+            // The lane is held until the commit. Who waited for it long may
+            // have lost the run meanwhile: the renewal tells.
             let _lane = match &call.exclusive {
                 Some(key) => Some(self.inner.lanes.enter(key).await),
                 None => None,
             };
+            self.renew(&mut held).await?;
             match self.call_and_commit(&mut held, &call).await? {
                 Some(more) => came = more,
                 None => return Ok(()),

@@ -93,7 +93,7 @@ impl App {
         let active = self.active().await?;
         let mut moved = 0;
         for segment in triggers::entered(&active) {
-            moved += self.segment_refresh(segment, now).await?;
+            moved += triggers::told_if_wrong(segment, self.segment_refresh(segment, now).await)?;
         }
         self.put_setting_time(SEGMENTS_DUE, later(now, SEGMENTS_EVERY)).await?;
         Ok(moved)

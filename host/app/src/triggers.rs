@@ -58,7 +58,8 @@ impl App {
                 && change.kind != ChangeKind::Deleted
             {
                 for segment in &segments {
-                    self.segment_refresh_for(segment, change, happening.at).await?;
+                    let refreshed = self.segment_refresh_for(segment, change, happening.at).await;
+                    told_if_wrong(segment, refreshed)?;
                 }
             }
             matched.push(self.match_one(happening, &active).await?);
@@ -97,8 +98,11 @@ impl App {
             };
             let admission = match asked {
                 Ok(admission) => admission,
-                // A formula that fails on this record is a reason, not an end.
-                Err(AppError::Rejected(why)) => Admission::Refuse { key: None, reason: why },
+                // A formula that fails on this record, or a segment that is
+                // gone, is a reason for this workflow, not an end for all.
+                Err(why) if why.is_wrong_input() => {
+                    Admission::Refuse { key: None, reason: why.to_string() }
+                }
                 Err(other) => return Err(other),
             };
             match admission {
@@ -173,6 +177,21 @@ impl App {
             facts.records.insert(change.reference.clone(), Some(record));
         }
         facts
+    }
+}
+
+/// A segment that cannot be evaluated is told, and holds up nothing else: its
+/// members stay as they were.
+pub(crate) fn told_if_wrong<T: Default>(
+    segment: &str,
+    refreshed: Result<T, AppError>,
+) -> Result<T, AppError> {
+    match refreshed {
+        Err(why) if why.is_wrong_input() => {
+            tracing::error!(segment = segment, error = %why, "a segment was not brought up to date; mend its rule");
+            Ok(T::default())
+        }
+        other => other,
     }
 }
 
