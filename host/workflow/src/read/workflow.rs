@@ -366,7 +366,12 @@ impl Reader<'_> {
         match text.as_str() {
             "ignore" => Some(WhileRunning::Ignore),
             "restart" => Some(WhileRunning::Restart),
-            "queue" => Some(WhileRunning::Queue),
+            "queue" => {
+                let message = "`while_running: queue` is not yet in this version";
+                let help = Some("write `ignore`, `restart` or `parallel`".to_owned());
+                self.error(codes::NOT_YET, entry.value.place, message, help);
+                None
+            }
             "parallel" => Some(WhileRunning::Parallel),
             _ => {
                 let known = ["ignore", "restart", "queue", "parallel"];

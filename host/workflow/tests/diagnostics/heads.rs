@@ -301,3 +301,13 @@ fn heads() {
         ],
     );
 }
+
+#[test]
+fn a_queue_of_runs_is_not_yet_there() {
+    head(
+        "when:\n  - created: ticket\nrepeat: { one_per: ticket, while_running: queue }",
+        expect![
+            "4:43 R009 `while_running: queue` is not yet in this version [write `ignore`, `restart` or `parallel`]"
+        ],
+    );
+}
