@@ -1,5 +1,11 @@
 //! `relata check` on what is shipped, and on a workflow with planted faults.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may stop at once, and tells its figures"
+)]
+
 use relata_tests::{answer, data, run};
 use serde_json::Value as Json;
 

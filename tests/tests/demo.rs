@@ -1,5 +1,11 @@
 //! `relata demo` as a person runs it, and everything that it promises.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may stop at once, and tells its figures"
+)]
+
 use std::{collections::BTreeSet, path::Path, process::Command};
 
 use relata_tests::{data, program};

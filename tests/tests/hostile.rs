@@ -2,6 +2,12 @@
 //! failed step with a sentence that names the plugin, the limit and the step,
 //! and the others go on.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may stop at once, and tells its figures"
+)]
+
 use std::{fmt::Write as _, path::Path};
 
 use expect_test::expect;

@@ -1,6 +1,12 @@
 //! `kill -9` on `relata serve`, twenty times, while the leads of a fair come
 //! in: afterwards everything is as if nothing had happened.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may stop at once, and tells its figures"
+)]
+
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},

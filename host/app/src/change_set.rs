@@ -7,7 +7,8 @@ use std::{cmp::Ordering, collections::BTreeMap};
 use relata_engine::HappeningKind;
 use relata_model::{Fields, Record, RecordId, Reference, Timestamp, Value};
 use relata_store::{
-    Cause, Condition, EffectStatus, NewEffect, NewEvent, Operator, Put, RecordError, Tx, Write,
+    Cause, Condition, EffectStatus, NewEffect, NewEvent, Operator, Put, Query, RecordError, Tx,
+    Write,
 };
 
 use crate::fresh;
@@ -42,8 +43,10 @@ pub(crate) struct Queued {
 }
 
 /// `hold_above: 2000 per day`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Cap {
+    /// Who is asked about the rest: a role.
+    pub(crate) owner: Option<String>,
     /// So many messages.
     pub(crate) count: u64,
     /// In so many hours, rolling.
@@ -136,7 +139,7 @@ impl ChangeSet {
                     continue;
                 }
                 Written::Queued(effect) => {
-                    queue_in(tx, *effect, now).await?;
+                    queue_in(tx, *effect, cause, now).await?;
                     continue;
                 }
                 Written::Remembered(put) => {
@@ -151,20 +154,60 @@ impl ChangeSet {
 }
 
 /// Queues an effect; above its workflow's cap it is held for the owner.
-async fn queue_in(tx: &mut Tx, queued: Queued, now: Timestamp) -> Result<(), RecordError> {
+async fn queue_in(
+    tx: &mut Tx,
+    queued: Queued,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<(), RecordError> {
     let Queued { mut effect, cap } = queued;
-    if let (Some(cap), Some(workflow)) = (cap, &effect.workflow) {
+    if let (Some(cap), Some(workflow)) = (cap, effect.workflow.clone()) {
         let span = std::time::Duration::from_secs(u64::from(cap.hours) * 3_600);
         let since = now.checked_sub(span).unwrap_or(Timestamp::MIN);
-        if tx.outbox_sent_since(workflow, since).await? >= cap.count {
+        if tx.outbox_sent_since(&workflow, since).await? >= cap.count {
             effect.status = EffectStatus::Held;
             effect.reason = Some(format!(
                 "{workflow} may send {} messages in {} hours, and has; release it with `relata outbox release {}`",
                 cap.count, cap.hours, effect.id
             ));
+            ask_owner(tx, &workflow, &cap, cause, now).await?;
         }
     }
     tx.outbox_put(&effect, now).await?;
+    Ok(())
+}
+
+/// Gives the owner of a workflow the task to decide on what is held: one task
+/// at a time, however many messages there are.
+async fn ask_owner(
+    tx: &mut Tx,
+    workflow: &str,
+    cap: &Cap,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<(), RecordError> {
+    let title = format!("Decide on the messages of {workflow} that are held");
+    let asked = vec![
+        Condition::equal("title", Value::Text(title.clone())),
+        Condition::equal("status", Value::Text("open".to_owned())),
+    ];
+    if tx.record_count("task", &asked).await? > 0 {
+        return Ok(());
+    }
+    let mut fields = Fields::from([
+        ("title".to_owned(), Value::Text(title)),
+        ("due_at".to_owned(), Value::Time(now)),
+    ]);
+    if let Some(owner) = &cap.owner {
+        let role = Condition::new("roles", Operator::Contains, Value::Text(owner.clone()));
+        let active = Condition::equal("active", Value::YesNo(true));
+        let query = Query { limit: 1, ..Query::new("user", vec![role, active]) };
+        if let Some(user) = tx.record_query(&query).await?.records.into_iter().next() {
+            fields.insert("assignee".to_owned(), Value::Reference(user.reference));
+        }
+    }
+    let write = Write::Create { object: "task".to_owned(), id: fresh::record_id(now), fields };
+    tx.record_write(write, cause, &mut fresh::source(now), now).await?;
     Ok(())
 }
 

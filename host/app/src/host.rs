@@ -163,7 +163,7 @@ impl StepHost {
         let id = self.effect_id();
         // A notice to a colleague knows no quiet hours and counts for no cap.
         let (due_at, cap) = match kind {
-            EffectKind::Mail => (self.sending_time().await?, self.scope.hold_above),
+            EffectKind::Mail => (self.sending_time().await?, self.scope.hold_above.clone()),
             EffectKind::Notice => (self.scope.now, None),
         };
         let effect = NewEffect {

@@ -297,10 +297,11 @@ impl App {
             step: call.path.clone(),
             idempotency_key: call.idempotency_key.clone(),
             send_in: held.definition.send_in.clone(),
-            hold_above: held
-                .definition
-                .hold_above
-                .map(|cap| Cap { count: cap.count, hours: cap.hours }),
+            hold_above: held.definition.hold_above.map(|cap| Cap {
+                owner: held.definition.owner.clone(),
+                count: cap.count,
+                hours: cap.hours,
+            }),
             now,
         };
         let request = CallRequest {
