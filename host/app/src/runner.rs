@@ -27,8 +27,8 @@ const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
 /// bounds what lies in memory.
 const SIDE_BY_SIDE: usize = 16;
 
-/// After how many crashes in a row a run is given up: it ends as failed, with
-/// its last step named.
+/// After how many crashes in a row, each with a call of its own under way, a
+/// run is given up.
 const MOST_CRASHES: u32 = 5;
 
 /// What a call of an action came to.
@@ -44,6 +44,9 @@ struct Held {
     run: Run,
     epoch: u64,
     lease_until: Timestamp,
+    /// Whether the database knows that a call is under way: if the host goes
+    /// down now, it may be this run's doing.
+    begun: bool,
     /// The run's sequence as the database has it.
     committed: u64,
     log: Vec<LogRow>,
@@ -60,8 +63,14 @@ impl App {
             .run_claim(owner, now, lease, u32::try_from(SIDE_BY_SIDE * 4).unwrap_or(64))
             .await?;
         let count = claimed.len();
-        let mut moving = JoinSet::new();
+        // A host went down while it called for these, and nobody knows for
+        // which. They move one at a time, when nothing else does, the least
+        // suspected first: so only the culprit is ever given up.
+        let (mut suspects, claimed): (Vec<Claimed>, Vec<Claimed>) =
+            claimed.into_iter().partition(|claim| claim.crash_count > 0);
+        suspects.sort_by_key(|claim| claim.crash_count);
         let mut claimed = claimed.into_iter();
+        let mut moving = JoinSet::new();
         let mut first_fault = None;
         loop {
             while moving.len() < SIDE_BY_SIDE {
@@ -74,14 +83,8 @@ impl App {
             }
             match moving.join_next().await {
                 None => break,
-                Some(Ok((_, Ok(())))) => {}
-                Some(Ok((run, Err(AppError::Store(StoreError::Fenced { .. }))))) => {
-                    // Somebody else has it now; what was done here is gone.
-                    tracing::info!(run.id = %run, "a run was taken over by another host");
-                }
-                Some(Ok((run, Err(why)))) => {
-                    tracing::error!(run.id = %run, error = %why, "a run could not be moved; it is due again when its lease ends");
-                    first_fault.get_or_insert(why);
+                Some(Ok((run, moved))) => {
+                    first_fault = first_fault.or(fault_of(run, moved));
                 }
                 Some(Err(why)) => {
                     first_fault.get_or_insert(AppError::Fault(format!(
@@ -89,6 +92,11 @@ impl App {
                     )));
                 }
             }
+        }
+        for claim in suspects {
+            let run = claim.run.id;
+            let moved = self.move_run(claim).await;
+            first_fault = first_fault.or(fault_of(run, moved));
         }
         match first_fault {
             Some(why) => Err(why),
@@ -103,22 +111,35 @@ impl App {
             run: claim.run,
             epoch: claim.epoch,
             lease_until: claim.lease_until,
+            begun: false,
             definition,
             log: Vec::new(),
             consumed: Vec::new(),
         };
         let mut came = Committed { inbox: claim.inbox, cancel: claim.cancel };
-        if claim.crash_count > MOST_CRASHES {
+        if claim.crash_count >= MOST_CRASHES {
             came.cancel = Some(format!(
                 "it could not be moved on {MOST_CRASHES} times in a row: its host went down each time, or met a fault that its log tells"
             ));
         }
+        let moved = self.drive(&mut held, came).await;
+        let fenced = matches!(moved, Err(AppError::Store(StoreError::Fenced { .. })));
+        if moved.is_err() && !fenced && !held.begun {
+            // A fault of ours on it is as bad as a crash: it is tried again,
+            // but not for ever.
+            self.store().run_begin(held.run.id, held.epoch, held.lease_until).await?;
+        }
+        moved
+    }
+
+    /// Goes on with a run until it waits or has ended.
+    async fn drive(&self, held: &mut Held, mut came: Committed) -> Result<(), AppError> {
         loop {
             let mut facts = self.no_facts();
-            self.take_in(&mut held, came, &mut facts).await?;
-            let (until, call) = self.settle_owed(&mut held, &mut facts, None).await?;
+            self.take_in(held, came, &mut facts).await?;
+            let (until, call) = self.settle_owed(held, &mut facts, None).await?;
             let Some(call) = call else {
-                self.commit(&mut held, until, ChangeSet::default(), false).await?;
+                self.commit(held, until, ChangeSet::default(), false).await?;
                 return Ok(());
             };
             // The lane is held until the commit. Who waited for it long may
@@ -127,8 +148,8 @@ impl App {
                 Some(key) => Some(self.inner.lanes.enter(key).await),
                 None => None,
             };
-            self.renew(&mut held).await?;
-            match self.call_and_commit(&mut held, &call).await? {
+            self.begin(held).await?;
+            match self.call_and_commit(held, &call).await? {
                 Some(more) => came = more,
                 None => return Ok(()),
             }
@@ -399,13 +420,19 @@ impl App {
         Ok(more.then_some(committed))
     }
 
-    /// Keeps the run, where its lease is half over.
-    async fn renew(&self, held: &mut Held) -> Result<(), AppError> {
-        if later(self.now(), LEASE / 2) < held.lease_until {
+    /// Says that a call begins, and keeps the run where its lease is half
+    /// over.
+    async fn begin(&self, held: &mut Held) -> Result<(), AppError> {
+        if held.begun && later(self.now(), LEASE / 2) < held.lease_until {
             return Ok(());
         }
         let until = later(self.now(), LEASE);
-        self.store().run_renew(held.run.id, held.epoch, until).await?;
+        if held.begun {
+            self.store().run_renew(held.run.id, held.epoch, until).await?;
+        } else {
+            self.store().run_begin(held.run.id, held.epoch, until).await?;
+            held.begun = true;
+        }
         held.lease_until = until;
         Ok(())
     }
@@ -445,6 +472,22 @@ fn counted(held: &Held) -> Option<(String, String)> {
         .iter()
         .any(|row| row.step == step.path && row.kind == "done" && row.output.is_some())
         .then(|| (held.run.workflow.clone(), key))
+}
+
+/// The fault that kept a run from being moved, if one did; logged.
+fn fault_of(run: RunId, moved: Result<(), AppError>) -> Option<AppError> {
+    match moved {
+        Ok(()) => None,
+        Err(AppError::Store(StoreError::Fenced { .. })) => {
+            // Somebody else has it now; what was done here is gone.
+            tracing::info!(run.id = %run, "a run was taken over by another host");
+            None
+        }
+        Err(why) => {
+            tracing::error!(run.id = %run, error = %why, "a run could not be moved; it is due again when its lease ends");
+            Some(why)
+        }
+    }
 }
 
 /// What the log keeps of events. `call` is the call that they answer.

@@ -9,7 +9,7 @@ use relata_engine::{Halt, HappeningKind};
 use relata_model::{Record, Reference, Timestamp, Value};
 use relata_store::{Cause, Condition, NewEvent, Query, Write};
 use relata_workflow::{
-    Facts, Need,
+    Diagnostic, Facts, Need,
     formula::{EvaluationError, Formula, Scope},
     types::{Slot, Type},
 };
@@ -52,7 +52,10 @@ impl App {
         self.object(&object)?;
         let source = text("source").unwrap_or_else(|| object.clone());
         let rule = match text("rule").filter(|rule| !rule.trim().is_empty()) {
-            Some(rule) => Some(self.condition(&source, &rule)?),
+            Some(rule) => Some(self.parsed(&source, &rule)?.map_err(|wrong| {
+                let why = wrong.first().map_or_else(String::new, Diagnostic::sentence);
+                AppError::wrong(format!("the rule of segment/{key} is wrong: {why}"))
+            })?),
             None => None,
         };
         Ok(Segment {
@@ -71,23 +74,31 @@ impl App {
     ///
     /// [`AppError::Wrong`] with the diagnostics.
     pub fn condition(&self, object: &str, source: &str) -> Result<Arc<Formula>, AppError> {
+        self.parsed(object, source)?.map_err(|wrong| {
+            AppError::wrong(relata_workflow::diagnostic::render(&wrong, source, false))
+        })
+    }
+
+    fn parsed(
+        &self,
+        object: &str,
+        source: &str,
+    ) -> Result<Result<Arc<Formula>, Vec<Diagnostic>>, AppError> {
+        self.object(object)?;
         let key = (object.to_owned(), source.to_owned());
         let mut parsed = self.inner.rules.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(formula) = parsed.get(&key) {
-            return Ok(Arc::clone(formula));
+            return Ok(Ok(Arc::clone(formula)));
         }
-        self.object(object)?;
         let variables = BTreeMap::from([(
             object.to_owned(),
             Slot { kind: Type::Record(vec![object.to_owned()]), optional: false },
         )]);
-        let formula =
-            Formula::parse_condition(source, &variables, self.objects()).map_err(|wrong| {
-                AppError::wrong(relata_workflow::diagnostic::render(&wrong, source, false))
-            })?;
-        let formula = Arc::new(formula);
-        parsed.insert(key, Arc::clone(&formula));
-        Ok(formula)
+        Ok(Formula::parse_condition(source, &variables, self.objects()).map(|formula| {
+            let formula = Arc::new(formula);
+            parsed.insert(key, Arc::clone(&formula));
+            formula
+        }))
     }
 
     /// Whether a condition holds for a record.

@@ -28,8 +28,8 @@ pub struct Claimed {
     pub lease_until: Timestamp,
     /// What it was told and has not taken in yet, oldest first.
     pub inbox: Vec<Happening>,
-    /// How often it was claimed since it last got on, this time included: 2
-    /// means that somebody failed with it before.
+    /// How often somebody began a call for it ([`Store::run_begin`]) since it
+    /// last got on, and no commit followed.
     pub crash_count: u32,
     /// Why it shall end, if somebody asked for that.
     pub cancel: Option<String>,
@@ -104,6 +104,24 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         self.write(move |tx| Box::pin(async move { tx.run_renew(id, epoch, until).await })).await
     }
+
+    /// The same, and counts as a crash of this run until it commits: for the
+    /// moment before a call that may bring its host down. Only this counts: a
+    /// run that was claimed with others and waited for its turn is not to
+    /// blame. After a commit that keeps the lease the next call is counted
+    /// already.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`] where it is somebody else's by now.
+    pub async fn run_begin(
+        &self,
+        id: RunId,
+        epoch: u64,
+        until: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        self.write(move |tx| Box::pin(async move { tx.run_begin(id, epoch, until).await })).await
+    }
 }
 
 impl Tx {
@@ -124,8 +142,7 @@ impl Tx {
         // exactly the runs that are due, however many sleep.
         let sql = format!(
             "UPDATE relata_run
-             SET epoch = epoch + 1, lease_owner = $1, lease_until = $2, was_due_at = due_at, due_at = $2,
-                 crash_count = crash_count + 1
+             SET epoch = epoch + 1, lease_owner = $1, lease_until = $2, was_due_at = due_at, due_at = $2
              WHERE id IN (SELECT id FROM relata_run WHERE priority = $3 AND due_at <= $4
                           ORDER BY due_at, id LIMIT $5{})
              RETURNING *",
@@ -188,14 +205,38 @@ impl Tx {
         epoch: u64,
         until: Timestamp,
     ) -> Result<Option<String>, StoreError> {
+        self.run_keep(id, epoch, until, false).await
+    }
+
+    /// As [`Store::run_begin`], within a transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`] where it is somebody else's by now.
+    pub async fn run_begin(
+        &mut self,
+        id: RunId,
+        epoch: u64,
+        until: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        self.run_keep(id, epoch, until, true).await
+    }
+
+    async fn run_keep(
+        &mut self,
+        id: RunId,
+        epoch: u64,
+        until: Timestamp,
+        begins: bool,
+    ) -> Result<Option<String>, StoreError> {
         let row = self
             .connection
             .row(
                 "keep a run",
-                "UPDATE relata_run SET lease_until = $3, due_at = $3
+                "UPDATE relata_run SET lease_until = $3, due_at = $3, crash_count = crash_count + $4
                  WHERE id = $1 AND epoch = $2 AND lease_owner IS NOT NULL
                  RETURNING cancel_requested",
-                arguments![id, epoch, until],
+                arguments![id, epoch, until, begins],
             )
             .await?
             .ok_or(StoreError::Fenced { run: id })?;
@@ -231,7 +272,7 @@ impl Tx {
                 "UPDATE relata_run
                  SET status = $4, outcome = $5, why = $6, due_at = $7, seq = $8, snapshot = $9,
                      lease_until = $10, lease_owner = CASE WHEN $11 = 1 THEN lease_owner ELSE NULL END,
-                     crash_count = 0, ended_at = $12
+                     crash_count = $11, ended_at = $12
                  WHERE id = $1 AND epoch = $2 AND seq = $3 AND status = 'active' AND lease_owner IS NOT NULL
                  RETURNING cancel_requested",
                 arguments![
@@ -269,8 +310,8 @@ impl Tx {
         Ok(committed)
     }
 
-    /// Gives a run back as it was claimed, to be looked at at `due_at`: when
-    /// a worker stops, or cannot go on for now. That is no crash.
+    /// Gives a run back as it was claimed, with no call begun, to be looked
+    /// at at `due_at`: when a worker stops, or cannot go on for now.
     ///
     /// # Errors
     ///
@@ -285,8 +326,7 @@ impl Tx {
             .connection
             .execute(
                 "give a run back",
-                "UPDATE relata_run SET due_at = $3, lease_owner = NULL, lease_until = NULL,
-                     crash_count = CASE WHEN crash_count > 0 THEN crash_count - 1 ELSE 0 END
+                "UPDATE relata_run SET due_at = $3, lease_owner = NULL, lease_until = NULL
                  WHERE id = $1 AND epoch = $2 AND status = 'active' AND lease_owner IS NOT NULL",
                 arguments![id, epoch, due_at],
             )

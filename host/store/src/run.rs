@@ -95,7 +95,7 @@ pub struct RunRow {
     pub due_at: Option<Timestamp>,
     /// How early it is claimed.
     pub priority: Priority,
-    /// How often it was claimed since it last got on.
+    /// How often a call for it was begun since it last got on.
     pub crash_count: u32,
     /// The worker that has it.
     pub lease_owner: Option<String>,

@@ -49,6 +49,15 @@ impl Diagnostic {
     pub const fn is_error(&self) -> bool {
         matches!(self.severity, Severity::Error)
     }
+
+    /// What is wrong and how to mend it, in one line.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match &self.help {
+            Some(help) => format!("{}; {help}", self.message),
+            None => self.message.clone(),
+        }
+    }
 }
 
 /// What a code means, and what to do about it.

@@ -90,7 +90,7 @@ on_each_backend! {
         let store = backend.open().await;
         let id = begin(&store, NewRun { log: vec![log(1, "began")], ..beginning(run("w"), Some(at(0))) }).await;
         let claimed = store.run_claim("w1", at(1), LEASE, 10).await.unwrap().remove(0);
-        assert_eq!((claimed.epoch, claimed.crash_count, claimed.due_at), (1, 1, at(0)));
+        assert_eq!((claimed.epoch, claimed.crash_count, claimed.due_at), (1, 0, at(0)));
         let row = store.run_fetch(id).await.unwrap().unwrap();
         assert_eq!((row.lease_owner.as_deref(), row.due_at), (Some("w1"), Some(at(31))));
 
@@ -98,7 +98,7 @@ on_each_backend! {
         let first = RunCommit { keep_lease_until: Some(at(40)), log: vec![log(2, "do: mail.send")], ..next(&claimed) };
         commit(&store, first.clone(), at(2)).await.unwrap();
         let row = store.run_fetch(id).await.unwrap().unwrap();
-        assert_eq!((row.due_at, row.crash_count, row.run.seq), (Some(at(40)), 0, 2));
+        assert_eq!((row.due_at, row.crash_count, row.run.seq), (Some(at(40)), 1, 2));
         assert_eq!(claim(&store, "w2", 35).await, []);
 
         let mut ended = first.run.clone();
@@ -121,7 +121,7 @@ on_each_backend! {
         let slow = store.run_claim("slow", at(1), LEASE, 10).await.unwrap().remove(0);
         // Its lease passes; another one takes over.
         let quick = store.run_claim("quick", at(32), LEASE, 10).await.unwrap().remove(0);
-        assert_eq!((quick.run.id, quick.epoch, quick.crash_count), (id, 2, 2));
+        assert_eq!((quick.run.id, quick.epoch, quick.crash_count), (id, 2, 0));
 
         let step = |store: &Store, claimed: &relata_store::Claimed| {
             let store = store.clone();
@@ -168,8 +168,24 @@ on_each_backend! {
         let count = store.write(|tx| Box::pin(async move { tx.run_release_all(at(2)).await })).await.unwrap();
         assert_eq!(count, 1);
         let claimed = store.run_claim("now", at(2), LEASE, 10).await.unwrap().remove(0);
-        assert_eq!((claimed.run.id, claimed.crash_count), (id, 2));
+        assert_eq!((claimed.run.id, claimed.crash_count), (id, 0));
         assert!(matches!(commit(&store, next(&lost), at(3)).await, Err(StoreError::Fenced { .. })));
+    }
+
+    /// Whoever kills the host at its work must not make it give up runs that
+    /// only waited for their turn.
+    async fn only_a_call_that_was_begun_counts_as_a_crash(backend) {
+        let store = backend.open().await;
+        let ids = [begin(&store, beginning(run("w"), Some(at(0)))).await, begin(&store, beginning(run("w"), Some(at(0)))).await];
+        for crashes in 0..3 {
+            let claimed = store.run_claim("w1", at(1), LEASE, 10).await.unwrap();
+            let count = |id| claimed.iter().find(|claimed| claimed.run.id == id).unwrap().crash_count;
+            assert_eq!(ids.map(count), [crashes, 0]);
+            let epoch = claimed.iter().find(|claimed| claimed.run.id == ids[0]).unwrap().epoch;
+            store.run_begin(ids[0], epoch, at(60)).await.unwrap();
+            assert!(store.run_begin(ids[0], epoch + 1, at(60)).await.is_err());
+            store.write(|tx| Box::pin(async move { tx.run_release_all(at(1)).await })).await.unwrap();
+        }
     }
 
     async fn a_run_that_is_returned_has_not_crashed(backend) {
@@ -177,7 +193,7 @@ on_each_backend! {
         let id = begin(&store, beginning(run("w"), Some(at(0)))).await;
         for _ in 0..3 {
             let claimed = store.run_claim("w1", at(1), LEASE, 10).await.unwrap().remove(0);
-            assert_eq!(claimed.crash_count, 1);
+            assert_eq!(claimed.crash_count, 0);
             store
                 .write(move |tx| Box::pin(async move { tx.run_return(id, claimed.epoch, at(1)).await }))
                 .await
