@@ -55,20 +55,23 @@ async fn import(chance: Option<fastrand::Rng>) -> BTreeMap<String, usize> {
     let parts = parts(folder.path(), KILLS);
     let mut chance = chance;
     let mut server = Server::start(&root);
-    let mut at_work = 0;
+    let (mut at_work, mut after_work, mut worked) = (0, 0, 0);
     for part in &parts {
         // The import is another process, and is not killed.
         answer(&["import", "lead", part, "--data", root_text]);
         if let Some(chance) = &mut chance {
             sleep(Duration::from_millis(chance.u64(0..120)));
             server.kill();
-            let left = undone(&root).await;
-            at_work += usize::from(left > 0);
+            at_work += usize::from(undone(&root).await > 0);
+            let before = std::mem::replace(&mut worked, steps(&root).await);
+            after_work += usize::from(worked > before);
             server = Server::start(&root);
         }
     }
     if chance.is_some() {
-        println!("{at_work} of {KILLS} kills left something undone");
+        println!(
+            "{at_work} of {KILLS} kills left something undone, {after_work} came after some of it was done"
+        );
         assert!(at_work > 0, "no kill met the server at its work");
     }
     let mut waited = Duration::ZERO;
@@ -81,14 +84,14 @@ async fn import(chance: Option<fastrand::Rng>) -> BTreeMap<String, usize> {
     counts(&root).await
 }
 
-/// The fair's file as `count` files of the same length.
+/// The fair's file as `count` files of about the same length.
 fn parts(folder: &Path, count: usize) -> Vec<String> {
     let mut reader = csv::Reader::from_path(data("leads.csv")).unwrap();
     let header = reader.byte_headers().unwrap().clone();
     let rows: Vec<csv::ByteRecord> = reader.byte_records().map(Result::unwrap).collect();
-    let length = rows.len().div_ceil(count);
     let mut parts = Vec::new();
-    for (number, rows) in rows.chunks(length).enumerate() {
+    for number in 0..count {
+        let rows = &rows[number * rows.len() / count..(number + 1) * rows.len() / count];
         let path = folder.join(format!("leads-{number:02}.csv"));
         let mut writer = csv::Writer::from_path(&path).unwrap();
         writer.write_byte_record(&header).unwrap();
@@ -157,6 +160,15 @@ async fn undone(root: &Path) -> usize {
     let undone = events + runs.count() + effects.count();
     app.close().await;
     undone
+}
+
+/// How many entries all logs of runs have.
+async fn steps(root: &Path) -> u64 {
+    let app = App::open(root).await.unwrap();
+    let runs = app.store().run_list(&RunFilter::default(), u32::MAX).await.unwrap();
+    let steps = runs.iter().map(|row| row.run.seq).sum();
+    app.close().await;
+    steps
 }
 
 /// What there is, counted.
