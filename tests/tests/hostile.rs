@@ -19,7 +19,7 @@ use relata_app::{
 use relata_tests::{hostile, hostile_manifest};
 
 /// What the hostile plugin does, and the arguments that it needs for it.
-const ATTACKS: [(&str, &str); 9] = [
+const ATTACKS: [(&str, &str); 11] = [
     ("loop_forever", ""),
     ("eat_memory", ""),
     ("panic", ""),
@@ -29,6 +29,8 @@ const ATTACKS: [(&str, &str); 9] = [
     ("write_then_fail", "    email: planted@hostile.example\n"),
     ("write_forever", ""),
     ("bad_output", ""),
+    ("read_contact", "    contact: contact/anna\n"),
+    ("send_mail", "    contact: contact/anna\n"),
 ];
 
 /// An honest workflow for the same leads.
@@ -53,6 +55,12 @@ async fn a_hostile_plugin_fails_its_step_and_nothing_else() {
     let root = folder.path().join("company");
     let app = rehearsal(&root).await;
     app.activate("honest.yaml", HONEST, "test").await.unwrap();
+    create(
+        &app,
+        "contact",
+        &[("external_id", "anna"), ("name", "Anna"), ("email", "anna@example.com")],
+    )
+    .await;
     for (attack, arguments) in ATTACKS {
         let source = format!(
             "workflow: {}\ntitle: {attack}\nowner: tests\nwhen:\n  - created: lead\nonly_if:\n  - lead.company == \"{attack}\"\nsteps:\n  - do: hostile.{attack}\n{arguments}",
@@ -89,17 +97,38 @@ async fn a_hostile_plugin_fails_its_step_and_nothing_else() {
             "{}: {}: {}",
             run.workflow,
             run.status,
-            run.why.as_deref().unwrap_or("")
+            // Ids are new each time.
+            run.why.as_deref().unwrap_or("").split("lead/").next().unwrap_or("")
         );
         let history = app.run_history(run.run.parse().unwrap()).await.unwrap();
         for step in history.steps {
             assert!(step.cpu_us < 1_000_000, "{}: used {} µs", run.workflow, step.cpu_us);
         }
     }
-    expect![[r#""#]].assert_eq(&told);
+    expect![[r#"
+        bad-output: failed: steps[0]: plugin `hostile`, action `bad_output`: its output does not fit: /score: the value is not of type "number"
+        eat-memory: failed: steps[0]: plugin `hostile`, action `eat_memory`: exceeded its memory limit of 64 MiB (limits.memory_mib in its plugin.toml)
+        loop-forever: failed: steps[0]: plugin `hostile`, action `loop_forever`: exceeded its CPU limit of 200 ms (limits.cpu_ms in its plugin.toml)
+        overflow-stack: failed: steps[0]: plugin `hostile`, action `overflow_stack`: stopped with a fault: out of bounds memory access (endless recursion also ends like this) in function `hostile::deeper`
+        panic: failed: steps[0]: plugin `hostile`, action `panic`: panicked at tests/guests/hostile/src/lib.rs:66:9: panicked on purpose
+        read-contact: failed: steps[0]: plugin `hostile`, action `read_contact`: plugin `hostile` may not read records of `contact`: read = ["*"] under [permissions.records.contact] in its plugin.toml allows it
+        return-16-mib: failed: steps[0]: plugin `hostile`, action `return_16_mib`: exceeded its memory limit of 64 MiB (limits.memory_mib in its plugin.toml)
+        send-mail: failed: steps[0]: plugin `hostile`, action `send_mail`: plugin `hostile` may not send mail: messages = ["mail"] under [permissions] in its plugin.toml allows it
+        write-forever: failed: steps[0]: plugin `hostile`, action `write_forever`: more than 1000 writes of records, messages, events or state in one call (limits.writes in its plugin.toml)
+        write-then-fail: failed: steps[0]: plugin `hostile`, action `write_then_fail`: failed on purpose after creating a lead
+        write-then-trap: failed: steps[0]: plugin `hostile`, action `write_then_trap`: panicked at tests/guests/hostile/src/lib.rs:143:9: panicked on purpose after creating 
+    "#]].assert_eq(&told);
     // What they wrote before they failed is not there.
     assert_eq!(app.records_all("lead").await.unwrap().len(), planted);
     app.close().await;
+}
+
+async fn create(app: &App, object: &str, fields: &[(&str, &str)]) {
+    let fields: Fields = fields
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), Value::Text((*text).to_owned())))
+        .collect();
+    app.create_record(object, fields, "test").await.unwrap();
 }
 
 /// A rehearsal with the hostile plugin in its folder of plugins.
