@@ -17,7 +17,12 @@ use crate::{App, AppError};
 #[derive(Debug, Default)]
 pub(crate) struct Versions {
     loaded: Mutex<HashMap<String, Arc<Definition>>>,
+    /// The active ones, and the store's stamp for which they are.
+    active: Mutex<Option<(u64, Active)>>,
 }
+
+/// The active workflows: the digest of the version, and what it says.
+pub(crate) type Active = Arc<[(String, Arc<Definition>)]>;
 
 /// What became of an activation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -198,13 +203,26 @@ impl App {
         Ok(rows)
     }
 
-    /// The active definitions.
-    pub(crate) async fn active(&self) -> Result<Vec<(String, Arc<Definition>)>, AppError> {
+    /// The active definitions. They are asked for several times a turn, so
+    /// they are read anew only when one was activated or deactivated, by
+    /// whatever program.
+    pub(crate) async fn active(&self) -> Result<Active, AppError> {
+        let stamp = self.store().workflow_stamp().await?;
+        let kept = {
+            let kept = self.inner.versions.active.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.as_ref().filter(|(of, _)| *of == stamp).map(|(_, active)| Arc::clone(active))
+        };
+        if let Some(active) = kept {
+            return Ok(active);
+        }
         let mut active = Vec::new();
         for row in self.store().workflow_active().await? {
             let definition = self.version(&row.digest).await?;
             active.push((row.digest, definition));
         }
+        let active: Active = active.into();
+        *self.inner.versions.active.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((stamp, Arc::clone(&active)));
         Ok(active)
     }
 

@@ -17,12 +17,14 @@ impl App {
     pub(crate) async fn fire_schedules(&self) -> Result<usize, AppError> {
         let now = self.now();
         let mut fired = 0;
-        for due in self.store().schedule_due(now).await? {
-            let Some((digest, definition)) = self
-                .active()
-                .await?
-                .into_iter()
-                .find(|(_, definition)| definition.name == due.workflow)
+        let dues = self.store().schedule_due(now).await?;
+        if dues.is_empty() {
+            return Ok(0);
+        }
+        let active = self.active().await?;
+        for due in dues {
+            let Some((digest, definition)) =
+                active.iter().find(|(_, definition)| definition.name == due.workflow)
             else {
                 continue;
             };
@@ -45,7 +47,7 @@ impl App {
                         IfMissed::Once => at == latest,
                         IfMissed::Skip => false,
                     };
-                fires.push((at, runs.then(|| self.scheduled(&definition, &digest, now))));
+                fires.push((at, runs.then(|| self.scheduled(definition, digest, now))));
             }
             fired += fires.len();
             let (workflow, trigger) = (due.workflow, due.trigger);
