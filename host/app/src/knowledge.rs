@@ -51,7 +51,11 @@ impl App {
                 let calendar = self.calendar(&key).await?;
                 facts.calendars.insert(key, calendar);
             }
-            need @ Need::Member { .. } => Box::pin(self.fetch_member(facts, need)).await?,
+            Need::Member { segment, record } => {
+                // A segment's rule may need facts of its own.
+                let member = Box::pin(self.is_member(&segment, &record)).await?;
+                facts.members.insert((segment, record), member);
+            }
         }
         Ok(())
     }

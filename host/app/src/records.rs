@@ -16,6 +16,25 @@ pub struct Assignment {
     pub written: String,
 }
 
+/// The pages of a query that are left.
+pub(crate) struct Pages<'a> {
+    app: &'a App,
+    query: Option<Query>,
+}
+
+impl Pages<'_> {
+    /// The records of the next page; none past the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Record>>, AppError> {
+        let Some(mut query) = self.query.take() else { return Ok(None) };
+        let page = self.app.store().record_query(&query).await?;
+        if page.next.is_some() {
+            query.after = page.next;
+            self.query = Some(query);
+        }
+        Ok(Some(page.records))
+    }
+}
+
 impl App {
     /// Creates a record.
     ///
@@ -131,12 +150,10 @@ impl App {
             None => None,
         };
         let mut facts = Facts { zone: self.zone(), ..Facts::default() };
-        let mut query = Query::new(object, Vec::new());
+        let mut pages = self.pages(Query::new(object, Vec::new()));
         let mut found = Vec::new();
-        loop {
-            let page = self.store().record_query(&query).await?;
-            query.after = page.next;
-            for record in page.records {
+        while let Some(records) = pages.next().await? {
+            for record in records {
                 let wanted = match &formula {
                     Some(formula) => self.holds(formula, &record, &mut facts).await?,
                     None => true,
@@ -145,10 +162,13 @@ impl App {
                     found.push(record);
                 }
             }
-            if query.after.is_none() {
-                return Ok(found);
-            }
         }
+        Ok(found)
+    }
+
+    /// The records of a query, from its first page to its last.
+    pub(crate) fn pages(&self, query: Query) -> Pages<'_> {
+        Pages { app: self, query: Some(query) }
     }
 
     /// Writes the records that a new data directory starts with.

@@ -9,7 +9,7 @@ use relata_engine::{Halt, HappeningKind};
 use relata_model::{Record, Reference, Timestamp, Value};
 use relata_store::{Cause, Condition, NewEvent, Query, Write};
 use relata_workflow::{
-    Diagnostic, Facts, Need,
+    Diagnostic, Facts,
     formula::{EvaluationError, Formula, Scope},
     types::{Slot, Type},
 };
@@ -156,19 +156,15 @@ impl App {
             };
         };
         let filter = vec![Condition::equal(via, Value::Reference(member.clone()))];
-        let mut query = Query::new(&segment.source, filter);
-        loop {
-            let page = self.store().record_query(&query).await?;
-            for record in &page.records {
+        let mut pages = self.pages(Query::new(&segment.source, filter));
+        while let Some(records) = pages.next().await? {
+            for record in &records {
                 if self.holds(rule, record, &mut facts).await? {
                     return Ok(true);
                 }
             }
-            query.after = page.next;
-            if query.after.is_none() {
-                return Ok(false);
-            }
         }
+        Ok(false)
     }
 
     /// Brings the stored members of a segment up to date: who belongs now and
@@ -184,10 +180,9 @@ impl App {
         let Some(rule) = &segment.rule else { return Ok(0) };
         let mut belonging = BTreeSet::new();
         let mut facts = Facts { zone: self.zone(), ..Facts::default() };
-        let mut query = Query::new(&segment.source, Vec::new());
-        loop {
-            let page = self.store().record_query(&query).await?;
-            for record in &page.records {
+        let mut pages = self.pages(Query::new(&segment.source, Vec::new()));
+        while let Some(records) = pages.next().await? {
+            for record in &records {
                 let member = match &segment.via {
                     Some(via) => record.field(via).as_reference(),
                     None => Some(&record.reference),
@@ -199,24 +194,15 @@ impl App {
                     belonging.insert(member.clone());
                 }
             }
-            query.after = page.next;
-            if query.after.is_none() {
-                break;
-            }
         }
         let mut moving = belonging.clone();
         let of_segment = Condition::equal("segment", Value::Reference(segment.reference.clone()));
-        let mut query = Query::new("segment_member", vec![of_segment]);
-        loop {
-            let page = self.store().record_query(&query).await?;
-            for member in page.records.iter().filter_map(|row| row.field("member").as_reference()) {
+        let mut pages = self.pages(Query::new("segment_member", vec![of_segment]));
+        while let Some(rows) = pages.next().await? {
+            for member in rows.iter().filter_map(|row| row.field("member").as_reference()) {
                 if !moving.remove(member) {
                     moving.insert(member.clone());
                 }
-            }
-            query.after = page.next;
-            if query.after.is_none() {
-                break;
             }
         }
         let mut moved = 0;
@@ -320,15 +306,4 @@ fn membership(segment: &Segment, member: &Reference) -> Vec<Condition> {
     [("segment", &segment.reference), ("member", member)]
         .map(|(field, reference)| Condition::equal(field, Value::Reference(reference.clone())))
         .into()
-}
-
-impl App {
-    /// The segments that a need names, answered.
-    pub(crate) async fn fetch_member(&self, facts: &mut Facts, need: Need) -> Result<(), AppError> {
-        if let Need::Member { segment, record } = need {
-            let member = self.is_member(&segment, &record).await?;
-            facts.members.insert((segment, record), member);
-        }
-        Ok(())
-    }
 }
