@@ -3,22 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use relata_plugin_build::{Request, build};
+use relata_plugin_build::{Request, build, exit_code};
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Cargo prints such lines without the noise around a panic.
-            let causes = std::iter::successors(Some(&*error as &dyn std::error::Error), |error| {
-                error.source()
-            });
-            for line in causes.map(ToString::to_string).collect::<Vec<_>>().join("\n").lines() {
-                println!("cargo::error={line}");
-            }
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run())
 }
 
 #[allow(clippy::disallowed_methods, reason = "cargo names the directory in a variable only")]

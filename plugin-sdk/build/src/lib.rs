@@ -14,10 +14,23 @@ mod environment;
 mod toolchain;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 pub use component::{NotAComponent, componentize, imports};
 pub use toolchain::{MissingToolchain, TARGET, Toolchain, toolchain};
+
+/// How a build script ends: its error goes to cargo line by line, without the
+/// noise around a panic.
+#[allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
+pub fn exit_code(result: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let causes =
+        std::iter::successors(Some(&*error as &dyn std::error::Error), |error| error.source());
+    for line in causes.map(ToString::to_string).collect::<Vec<_>>().join("\n").lines() {
+        println!("cargo::error={line}");
+    }
+    ExitCode::FAILURE
+}
 
 /// What is to be built.
 #[derive(Debug, Clone)]
