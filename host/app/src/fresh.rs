@@ -63,4 +63,12 @@ mod tests {
         assert!(drawn.is_sorted());
         assert!(drawn.iter().all(|id| id.get_version_num() == 7));
     }
+
+    #[test]
+    fn an_effect_has_the_same_id_in_every_attempt_and_no_other_has_it() {
+        assert_eq!(effect_id("run/steps[3]/0", 1), effect_id("run/steps[3]/0", 1));
+        let ids =
+            [("a", 1), ("a", 2), ("b", 1), ("a/1", 1)].map(|(key, number)| effect_id(key, number));
+        assert!((1..ids.len()).all(|place| !ids[..place].contains(&ids[place])));
+    }
 }
