@@ -80,6 +80,7 @@ impl App {
             templates: Some(self.templates().names()),
             records,
             roles,
+            ..Catalog::default()
         })
     }
 
@@ -133,7 +134,7 @@ impl App {
             .enumerate()
             .filter_map(|(number, trigger)| match trigger {
                 Trigger::Schedule(schedule) => Some((number, schedule)),
-                Trigger::Occurrence(_) => None,
+                Trigger::Occurrence(_) | Trigger::Webhook(_) | Trigger::Button(_) => None,
             })
             .map(|(number, schedule)| relata_store::NewSchedule {
                 trigger: u32::try_from(number).unwrap_or(u32::MAX),
@@ -292,7 +293,7 @@ pub async fn check_alone(
         actions: crate::Plugins::load(None).await?.signatures(),
         templates,
         records,
-        roles: BTreeSet::new(),
+        ..Catalog::default()
     };
     Ok(check_with(&catalog, sources))
 }

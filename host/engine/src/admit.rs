@@ -70,7 +70,7 @@ fn consider(
 ) -> Evaluated<Admission> {
     let matches = def.triggers.iter().any(|trigger| match trigger {
         Trigger::Occurrence(occurrence) => occurrence::is_kind(occurrence, happening),
-        Trigger::Schedule(_) => false,
+        Trigger::Schedule(_) | Trigger::Webhook(_) | Trigger::Button(_) => false,
     });
     if !matches {
         return Ok(Admission::NoMatch);

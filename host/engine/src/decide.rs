@@ -265,6 +265,10 @@ impl<'a> Turn<'a> {
             }
             StepKind::WaitFor(wait) => self.wait_for(step, wait),
             StepKind::Deadline(deadline) => self.deadline(step, deadline),
+            StepKind::ForEach(_)
+            | StepKind::Parallel { .. }
+            | StepKind::Run(_)
+            | StepKind::Set { .. } => crate::world::fault("no reader makes such a step yet"),
         }
     }
 

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use relata_model::Objects;
 use serde_json::Value as Json;
 
+use crate::{definition::Input, types::Slot};
+
 /// Everything that a workflow may name.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
@@ -20,6 +22,24 @@ pub struct Catalog {
     pub records: BTreeMap<String, BTreeSet<String>>,
     /// The roles that users have; empty where not known.
     pub roles: BTreeSet<String>,
+    /// Other workflows that a step may `run:`, by name.
+    pub workflows: BTreeMap<String, WorkflowSignature>,
+    /// Blueprints by name: the file's name and its text.
+    pub blueprints: BTreeMap<String, (String, String)>,
+    /// The names of the secrets that are set; `None` where they are not
+    /// known, and so not checked.
+    pub secrets: Option<BTreeSet<String>>,
+}
+
+/// What the checker knows of a workflow that another runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkflowSignature {
+    /// The object that it is about, if it is about one.
+    pub subject: Option<String>,
+    /// What it is started with.
+    pub inputs: Vec<Input>,
+    /// What it yields.
+    pub outputs: BTreeMap<String, Slot>,
 }
 
 /// What the checker knows of an action.

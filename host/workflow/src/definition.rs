@@ -1,10 +1,12 @@
 //! A workflow as the engine runs it: what the YAML said, with every formula
 //! parsed and typed. Steps lie in an arena; blocks are lists of step ids.
 
+use std::collections::BTreeMap;
+
 use relata_model::{Decimal, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::formula::Formula;
+use crate::{formula::Formula, types::Slot};
 
 /// A whole workflow. Stored with its version, so that a run goes on with what
 /// it began with, whatever becomes of the language or the plugins.
@@ -20,8 +22,17 @@ pub struct Definition {
     pub calendar: Option<String>,
     /// The object that its runs are about; none for a schedule.
     pub subject: Option<String>,
-    /// What starts a run; any one of them.
+    /// What starts a run; any one of them. None for a workflow that only
+    /// others run, or a person starts.
     pub triggers: Vec<Trigger>,
+    /// What a run is started with: the fields of a button's form, the body of
+    /// a webhook, the arguments of `run:`. Variables of the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
+    /// The parameters of the blueprint that it was made of, by name.
+    /// Variables of every run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub constants: BTreeMap<String, Value>,
     /// All must hold, or no run starts.
     pub only_if: Vec<Formula>,
     /// Segments (external ids) whose members get no run.
@@ -42,6 +53,13 @@ pub struct Definition {
     pub main: BlockId,
     /// What runs when a step has failed for good.
     pub on_error: Option<BlockId>,
+    /// What runs at the end, however the run ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finally: Option<BlockId>,
+    /// What the run yields to whoever started it, where it ends after its
+    /// last step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<Output>,
 }
 
 impl Definition {
@@ -66,6 +84,38 @@ impl Definition {
     }
 }
 
+/// A value that a run is started with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// Its name; the variable's too.
+    pub name: String,
+    /// What it holds; optional where it may be left out and has no default.
+    pub slot: Slot,
+    /// What it is where it is left out.
+    pub default: Option<Value>,
+    /// For people, on a form.
+    pub title: Option<String>,
+}
+
+impl Input {
+    /// Whether it has to be given.
+    #[must_use]
+    pub const fn is_required(&self) -> bool {
+        !self.slot.optional && self.default.is_none()
+    }
+}
+
+/// A value that a run yields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// What yields it.
+    pub value: Expression,
+    /// What it is.
+    pub slot: Slot,
+}
+
 /// The place of a step in [`Definition::steps`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepId(pub u32);
@@ -82,6 +132,30 @@ pub enum Trigger {
     Occurrence(Occurrence),
     /// Time comes.
     Schedule(Schedule),
+    /// Another program calls.
+    Webhook(Webhook),
+    /// A person wants it.
+    Button(Button),
+}
+
+/// `webhook: shop-orders`: `POST /hooks/shop-orders`, whose body holds the
+/// workflow's inputs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    /// The last part of its address.
+    pub name: String,
+    /// The name of the secret with which calls are signed; none where anybody
+    /// may call.
+    pub secret: Option<String>,
+}
+
+/// `button: Offer a discount`, on the page of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Button {
+    /// What stands on it.
+    pub label: String,
+    /// The object whose records have it; none for one that is about nothing.
+    pub object: Option<String>,
 }
 
 /// Something that happens to a record.
@@ -242,6 +316,22 @@ pub enum StepKind {
         /// Name and share; the shares add up to 1.
         arms: Vec<(String, Decimal)>,
     },
+    /// `for_each:` runs its steps for every item of a list.
+    ForEach(ForEach),
+    /// `parallel:` runs several branches side by side, and goes on when all
+    /// have ended.
+    Parallel {
+        /// In the order of the source.
+        branches: Vec<BlockId>,
+    },
+    /// `run:` runs another workflow, and goes on when it has ended.
+    Run(SubRun),
+    /// `set:` gives values to names, one after another. A name that is there
+    /// already, in this block or one around it, gets another value.
+    Set {
+        /// In the order of the source.
+        values: Vec<(String, Expression)>,
+    },
     /// `stop_if:` and `stop_unless:`.
     Stop {
         /// What decides.
@@ -317,6 +407,49 @@ impl Default for Retry {
     fn default() -> Self {
         Self { times: 3, first_ms: 5_000, longest_ms: 3_600_000 }
     }
+}
+
+/// `for_each:`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ForEach {
+    /// What yields the list.
+    pub list: Formula,
+    /// What an item is called in the steps.
+    pub item: String,
+    /// Items for which it does not hold are left out, and told.
+    pub only_if: Option<Formula>,
+    /// How many items may be under way at a time; 1 is one after another.
+    pub at_once: u32,
+    /// How fast items may begin; as fast as they can if none.
+    pub pace: Option<Pace>,
+    /// What runs for each.
+    pub block: BlockId,
+}
+
+/// `60 per hour`: one a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// So many.
+    pub count: u32,
+    /// In so many milliseconds.
+    pub in_ms: u64,
+}
+
+/// `run:` another workflow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SubRun {
+    /// Its name.
+    pub workflow: String,
+    /// What it is given: values for its inputs, and the record that it is
+    /// about under the name of the object, if it is about one.
+    pub input: Vec<Argument>,
+    /// What it yields, by which its references and times are read.
+    pub output: crate::types::Type,
+    /// How long it may take; for ever if none.
+    pub up_to: Option<Expression>,
+    /// The step's result where it has failed, was stopped or took too long;
+    /// without it the run goes to `on_error`.
+    pub if_it_fails: Option<Expression>,
 }
 
 /// One row of a decision.

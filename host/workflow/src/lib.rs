@@ -16,7 +16,7 @@ mod source;
 mod together;
 pub mod types;
 
-pub use catalog::{ActionSignature, Catalog};
+pub use catalog::{ActionSignature, Catalog, WorkflowSignature};
 pub use definition::*;
 pub use diagnostic::{CODES, CodeEntry, Diagnostic, Severity, Span, explain, render};
 pub use facts::{Facts, Need};

@@ -226,7 +226,7 @@ fn names(definition: &Definition, catalog: &Catalog) -> Names {
 
 fn may_start(write: &Write, definition: &Definition, objects: &Objects) -> bool {
     definition.triggers.iter().any(|trigger| match trigger {
-        Trigger::Schedule(_) => false,
+        Trigger::Schedule(_) | Trigger::Webhook(_) | Trigger::Button(_) => false,
         Trigger::Occurrence(occurrence) => match occurrence {
             Occurrence::Created { object } => write.field.is_none() && write.object == *object,
             Occurrence::Changed { object, field, to, .. } => {

@@ -77,6 +77,10 @@ impl Maker<'_> {
             blocks: Vec::new(),
             main: BlockId(0),
             on_error: None,
+            inputs: Vec::new(),
+            constants: std::collections::BTreeMap::new(),
+            finally: None,
+            outputs: Vec::new(),
         };
         let mut maker = Maker { draw, def, names: Vec::new() };
         maker.def.main = maker.block("steps", 0, 5);

@@ -1,5 +1,7 @@
 //! The head of a workflow, and the workflow as a whole.
 
+use std::collections::BTreeMap;
+
 use relata_model::{Duration, Value};
 
 use super::{Keys, Reader, formulas};
@@ -115,6 +117,10 @@ impl Reader<'_> {
             blocks: std::mem::take(&mut self.blocks),
             main: main?,
             on_error,
+            inputs: Vec::new(),
+            constants: BTreeMap::new(),
+            finally: None,
+            outputs: Vec::new(),
         })
     }
 

@@ -194,5 +194,6 @@ pub(crate) fn catalog() -> Catalog {
             ("calendar".to_owned(), names(&["sales-hours", "support-hours", "marketing-hours"])),
         ]),
         roles: names(&["sales-ops", "support-ops", "marketing", "head-of-support"]),
+        ..Catalog::default()
     }
 }
