@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
-    RecordId, Value,
+    Change, RecordId, Reference, Value,
     field::FieldFile,
     record::{FieldError, Fields},
     text, yaml,
@@ -60,6 +60,19 @@ pub struct EventDefinition {
 
 fn key_of_events() -> String {
     "id".to_owned()
+}
+
+/// A named event that a change of a record means.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeantEvent {
+    /// Its name: `survey.answered`.
+    pub name: String,
+    /// What correlates it with a step's result.
+    pub key: Option<String>,
+    /// The records it is about, the changed one first.
+    pub about: Vec<Reference>,
+    /// The changed record's fields.
+    pub data: Fields,
 }
 
 /// Why an object definition cannot be used.
@@ -211,6 +224,30 @@ impl ObjectDefinition {
             .map_or_else(|| record.reference.to_string(), ToString::to_string)
     }
 
+    /// The named events that a change of a record means.
+    #[must_use]
+    pub fn events_of(&self, change: &Change) -> Vec<MeantEvent> {
+        let Some(after) = &change.after else { return Vec::new() };
+        let became = |event: &EventDefinition| {
+            change.touches(&event.field) && change.is(&event.field).to_string() == event.becomes
+        };
+        let meant = self.events.iter().filter(|(_, event)| became(event)).map(|(name, event)| {
+            let key = if event.key == "id" {
+                Some(change.reference.key.clone())
+            } else {
+                let key = change.is(&event.key);
+                (!key.is_nothing()).then(|| key.to_string())
+            };
+            let mut about = vec![change.reference.clone()];
+            about.extend(
+                event.about.iter().filter_map(|field| change.is(field).as_reference().cloned()),
+            );
+            about.dedup();
+            MeantEvent { name: name.clone(), key, about, data: after.clone() }
+        });
+        meant.collect()
+    }
+
     /// The fields of a new record: what is given, checked, with defaults
     /// where nothing is.
     ///
@@ -342,9 +379,11 @@ macro_rules! standard_objects {
 
 standard_objects!(
     "account",
+    "approval",
     "calendar",
     "campaign",
     "contact",
+    "contract",
     "interaction",
     "lead",
     "message",

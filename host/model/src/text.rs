@@ -46,6 +46,15 @@ pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<
         .map(|(_, name)| name)
 }
 
+/// A text for a sentence: the beginning of one that is too long.
+#[must_use]
+pub fn shortened(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// `a lead`, `an order`.
 #[must_use]
 pub fn with_article(noun: &str) -> String {
