@@ -39,6 +39,19 @@ pub(crate) fn given(placeholder: &str, columns: &[&str]) -> String {
     format!("(SELECT {} FROM json_each({placeholder})) AS given", columns.join(", "))
 }
 
+/// Where a field's value lies in a JSON object, for [`differs`]. PostgreSQL:
+/// the field's name.
+pub(crate) fn member(field: &str) -> String {
+    format!("$.{field}")
+}
+
+/// Whether the values at the same place of two JSON columns differ; one that
+/// is not there differs from one that is. PostgreSQL:
+/// `a::jsonb -> $1 IS DISTINCT FROM b::jsonb -> $1`.
+pub(crate) fn differs(a: &str, b: &str, place: &str) -> String {
+    format!("json_extract({a}, {place}) IS NOT json_extract({b}, {place})")
+}
+
 /// Whether a column that holds a JSON list of texts has a text in it.
 /// PostgreSQL: `column::jsonb ? text`.
 pub(crate) fn list_has(column: Expr, text: &str) -> Expr {

@@ -47,6 +47,17 @@ pub enum Enrolment {
     Running(RunId),
 }
 
+/// For whom a workflow runs or has run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrolmentRow {
+    /// The last run that took the place.
+    pub run: RunId,
+    /// Whether it goes on.
+    pub running: bool,
+    /// From when `again_after` counts, if it does.
+    pub counted_at: Option<Timestamp>,
+}
+
 /// A run that did not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotStarted {
@@ -65,8 +76,8 @@ pub struct NotStarted {
 }
 
 impl Store {
-    /// The runs of a workflow, about a record, that did not start: the last
-    /// `limit`, newest first. Both are optional.
+    /// The runs of a workflow that did not start for a record, or by an event
+    /// about it: the last `limit`, newest first. Both are optional.
     ///
     /// # Errors
     ///
@@ -78,6 +89,20 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<NotStarted>, StoreError> {
         self.read().await?.not_started_list(workflow, record, limit).await
+    }
+
+    /// What is known of a value of `one_per`; none where no run took its
+    /// place.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn enrolment_fetch(
+        &self,
+        workflow: &str,
+        key: &str,
+    ) -> Result<Option<EnrolmentRow>, StoreError> {
+        self.read().await?.enrolment_fetch(workflow, key).await
     }
 }
 
@@ -173,6 +198,61 @@ impl Tx {
         Ok(())
     }
 
+    /// Gives the place of a run that is asked to end to another one, which
+    /// begins in its stead; what `again_after` counts from stays. False where
+    /// it has no place.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn enrolment_hand_over(
+        &mut self,
+        former: RunId,
+        to: RunId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let touched = self
+            .connection
+            .execute(
+                "hand an enrolment over",
+                "UPDATE relata_enrolment SET run_id = $2, started_at = $3
+                 WHERE run_id = $1 AND running = 1",
+                arguments![former, to, now],
+            )
+            .await?;
+        Ok(touched > 0)
+    }
+
+    /// What is known of a value of `one_per`; none where no run took its
+    /// place.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn enrolment_fetch(
+        &mut self,
+        workflow: &str,
+        key: &str,
+    ) -> Result<Option<EnrolmentRow>, StoreError> {
+        let row = self
+            .connection
+            .row(
+                "look for an enrolment",
+                "SELECT run_id, counted_at, running FROM relata_enrolment
+                 WHERE workflow = $1 AND enrolment_key = $2",
+                arguments![workflow, key],
+            )
+            .await?;
+        row.map(|row| {
+            Ok(EnrolmentRow {
+                run: row.parsed("run_id")?,
+                running: row.whole("running")? != 0,
+                counted_at: row.time_or_none("counted_at")?,
+            })
+        })
+        .transpose()
+    }
+
     /// Records why a run did not start.
     ///
     /// # Errors
@@ -213,7 +293,14 @@ impl Tx {
             conditions.and("workflow = ?", workflow);
         }
         if let Some(record) = record {
-            conditions.and("record = ?", record);
+            // What the event was mainly about, what counted, or what the event
+            // was about as well.
+            conditions.and(
+                "(record = ? OR enrolment_key = ? OR event_id IN (
+                     SELECT event.id FROM relata_event_about AS about
+                     JOIN relata_event AS event ON event.seq = about.seq WHERE about.record = ?))",
+                record,
+            );
         }
         let (sql, arguments) =
             conditions.finish("SELECT * FROM relata_not_started", "ORDER BY seq DESC", limit);

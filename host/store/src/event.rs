@@ -33,6 +33,8 @@ pub struct LoggedEvent {
     pub happening: Happening,
     /// Who did it.
     pub actor: String,
+    /// The entry of its run's log whose call did it.
+    pub entry: Option<u64>,
 }
 
 impl Store {
@@ -70,6 +72,15 @@ impl Store {
         self.read().await?.event_list(record, before, limit).await
     }
 
+    /// The events about a record that triggers have not seen yet.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn event_unseen(&self, record: &Reference) -> Result<Vec<EventId>, StoreError> {
+        self.read().await?.event_unseen(record).await
+    }
+
     /// What a run changed and emitted, oldest first.
     ///
     /// # Errors
@@ -80,7 +91,7 @@ impl Store {
     }
 }
 
-const EVENT: &str = "seq, id, at, kind, name, record, event_key, about, before_image, after_image, data, actor, run_id, workflow, depth";
+pub(crate) const EVENT: &str = "seq, id, at, kind, name, record, event_key, about, before_image, after_image, data, actor, run_id, workflow, depth, run_entry";
 
 impl Tx {
     /// Writes an event to the log, for triggers and waiting runs to see.
@@ -117,8 +128,8 @@ impl Tx {
             .row(
                 "write to the event log",
                 "INSERT INTO relata_event (id, at, kind, name, object, record, event_key, about,
-                     before_image, after_image, data, actor, run_id, workflow, depth, pending)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1)
+                     before_image, after_image, data, actor, run_id, workflow, depth, run_entry, pending)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 1)
                  RETURNING seq",
                 arguments![
                     event.id,
@@ -135,7 +146,8 @@ impl Tx {
                     cause.actor.as_str(),
                     cause.run,
                     cause.workflow.as_ref(),
-                    cause.depth
+                    cause.depth,
+                    cause.entry.map(|entry| i64::try_from(entry).unwrap_or(i64::MAX))
                 ],
             )
             .await?;
@@ -226,6 +238,25 @@ impl Tx {
         rows.iter().rev().map(read).collect()
     }
 
+    /// The events about a record that triggers have not seen yet.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn event_unseen(&mut self, record: &Reference) -> Result<Vec<EventId>, StoreError> {
+        let rows = self
+            .connection
+            .rows(
+                "read the event log",
+                "SELECT id FROM relata_event WHERE pending = 1
+                   AND (record = $1 OR seq IN (SELECT about.seq FROM relata_event_about AS about WHERE about.record = $1))
+                 ORDER BY seq",
+                arguments![record],
+            )
+            .await?;
+        rows.iter().map(|row| row.parsed("id")).collect()
+    }
+
     /// What a run changed and emitted, oldest first.
     ///
     /// # Errors
@@ -249,11 +280,11 @@ impl Tx {
 }
 
 /// Puts the columns in their place.
-fn const_format(sql: &str) -> sqlx::AssertSqlSafe<String> {
+pub(crate) fn const_format(sql: &str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(sql.replace("{EVENT}", EVENT))
 }
 
-fn read(row: &Row) -> Result<LoggedEvent, StoreError> {
+pub(crate) fn read(row: &Row) -> Result<LoggedEvent, StoreError> {
     let kind = match row.text("kind")?.as_str() {
         "named" => HappeningKind::Named {
             name: row.text("name")?,
@@ -289,5 +320,8 @@ fn read(row: &Row) -> Result<LoggedEvent, StoreError> {
             depth: row.small("depth")?,
         },
         actor: row.text("actor")?,
+        entry: row
+            .whole_or_none("run_entry")?
+            .map(|entry| u64::try_from(entry).unwrap_or_default()),
     })
 }

@@ -53,6 +53,9 @@ pub struct RunCommit {
     pub watches: BTreeSet<Watch>,
     /// What it has taken in.
     pub consumed: Vec<EventId>,
+    /// The wish for its end that it has taken in, in its words: that one is
+    /// not told again.
+    pub cancel_taken: Option<String>,
     /// The worker goes on with the next step and keeps the run until then;
     /// none gives it back.
     pub keep_lease_until: Option<Timestamp>,
@@ -66,6 +69,8 @@ pub struct Committed {
     pub inbox: Vec<Happening>,
     /// Why it shall end, if somebody asked for that.
     pub cancel: Option<String>,
+    /// The value of `one_per` whose place it gave up with its end.
+    pub freed: Option<String>,
 }
 
 impl Store {
@@ -272,7 +277,8 @@ impl Tx {
                 "UPDATE relata_run
                  SET status = $4, outcome = $5, why = $6, due_at = $7, seq = $8, snapshot = $9,
                      lease_until = $10, lease_owner = CASE WHEN $11 = 1 THEN lease_owner ELSE NULL END,
-                     crash_count = $11, ended_at = $12
+                     crash_count = $11, ended_at = $12,
+                     cancel_requested = CASE WHEN cancel_requested = $13 THEN NULL ELSE cancel_requested END
                  WHERE id = $1 AND epoch = $2 AND seq = $3 AND status = 'active' AND lease_owner IS NOT NULL
                  RETURNING cancel_requested",
                 arguments![
@@ -287,21 +293,23 @@ impl Tx {
                     to_json(run)?,
                     kept,
                     kept.is_some(),
-                    Some(now).filter(|_| ended)
+                    Some(now).filter(|_| ended),
+                    commit.cancel_taken.as_ref()
                 ],
             )
             .await?
             .ok_or(StoreError::Fenced { run: run.id })?;
         self.log_append(run.id, &commit.log).await?;
         if ended {
-            self.run_forget(run.id).await?;
-            return Ok(Committed::default());
+            let freed = self.run_forget(run.id).await?;
+            return Ok(Committed { freed, ..Committed::default() });
         }
         self.waiter_set(run.id, &commit.watches).await?;
         self.inbox_consume(run.id, &commit.consumed).await?;
         let committed = Committed {
             inbox: self.inbox_of(&[run.id]).await?.remove(&run.id).unwrap_or_default(),
             cancel: row.text_or_none("cancel_requested")?,
+            freed: None,
         };
         let waits = kept.is_none() && (!committed.inbox.is_empty() || committed.cancel.is_some());
         if waits && due_at.is_none_or(|due_at| due_at > now) {
@@ -353,7 +361,7 @@ impl Tx {
     }
 
     /// Asks for a run's end. Whoever moves it next ends it; false where it
-    /// has ended already.
+    /// has ended already. The last wish counts.
     ///
     /// # Errors
     ///
@@ -368,12 +376,74 @@ impl Tx {
             .connection
             .execute(
                 "ask for a run's end",
-                "UPDATE relata_run SET cancel_requested = $2 WHERE id = $1 AND status = 'active'",
-                arguments![id, why],
+                "UPDATE relata_run
+                 SET cancel_requested = $2, cancel_asked_at = COALESCE(cancel_asked_at, $3)
+                 WHERE id = $1 AND status = 'active'",
+                arguments![id, why, now],
             )
             .await?;
         self.run_due(id, now).await?;
         Ok(touched > 0)
+    }
+
+    /// The same, unless somebody asked for that before: then, and where it
+    /// has ended already, false.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_cancel_once(
+        &mut self,
+        id: RunId,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let touched = self
+            .connection
+            .execute(
+                "ask for a run's end",
+                "UPDATE relata_run SET cancel_requested = $2, cancel_asked_at = $3
+                 WHERE id = $1 AND status = 'active' AND cancel_asked_at IS NULL",
+                arguments![id, why, now],
+            )
+            .await?;
+        if touched > 0 {
+            self.run_due(id, now).await?;
+        }
+        Ok(touched > 0)
+    }
+
+    /// Asks for the end of the runs that a run's steps began and that go on,
+    /// but for those that are still `wanted`. Yields how many there were for
+    /// which nobody had asked before.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_cancel_children(
+        &mut self,
+        parent: RunId,
+        wanted: &BTreeSet<RunId>,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let wanted: Vec<_> = wanted.iter().map(|id| json!({ "id": id })).collect();
+        let sql = format!(
+            "UPDATE relata_run
+             SET cancel_requested = $2, cancel_asked_at = $3,
+                 due_at = CASE WHEN lease_owner IS NULL AND (due_at IS NULL OR due_at > $3)
+                               THEN $3 ELSE due_at END
+             WHERE parent = $1 AND status = 'active' AND cancel_asked_at IS NULL
+               AND id NOT IN (SELECT given.id FROM {})",
+            dialect::given("$4", &["id"])
+        );
+        self.connection
+            .execute(
+                "ask for the end of a run's children",
+                AssertSqlSafe(sql),
+                arguments![parent, why, now, to_json(&wanted)?],
+            )
+            .await
     }
 
     /// Lets a run be looked at now, unless a worker has it: that one will see
@@ -391,15 +461,25 @@ impl Tx {
         Ok(())
     }
 
-    async fn run_forget(&mut self, id: RunId) -> Result<(), StoreError> {
-        for (doing, sql) in [
-            ("end a run", "DELETE FROM relata_waiter WHERE run_id = $1"),
-            ("end a run", "DELETE FROM relata_inbox WHERE run_id = $1"),
-            ("end a run", "UPDATE relata_enrolment SET running = 0 WHERE run_id = $1"),
+    /// Drops what only an active run has; yields the value of `one_per` whose
+    /// place it gives up.
+    async fn run_forget(&mut self, id: RunId) -> Result<Option<String>, StoreError> {
+        for sql in [
+            "DELETE FROM relata_waiter WHERE run_id = $1",
+            "DELETE FROM relata_inbox WHERE run_id = $1",
         ] {
-            self.connection.execute(doing, sql, arguments![id]).await?;
+            self.connection.execute("end a run", sql, arguments![id]).await?;
         }
-        Ok(())
+        let freed = self
+            .connection
+            .row(
+                "end a run",
+                "UPDATE relata_enrolment SET running = 0 WHERE run_id = $1 AND running = 1
+                 RETURNING enrolment_key",
+                arguments![id],
+            )
+            .await?;
+        freed.map(|row| row.text("enrolment_key")).transpose()
     }
 
     /// The active runs that listen for any of these, each once.

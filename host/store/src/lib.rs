@@ -4,6 +4,7 @@
 //! the methods of [`Tx`] read and write. The methods of [`Store`] itself read
 //! what is committed. All are named noun first: `record_fetch`, `run_claim`.
 
+mod backtest;
 mod connection;
 mod dialect;
 mod enrolment;
@@ -12,6 +13,7 @@ mod event;
 mod lease;
 mod outbox;
 mod query;
+mod queue;
 mod record;
 mod run;
 mod schedule;
@@ -19,18 +21,21 @@ mod state;
 mod store;
 mod table;
 mod value;
+mod webhook;
 mod workflow;
 mod writer;
 
-pub use enrolment::{Enrolment, NewEnrolment, NotStarted};
+pub use backtest::{CallRow, PastRun};
+pub use enrolment::{Enrolment, EnrolmentRow, NewEnrolment, NotStarted};
 pub use error::{RecordError, StoreError};
 pub use event::{LoggedEvent, NewEvent};
 pub use lease::{Claimed, Committed, RunCommit};
 pub use outbox::{Delivery, Effect, EffectFilter, EffectKind, EffectStatus, NewEffect};
 pub use query::{Condition, Operator, Order, PAGE, Page, Query};
+pub use queue::{NewQueued, Queued, QueueFilter};
 pub use record::{Cause, Fresh, Write, Written};
 pub use run::{LogRow, NewRun, Priority, RunFilter, RunRow, RunStatus};
 pub use schedule::{Fire, FireRow, NewSchedule, ScheduleRow};
 pub use state::{PluginState, Put};
 pub use store::{Store, StoreConfig, Tx};
-pub use workflow::{NewVersion, WorkflowRow, WorkflowVersion};
+pub use workflow::{ActivationRow, NewVersion, WorkflowRow, WorkflowVersion};

@@ -95,6 +95,9 @@ pub struct NewEffect {
     pub workflow: Option<String>,
     /// That run's step, its path.
     pub step: Option<String>,
+    /// Which items of loops and which branches that step belongs to, `3.1`;
+    /// empty outside of all.
+    pub rounds: String,
     /// What kind.
     pub kind: EffectKind,
     /// The template's name.
@@ -122,6 +125,9 @@ pub struct Effect {
     pub workflow: Option<String>,
     /// That run's step, its path.
     pub step: Option<String>,
+    /// Which items of loops and which branches that step belongs to, `3.1`;
+    /// empty outside of all.
+    pub rounds: String,
     /// What kind.
     pub kind: EffectKind,
     /// The template's name.
@@ -259,8 +265,8 @@ impl Tx {
             .execute(
                 "keep an effect",
                 "INSERT INTO relata_outbox (effect_id, run_id, workflow, step, kind, template, recipient, body,
-                     status, reason, due_at, attempts, created_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12)
+                     status, reason, due_at, attempts, created_at, rounds)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13)
                  ON CONFLICT (effect_id) DO NOTHING",
                 arguments![
                     effect.id,
@@ -274,7 +280,8 @@ impl Tx {
                     effect.status.as_str(),
                     effect.reason.as_ref(),
                     effect.due_at,
-                    now
+                    now,
+                    &effect.rounds
                 ],
             )
             .await?;
@@ -498,6 +505,7 @@ fn read(row: &Row) -> Result<Effect, StoreError> {
         run: row.parsed_or_none("run_id")?,
         workflow: row.text_or_none("workflow")?,
         step: row.text_or_none("step")?,
+        rounds: row.text("rounds")?,
         kind: match row.text("kind")?.as_str() {
             "mail" => EffectKind::Mail,
             "notice" => EffectKind::Notice,

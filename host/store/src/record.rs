@@ -27,12 +27,14 @@ pub struct Cause {
     pub workflow: Option<String>,
     /// How many runs stand between it and a person or the outside world.
     pub depth: u32,
+    /// The entry of that run's log whose call did it.
+    pub entry: Option<u64>,
 }
 
 impl Cause {
     /// Somebody or something that is no run.
     pub fn outside(actor: impl Into<String>) -> Self {
-        Self { actor: actor.into(), run: None, workflow: None, depth: 0 }
+        Self { actor: actor.into(), run: None, workflow: None, depth: 0, entry: None }
     }
 }
 
@@ -328,35 +330,14 @@ impl Tx {
         fresh: Fresh<'_>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut events = vec![HappeningKind::Change(change.clone())];
-        if let Some(after) = &change.after {
-            for (name, event) in &object.events {
-                let became = change.touches(&event.field)
-                    && change.is(&event.field).to_string() == event.becomes;
-                if !became {
-                    continue;
-                }
-                let key = if event.key == "id" {
-                    Some(change.reference.key.clone())
-                } else {
-                    Some(change.is(&event.key))
-                        .filter(|key| !key.is_nothing())
-                        .map(ToString::to_string)
-                };
-                let mut about = vec![change.reference.clone()];
-                about.extend(
-                    event.about.iter().filter_map(|field| change.is(field).as_reference().cloned()),
-                );
-                about.dedup();
-                events.push(HappeningKind::Named {
-                    name: name.clone(),
-                    key,
-                    about,
-                    data: Value::Map(after.clone()),
-                });
-            }
-        }
-        for kind in events {
+        let meant = object.events_of(&change).into_iter().map(|meant| HappeningKind::Named {
+            name: meant.name,
+            key: meant.key,
+            about: meant.about,
+            data: Value::Map(meant.data),
+        });
+        let meant: Vec<_> = meant.collect();
+        for kind in std::iter::once(HappeningKind::Change(change)).chain(meant) {
             let event =
                 NewEvent { id: EventId::from_uuid(fresh()), at: now, kind, cause: cause.clone() };
             self.event_emit(&event).await?;

@@ -47,6 +47,8 @@ impl Priority {
 pub struct NewRun {
     /// The run as it begins.
     pub run: Run,
+    /// The run whose step began it.
+    pub parent: Option<RunId>,
     /// How early it is claimed.
     pub priority: Priority,
     /// When it should be looked at; only when something happens, if none.
@@ -64,12 +66,19 @@ pub struct LogRow {
     pub seq: u64,
     /// The step's path: `steps[5].then[0]`; empty for the run itself.
     pub step: String,
+    /// Which items of loops and which branches it belongs to, `3.1`; empty
+    /// outside of all.
+    pub rounds: String,
     /// The step for people: `do: crm.update`.
     pub label: String,
     /// Which attempt, from 1; 0 where that means nothing.
     pub attempt: u32,
     /// What happened, in a word: `called`, `waited`, `decided`, …
     pub kind: String,
+    /// The action whose answer it tells: `crm.update`.
+    pub action: Option<String>,
+    /// The digest of the plugin that answered.
+    pub plugin: Option<String>,
     /// What went in.
     pub input: Option<Json>,
     /// What came out.
@@ -91,6 +100,8 @@ pub struct LogRow {
 pub struct RunRow {
     /// The run.
     pub run: Run,
+    /// The run whose step began it.
+    pub parent: Option<RunId>,
     /// When it will be looked at; the end of the lease while a worker has it.
     pub due_at: Option<Timestamp>,
     /// How early it is claimed.
@@ -101,8 +112,11 @@ pub struct RunRow {
     pub lease_owner: Option<String>,
     /// Until when.
     pub lease_until: Option<Timestamp>,
-    /// Why it shall end, if somebody asked for that.
+    /// Why it shall end, if somebody asked for that and it has not taken that
+    /// in yet.
     pub cancel_requested: Option<String>,
+    /// When somebody first asked for its end.
+    pub cancel_asked_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
 }
@@ -114,8 +128,16 @@ pub struct RunFilter {
     pub workflow: Option<String>,
     /// About this record, by id.
     pub subject: Option<Reference>,
+    /// About this record, by id, or for it as the value of `one_per`.
+    pub concerning: Option<Reference>,
     /// In this state.
     pub status: Option<RunStatus>,
+    /// Begun by a step of this run.
+    pub parent: Option<RunId>,
+    /// Of any version but this one, by its digest.
+    pub not_version: Option<String>,
+    /// For whose end nobody has asked.
+    pub not_asked_to_end: bool,
     /// After this one in the order of the list.
     pub after: Option<RunId>,
     /// Newest first instead of oldest first.
@@ -249,8 +271,8 @@ impl Tx {
             .execute(
                 "begin a run",
                 "INSERT INTO relata_run (id, workflow, version, subject, run_key, status, outcome, why, due_at,
-                     priority, seq, epoch, crash_count, started_at, ended_at, snapshot)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, $13, $14)",
+                     priority, seq, epoch, crash_count, started_at, ended_at, snapshot, parent)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, $13, $14, $15)",
                 arguments![
                     run.id,
                     &run.workflow,
@@ -265,7 +287,8 @@ impl Tx {
                     run.seq,
                     run.started_at,
                     Some(run.started_at).filter(|_| ended),
-                    to_json(run)?
+                    to_json(run)?,
+                    new.parent
                 ],
             )
             .await?;
@@ -337,24 +360,7 @@ impl Tx {
                 arguments![id],
             )
             .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(LogRow {
-                    seq: row.count("seq")?,
-                    step: row.text("step")?,
-                    label: row.text("label")?,
-                    attempt: row.small("attempt")?,
-                    kind: row.text("kind")?,
-                    input: row.json_or_none("input")?,
-                    output: row.json_or_none("output")?,
-                    explanation: row.json_or_none("explanation")?,
-                    error: row.text_or_none("error")?,
-                    at: row.time("at")?,
-                    cpu_us: row.count("cpu_us")?,
-                    wait_ms: row.count("wait_ms")?,
-                })
-            })
-            .collect()
+        rows.iter().map(read_log).collect()
     }
 
     /// Active runs that nothing will ever wake: no time, and nothing that
@@ -419,9 +425,12 @@ impl Tx {
                 json!({
                     "seq": row.seq,
                     "step": row.step,
+                    "rounds": row.rounds,
                     "label": row.label,
                     "attempt": row.attempt,
                     "kind": row.kind,
+                    "action": row.action,
+                    "plugin": row.plugin,
                     "input": text(&row.input),
                     "output": text(&row.output),
                     "explanation": text(&row.explanation),
@@ -432,12 +441,15 @@ impl Tx {
                 })
             })
             .collect();
-        const COLUMNS: [&str; 12] = [
+        const COLUMNS: [&str; 15] = [
             "seq",
             "step",
+            "rounds",
             "label",
             "attempt",
             "kind",
+            "action",
+            "plugin",
             "input",
             "output",
             "explanation",
@@ -466,6 +478,9 @@ fn conditions(filter: &RunFilter) -> Conditions {
     if let Some(subject) = &filter.subject {
         conditions.and("subject = ?", subject);
     }
+    if let Some(record) = &filter.concerning {
+        conditions.and("(subject = ? OR run_key = ?)", record);
+    }
     match filter.status {
         None => {}
         Some(status @ (RunStatus::Active | RunStatus::Ended)) => {
@@ -473,18 +488,50 @@ fn conditions(filter: &RunFilter) -> Conditions {
         }
         Some(outcome) => conditions.and("outcome = ?", outcome.as_str()),
     }
+    if let Some(parent) = filter.parent {
+        conditions.and("parent = ?", parent);
+    }
+    if let Some(version) = &filter.not_version {
+        conditions.and("version <> ?", version);
+    }
+    if filter.not_asked_to_end {
+        conditions.and_plain("cancel_asked_at IS NULL");
+    }
     conditions
+}
+
+/// An entry of a run's log out of a row.
+pub(crate) fn read_log(row: &Row) -> Result<LogRow, StoreError> {
+    Ok(LogRow {
+        seq: row.count("seq")?,
+        step: row.text("step")?,
+        rounds: row.text("rounds")?,
+        label: row.text("label")?,
+        attempt: row.small("attempt")?,
+        kind: row.text("kind")?,
+        action: row.text_or_none("action")?,
+        plugin: row.text_or_none("plugin")?,
+        input: row.json_or_none("input")?,
+        output: row.json_or_none("output")?,
+        explanation: row.json_or_none("explanation")?,
+        error: row.text_or_none("error")?,
+        at: row.time("at")?,
+        cpu_us: row.count("cpu_us")?,
+        wait_ms: row.count("wait_ms")?,
+    })
 }
 
 pub(crate) fn read(row: &Row) -> Result<RunRow, StoreError> {
     Ok(RunRow {
         run: row.json("snapshot")?,
+        parent: row.parsed_or_none("parent")?,
         due_at: row.time_or_none("due_at")?,
         priority: Priority::from_number(row.whole("priority")?),
         crash_count: row.small("crash_count")?,
         lease_owner: row.text_or_none("lease_owner")?,
         lease_until: row.time_or_none("lease_until")?,
         cancel_requested: row.text_or_none("cancel_requested")?,
+        cancel_asked_at: row.time_or_none("cancel_asked_at")?,
         ended_at: row.time_or_none("ended_at")?,
     })
 }

@@ -21,8 +21,12 @@ use crate::{
 const OWN: &str = "relata_";
 
 /// The migrations, in order. Once released, a text here never changes.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "first tables", include_str!("../migrations/0001_first_tables.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first tables", include_str!("../migrations/0001_first_tables.sql")),
+    (2, "queue and children", include_str!("../migrations/0002_queue_and_children.sql")),
+    (3, "webhook calls", include_str!("../migrations/0003_webhook_calls.sql")),
+    (4, "what a step did", include_str!("../migrations/0004_what_a_step_did.sql")),
+];
 
 /// How a column keeps its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

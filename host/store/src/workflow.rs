@@ -39,6 +39,17 @@ pub struct WorkflowVersion {
     pub at: Timestamp,
 }
 
+/// A moment at which a workflow was activated or deactivated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActivationRow {
+    /// The version that went live; none where the workflow was deactivated.
+    pub digest: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// Who did it, where that is known.
+    pub actor: Option<String>,
+}
+
 /// A workflow, and which version of it is active.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkflowRow {
@@ -85,6 +96,25 @@ impl Store {
         self.read().await?.workflow_version(digest).await
     }
 
+    /// When a workflow was activated and deactivated, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn workflow_activations(&self, name: &str) -> Result<Vec<ActivationRow>, StoreError> {
+        self.read().await?.workflow_activations(name).await
+    }
+
+    /// The digest of a workflow's active version; none where it is not
+    /// active.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn workflow_digest(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.read().await?.workflow_digest(name).await
+    }
+
     /// Another number after each activation or deactivation, by whatever
     /// process: whoever keeps the active versions at hand compares it.
     ///
@@ -128,6 +158,7 @@ impl Tx {
                 arguments![&new.name, &new.digest, now, &new.actor],
             )
             .await?;
+        self.activation_put(&new.name, Some(&new.digest), Some(&new.actor), now).await?;
         self.schedule_set(&new.name, &new.schedules).await?;
         Ok(before)
     }
@@ -152,12 +183,65 @@ impl Tx {
                 arguments![name, now],
             )
             .await?;
+        if touched > 0 {
+            self.activation_put(name, None, None, now).await?;
+        }
         self.schedule_set(name, &[]).await?;
         Ok(touched > 0)
     }
 
-    /// The digest of a workflow's active version.
-    async fn workflow_digest(&mut self, name: &str) -> Result<Option<String>, StoreError> {
+    async fn activation_put(
+        &mut self,
+        name: &str,
+        digest: Option<&str>,
+        actor: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .execute(
+                "record an activation",
+                "INSERT INTO relata_activation (workflow, digest, at, actor) VALUES ($1, $2, $3, $4)",
+                arguments![name, digest, now, actor],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// When a workflow was activated and deactivated, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn workflow_activations(
+        &mut self,
+        name: &str,
+    ) -> Result<Vec<ActivationRow>, StoreError> {
+        let rows = self
+            .connection
+            .rows(
+                "list activations",
+                "SELECT digest, at, actor FROM relata_activation WHERE workflow = $1 ORDER BY seq",
+                arguments![name],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(ActivationRow {
+                    digest: row.text_or_none("digest")?,
+                    at: row.time("at")?,
+                    actor: row.text_or_none("actor")?,
+                })
+            })
+            .collect()
+    }
+
+    /// The digest of a workflow's active version; none where it is not
+    /// active.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn workflow_digest(&mut self, name: &str) -> Result<Option<String>, StoreError> {
         let row = self
             .connection
             .row(

@@ -66,7 +66,7 @@ impl Backend {
         &self,
         objects: Objects,
     ) -> Result<Store, relata_store::StoreError> {
-        Store::open(&StoreConfig { path: self.path(), readers: 4 }, Arc::new(objects)).await
+        Store::open(&StoreConfig { path: self.path(), readers: 4, scratch: false }, Arc::new(objects)).await
     }
 }
 
@@ -167,7 +167,14 @@ pub(crate) fn run(workflow: &str) -> Run {
 }
 
 pub(crate) fn beginning(run: Run, due_at: Option<Timestamp>) -> NewRun {
-    NewRun { run, priority: Priority::Normal, due_at, watches: BTreeSet::new(), log: Vec::new() }
+    NewRun {
+        run,
+        parent: None,
+        priority: Priority::Normal,
+        due_at,
+        watches: BTreeSet::new(),
+        log: Vec::new(),
+    }
 }
 
 pub(crate) async fn begin(store: &Store, new: NewRun) -> RunId {
@@ -188,6 +195,7 @@ pub(crate) fn next(claimed: &Claimed) -> RunCommit {
         due_at: None,
         watches: BTreeSet::new(),
         consumed: Vec::new(),
+        cancel_taken: None,
         keep_lease_until: None,
     }
 }

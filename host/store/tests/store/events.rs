@@ -93,6 +93,7 @@ on_each_backend! {
             run: Some(run),
             workflow: Some("assign-new-leads".to_owned()),
             depth: 3,
+            entry: Some(7),
         };
         let the_write = new(&store, "team", json!({"name": "Sales"}));
         let team = store
@@ -112,7 +113,7 @@ on_each_backend! {
         assert_eq!(event.actor, "workflow/assign-new-leads");
         assert_eq!(event.happening.run, Some(run));
         assert_eq!(event.happening.workflow.as_deref(), Some("assign-new-leads"));
-        assert_eq!(event.happening.depth, 3);
+        assert_eq!((event.happening.depth, event.entry), (3, Some(7)));
         let _: Write = new(&store, "team", json!({}));
     }
 }

@@ -5,12 +5,15 @@
 #[macro_use]
 mod backend;
 
+mod backtest;
 mod events;
 mod leases;
 mod moving;
 mod outbox;
 mod queries;
+mod queue;
 mod records;
 mod schedules;
+mod webhooks;
 mod workflows;
 mod writer;

@@ -42,6 +42,18 @@ on_each_backend! {
         assert_eq!(activate(&store, version("b", "b1"), 4).await.as_deref(), Some("b2"));
         assert_eq!(store.workflow_version("b1").await.unwrap().unwrap().at, at(0));
         assert_eq!(store.workflow_version("b9").await.unwrap(), None);
+        assert_eq!(store.workflow_digest("b").await.unwrap().as_deref(), Some("b1"));
+        assert_eq!(store.workflow_digest("a").await.unwrap(), None);
+        let history = |name: &'static str| {
+            let store = store.clone();
+            async move {
+                let rows = store.workflow_activations(name).await.unwrap();
+                rows.into_iter().map(|row| (row.digest.unwrap_or_default(), row.at)).collect::<Vec<_>>()
+            }
+        };
+        let pairs = |pairs: &[(&str, i64)]| pairs.iter().map(|(digest, seconds)| ((*digest).to_owned(), at(*seconds))).collect::<Vec<_>>();
+        assert_eq!(history("a").await, pairs(&[("a1", 1), ("", 3)]));
+        assert_eq!(history("b").await, pairs(&[("b1", 0), ("b2", 2), ("b1", 4)]));
         let list = store.workflow_list().await.unwrap();
         assert_eq!((list[0].active.as_deref(), list[0].deactivated_at), (None, Some(at(3))));
         assert_eq!((list[1].active.as_deref(), list[1].activated_at), (Some("b1"), Some(at(4))));

@@ -53,7 +53,7 @@ on_each_backend! {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             let (sender, receiver) = std::sync::mpsc::channel();
             runtime.block_on(async {
-                let config = relata_store::StoreConfig { path, readers: 1 };
+                let config = relata_store::StoreConfig { path, readers: 1, scratch: false };
                 let objects = std::sync::Arc::new(relata_model::Objects::standard());
                 let store = relata_store::Store::open(&config, objects).await.unwrap();
                 for number in 0..400 {
