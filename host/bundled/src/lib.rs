@@ -39,6 +39,7 @@ mod tests {
             lines.push(format!("{}: {}", plugin.name, short.join(" ")));
         }
         expect![[r#"
+            approval: env log messages records
             assign: env log records state
             crm: log records
             mail: log messages
