@@ -17,7 +17,7 @@ pub(crate) struct Health {
 
 /// 200 where the database answers, else 503.
 pub(crate) async fn healthz(State(app): State<App>) -> Result<Json<Health>, ApiError> {
-    app.workflows().await.map_err(ApiError::unwell)?;
+    app.workflows().await.map_err(|why| ApiError::unwell(&why))?;
     Ok(Json(Health {
         status: "ok",
         version: env!("CARGO_PKG_VERSION"),

@@ -1,12 +1,18 @@
-//! The HTTP side of Relata: for now, whether it is well. The API and the
-//! console join the same router.
+//! The HTTP side of Relata: whether it is well, and the webhooks by which
+//! other programs start workflows. The API and the console join the same
+//! router.
 
 mod error;
 mod health;
+mod hooks;
 
 use std::{io, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{get, post},
+};
 use relata_app::{App, AppError};
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
@@ -78,6 +84,10 @@ pub async fn serve(
 fn routes(app: App) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
+        .route(
+            "/hooks/{name}",
+            post(hooks::receive).layer(DefaultBodyLimit::max(hooks::LONGEST_BODY)),
+        )
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::wrong_method)
         .with_state(app)

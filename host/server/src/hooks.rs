@@ -1,0 +1,79 @@
+//! `POST /hooks/NAME`: other programs start workflows.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode},
+};
+use relata_app::{App, WebhookCall, WebhookError};
+use serde::Serialize;
+
+use crate::error::ApiError;
+
+/// The longest body, bytes.
+pub(crate) const LONGEST_BODY: usize = 1 << 20;
+
+/// That a call is in the event log.
+#[derive(Debug, Serialize)]
+pub(crate) struct Received {
+    /// The event that it is.
+    event: String,
+    /// Whether a call with this id came before; then this one did nothing.
+    repeated: bool,
+    /// The fields of the body that no input of a workflow takes.
+    ignored: Vec<String>,
+}
+
+/// 202 once the call is in the event log, 200 where it was there before.
+pub(crate) async fn receive(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<Received>), ApiError> {
+    let body = body.map_err(|why| unreadable(why.status()))?;
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let call = WebhookCall {
+        name: &name,
+        id: header("webhook-id"),
+        timestamp: header("webhook-timestamp"),
+        signature: header("webhook-signature"),
+        body: &body,
+    };
+    let receipt = app.receive_webhook(call).await.map_err(|why| refused(&name, why))?;
+    let status = if receipt.repeated { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let received = Received {
+        event: receipt.event.to_string(),
+        repeated: receipt.repeated,
+        ignored: receipt.ignored,
+    };
+    Ok((status, Json(received)))
+}
+
+fn unreadable(status: StatusCode) -> ApiError {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        let why = format!("the body is longer than {} KiB", LONGEST_BODY / 1024);
+        return ApiError::new(status, "too-large", why);
+    }
+    ApiError::new(StatusCode::BAD_REQUEST, "broken", "the body did not arrive as a whole")
+}
+
+fn refused(name: &str, why: WebhookError) -> ApiError {
+    let detail = why.to_string();
+    match why {
+        WebhookError::Unknown => {
+            ApiError::new(StatusCode::NOT_FOUND, "not-found", format!("{detail} as `{name}`"))
+        }
+        WebhookError::Signature => ApiError::new(StatusCode::UNAUTHORIZED, "signature", detail),
+        WebhookError::NotSetUp => {
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not-set-up", detail)
+        }
+        WebhookError::LongId => ApiError::new(StatusCode::BAD_REQUEST, "long-id", detail),
+        WebhookError::NoObject(_) => ApiError::new(StatusCode::BAD_REQUEST, "no-object", detail),
+        WebhookError::Inputs(wrong) => {
+            ApiError::new(StatusCode::BAD_REQUEST, "inputs", detail).with(wrong)
+        }
+        WebhookError::App(why) => ApiError::unwell(&why),
+    }
+}

@@ -1,0 +1,261 @@
+//! Webhooks over TCP, as another program calls them.
+
+#![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
+
+use std::{
+    fs::DirBuilder,
+    os::unix::fs::{DirBuilderExt, symlink},
+    path::Path,
+    time::Duration,
+};
+
+use expect_test::expect;
+use hmac::{Hmac, KeyInit, Mac};
+use relata_app::{
+    App, Running, Secret,
+    model::Timestamp,
+    store::{NewVersion, RunFilter},
+    workflow::{Definition, Input, Slot, Trigger, Type, Webhook},
+};
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::Value as Json;
+use sha2::Sha256;
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+/// The key of the secret below, which is that of the standard's examples.
+const KEY: [u8; 24] = [
+    0x31, 0xf2, 0x90, 0xf6, 0xbf, 0x06, 0x29, 0x8a, 0xab, 0x4f, 0x08, 0xd4, 0x3c, 0x3f, 0x08, 0x2c,
+    0xf6, 0x48, 0xa3, 0x62, 0xda, 0x2d, 0xa4, 0xb0,
+];
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+const WORKFLOW: &str = "\
+workflow: NAME
+when:
+  - schedule: weekdays at 09:00
+    time_zone: Europe/Berlin
+steps:
+  - stop_if: 1 == 2
+";
+
+/// `relata serve`, on a clock that stands still.
+struct Served {
+    app: App,
+    address: String,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+    _folder: TempDir,
+}
+
+impl Served {
+    /// With the webhooks `shop`, which is signed, and `fair`, which is not.
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("data");
+        let app = App::create(&root, Some(now())).await.unwrap();
+        share_compiled_plugins(&root);
+        app.set_secret("shop-webhook", &Secret::new(SECRET)).unwrap();
+        activate(&app, "shop-order", "shop", Some("shop-webhook")).await;
+        activate(&app, "fair-visit", "fair", None).await;
+        activate(&app, "no-secret", "forgotten", Some("forgotten-webhook")).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = app.clone();
+        let serving = tokio::spawn(async move {
+            let stop = async move {
+                let _ = stopped.await;
+            };
+            Box::pin(relata_server::serve(served, listener, stop)).await.unwrap();
+        });
+        Self { app, address, stop, serving, _folder: folder }
+    }
+
+    fn post(&self, webhook: &str, body: &str) -> RequestBuilder {
+        Client::new()
+            .post(format!("http://{}/hooks/{webhook}", self.address))
+            .header("content-type", "application/json")
+            .body(body.to_owned())
+    }
+
+    /// As a program with the secret signs it.
+    fn signed(&self, webhook: &str, id: &str, body: &str) -> RequestBuilder {
+        let timestamp = now().as_second().to_string();
+        let signature = sign(id, &timestamp, body);
+        self.post(webhook, body)
+            .header("webhook-id", id)
+            .header("webhook-timestamp", timestamp)
+            .header("webhook-signature", signature)
+    }
+
+    /// The runs, once there are so many of them and all have ended.
+    async fn runs(&self, many: usize) -> Vec<String> {
+        for _ in 0..1_200 {
+            let runs = self.app.runs(RunFilter::default(), 100).await.unwrap();
+            if runs.len() >= many && runs.iter().all(|run| run.status != "active") {
+                return runs.into_iter().map(|run| run.workflow).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("there are no {many} runs that have ended");
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.serving.await.unwrap();
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-12-14T07:00:00Z".parse().unwrap()
+}
+
+fn sign(id: &str, timestamp: &str, body: &str) -> String {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&KEY).unwrap();
+    mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
+    let tag = mac.finalize().into_bytes();
+    format!("v1,{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, tag))
+}
+
+/// To compile the plugins takes longer than all else that a test does.
+fn share_compiled_plugins(root: &Path) {
+    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins");
+    if !shared.exists() {
+        // Another test may do the same at this moment.
+        let _ = DirBuilder::new().mode(0o700).create(&shared);
+    }
+    symlink(shared, root.join("cache")).unwrap();
+}
+
+/// A workflow that takes a number and a text by a webhook.
+async fn activate(app: &App, name: &str, webhook: &str, secret: Option<&str>) {
+    let source = WORKFLOW.replace("NAME", name);
+    let activated = app.activate("test.yaml", &source, "test", Running::Finish).await.unwrap();
+    let version = app.store().workflow_version(&activated.version).await.unwrap().unwrap();
+    let mut definition: Definition = serde_json::from_str(&version.compiled).unwrap();
+    let webhook = Webhook { name: webhook.to_owned(), secret: secret.map(str::to_owned) };
+    definition.triggers = vec![Trigger::Webhook(webhook)];
+    let input =
+        |name: &str, slot| Input { name: name.to_owned(), slot, default: None, title: None };
+    definition.inputs =
+        vec![input("number", Slot::of(Type::Number)), input("note", Slot::maybe(Type::Text))];
+    let new = NewVersion {
+        name: version.name,
+        digest: format!("{}-webhook", version.digest),
+        source,
+        compiled: serde_json::to_string(&definition).unwrap(),
+        schedules: Vec::new(),
+        actor: "test".to_owned(),
+    };
+    app.store()
+        .write(move |tx| Box::pin(async move { tx.workflow_activate(&new, now()).await }))
+        .await
+        .unwrap();
+}
+
+/// `404 application/problem+json not-found: …`, and what is wrong.
+async fn told(response: Response) -> String {
+    let status = response.status().as_u16();
+    let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+    let body: Json = response.json().await.unwrap();
+    assert_eq!(body["status"], status);
+    let mut text = format!(
+        "{status} {kind} {}: {}",
+        body["code"].as_str().unwrap(),
+        body["detail"].as_str().unwrap()
+    );
+    for error in body["errors"].as_array().into_iter().flatten() {
+        let part = |name: &str| error[name].as_str().unwrap().to_owned();
+        text.push_str(&format!("\n    {}: {}", part("field"), part("why")));
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signed_call_starts_one_run_however_often_it_comes() {
+    let served = Served::start().await;
+    let body = r#"{ "number": 7, "note": "by bicycle", "colour": "red" }"#;
+    let response = served.signed("shop", "msg_1", body).send().await.unwrap();
+    assert_eq!(response.status(), 202);
+    let first: Json = response.json().await.unwrap();
+    assert!(first["event"].as_str().unwrap().starts_with("evt_"), "{first}");
+    assert_eq!(first["repeated"], false);
+    assert_eq!(first["ignored"], serde_json::json!(["colour"]));
+    assert_eq!(served.runs(1).await, ["shop-order"]);
+
+    let response = served.signed("shop", "msg_1", body).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let again: Json = response.json().await.unwrap();
+    assert_eq!((&again["event"], &again["repeated"]), (&first["event"], &Json::Bool(true)));
+
+    // Several signatures: the secret is being changed.
+    let timestamp = now().as_second().to_string();
+    let several = format!("v1,bm8= {}", sign("msg_2", &timestamp, body));
+    let response = served
+        .post("shop", body)
+        .header("webhook-id", "msg_2")
+        .header("webhook-timestamp", timestamp)
+        .header("webhook-signature", several)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 202);
+    assert_eq!(served.runs(2).await, ["shop-order", "shop-order"]);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_it_is_unsigned_anybody_may_call() {
+    let served = Served::start().await;
+    for (id, status) in [(None, 202), (Some("a"), 202), (Some("a"), 200), (None, 202)] {
+        let mut request = served.post("fair", r#"{"number": 1}"#);
+        if let Some(id) = id {
+            request = request.header("webhook-id", id);
+        }
+        assert_eq!(request.send().await.unwrap().status(), status, "{id:?}");
+    }
+    assert_eq!(served.runs(3).await.len(), 3);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_is_told_and_starts_nothing() {
+    let served = Served::start().await;
+    let fine = r#"{"number": 1}"#;
+    let old = (now().as_second() - 301).to_string();
+    let long = format!("{{\"number\": 1, \"note\": \"{}\"}}", "x".repeat(1 << 20));
+    let url = |path: &str| format!("http://{}{path}", served.address);
+    let calls = [
+        ("unknown", served.signed("shops", "m", fine)),
+        ("no name", Client::new().post(url("/hooks/"))),
+        ("not POST", Client::new().get(url("/hooks/shop"))),
+        ("no signature", served.post("shop", fine)),
+        ("a wrong signature", served.signed("shop", "m", fine).body(r#"{"number": 2}"#)),
+        (
+            "too old",
+            served
+                .post("shop", fine)
+                .header("webhook-id", "m")
+                .header("webhook-signature", sign("m", &old, fine))
+                .header("webhook-timestamp", &old),
+        ),
+        ("no secret yet", served.signed("forgotten", "m", fine)),
+        ("empty", served.signed("shop", "m", "")),
+        ("a form", served.signed("shop", "m", "number=1")),
+        ("a list", served.signed("shop", "m", "[1]")),
+        ("wrong values", served.signed("shop", "m", r#"{"number": "1", "note": 2, "other": 3}"#)),
+        ("missing", served.signed("shop", "m", r#"{"numbr": 1}"#)),
+        ("too long", served.signed("shop", "m", &long)),
+    ];
+    let mut lines = Vec::new();
+    for (what, request) in calls {
+        lines.push(format!("{what}: {}", told(request.send().await.unwrap()).await));
+    }
+    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    // The id of a call that was refused is not used up.
+    let response = served.signed("shop", "m", fine).send().await.unwrap();
+    assert_eq!(response.status(), 202);
+    assert_eq!(served.runs(1).await, ["shop-order"]);
+    served.stop().await;
+}
