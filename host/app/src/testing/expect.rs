@@ -1,0 +1,471 @@
+//! Whether what has happened is what a test expects.
+
+use std::collections::BTreeSet;
+
+use relata_engine::Status;
+use relata_model::{Record, Reference, Timestamp, Value};
+use relata_store::Effect;
+use relata_workflow::{
+    Span,
+    test_file::{Check, Expectation, ExpectedRecord, Part, Several, Standing, Until},
+};
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    App, AppError,
+    testing::{
+        compare::{Eye, same_moment},
+        report::Failure,
+        scene::time_in,
+        seen::{MadeCall, Mark, Seen, Told},
+    },
+};
+
+/// What an expectation is held against.
+pub(crate) struct Judge<'s> {
+    pub(crate) app: &'s App,
+    pub(crate) file: &'s str,
+    /// The workflow that is tested.
+    pub(crate) workflow: &'s str,
+    pub(crate) seen: &'s Seen,
+    pub(crate) mark: &'s Mark,
+    pub(crate) eye: &'s Eye,
+    /// The records that the test made itself.
+    pub(crate) own: &'s BTreeSet<Reference>,
+    pub(crate) now: Timestamp,
+    pub(crate) zone: &'s relata_model::TimeZone,
+}
+
+/// Whose runs an expectation speaks of.
+struct Whose<'e> {
+    workflow: &'e str,
+    about: Option<Reference>,
+}
+
+impl Judge<'_> {
+    /// All in which it is not as expected.
+    pub(crate) async fn judge(&self, expectation: &Expectation) -> Result<Vec<Failure>, AppError> {
+        let whose = Whose {
+            workflow: expectation.workflow.as_deref().unwrap_or(self.workflow),
+            about: expectation.about.as_ref().map(|about| self.eye.by_id(about)),
+        };
+        let mut failures = Vec::new();
+        self.runs(expectation, &whose, &mut failures);
+        self.refusals(expectation, &whose, &mut failures);
+        for (action, calls) in &expectation.calls {
+            failures.extend(self.calls(action, calls, &whose));
+        }
+        if let Some(span) = expectation.nothing_sent {
+            let sent = self.seen.sent(self.mark, whose.about.as_ref());
+            if !sent.is_empty() {
+                let sent: Vec<String> = sent.iter().map(|effect| self.letter(effect)).collect();
+                failures.push(self.failure(
+                    span,
+                    "nothing was to be sent",
+                    Some(format!("sent: {}", sent.join("; "))),
+                ));
+            }
+        }
+        if let Some(sent) = &expectation.sent {
+            failures.extend(self.sent(sent, &whose));
+        }
+        for record in &expectation.records {
+            failures.extend(self.record(record).await?);
+        }
+        for (object, records) in &expectation.created {
+            failures.extend(self.created(object, records));
+        }
+        Ok(failures)
+    }
+
+    fn failure(&self, span: Span, message: impl Into<String>, found: Option<String>) -> Failure {
+        Failure { file: self.file.to_owned(), span, message: message.into(), found }
+    }
+
+    /// How the runs stand.
+    fn runs(&self, expectation: &Expectation, whose: &Whose<'_>, failures: &mut Vec<Failure>) {
+        let about = whose.about.as_ref();
+        if let Some((Standing::NothingStarted, span)) = expectation.status {
+            let began = self.seen.began(self.mark, whose.workflow, about);
+            if let Some(told) = began.first() {
+                let found = format!("a run began at {}", self.eye.local(told.row.run.started_at));
+                failures.push(self.failure(span, "no run was to begin", Some(found)));
+            }
+            return;
+        }
+        let speaks = expectation.status.is_some()
+            || expectation.until.is_some()
+            || expectation.reason.is_some()
+            || expectation.outcome.is_some()
+            || !expectation.outputs.is_empty();
+        if !speaks {
+            return;
+        }
+        let runs = self.seen.runs_of(self.mark, whose.workflow, about);
+        if runs.is_empty() {
+            let of = whose
+                .about
+                .as_ref()
+                .map_or_else(String::new, |about| format!(" for {}", self.eye.alias(about)));
+            let message = format!("no run of {} has begun{of}", whose.workflow);
+            let reasons = self.seen.refusals(self.mark, whose.workflow, about);
+            let found = match reasons.last() {
+                Some(row) => format!("not started: {}", self.eye.sentence(&row.reason)),
+                None => "nothing happened that starts it".to_owned(),
+            };
+            failures.push(self.failure(expectation.span, message, Some(found)));
+            return;
+        }
+        for told in &runs {
+            if let Some((standing, span)) = expectation.status {
+                failures.extend(self.standing(told, standing, span, runs.len() > 1));
+            }
+            if let Some((until, span)) = expectation.until {
+                failures.extend(self.until(told, until, span));
+            }
+            if let Some((reason, span)) = &expectation.reason {
+                let found = self.eye.sentence(&told.reason());
+                if !found.contains(reason.as_str()) {
+                    let message = format!("the reason does not say `{reason}`");
+                    failures.push(self.failure(*span, message, Some(format!("it is: {found}"))));
+                }
+            }
+            if let Some((outcome, span)) = &expectation.outcome {
+                let found = told.outcome();
+                if found != Some(outcome) {
+                    let message = format!("the run was to end as `{outcome}`");
+                    let found = found.map_or_else(
+                        || self.stands(told),
+                        |found| format!("it ended as `{found}`"),
+                    );
+                    failures.push(self.failure(*span, message, Some(found)));
+                }
+            }
+            failures.extend(self.outputs(told, &expectation.outputs));
+        }
+    }
+
+    fn standing(
+        &self,
+        told: &Told,
+        standing: Standing,
+        span: Span,
+        several: bool,
+    ) -> Option<Failure> {
+        use relata_engine::Outcome;
+        let sleeps = told.row.due_at.is_none_or(|due| due > self.now);
+        let is_so = match (&told.row.run.status, standing) {
+            (Status::Active, Standing::Running) => true,
+            (Status::Active, Standing::Waiting) => sleeps,
+            (Status::Ended(Outcome::Done), Standing::Done)
+            | (Status::Ended(Outcome::Stopped { .. }), Standing::Stopped)
+            | (Status::Ended(Outcome::Failed { .. }), Standing::Failed)
+            | (Status::Ended(Outcome::Cancelled { .. }), Standing::Cancelled) => true,
+            _ => false,
+        };
+        if is_so {
+            return None;
+        }
+        let whose = match &told.row.run.subject {
+            Some(subject) if several => format!(" of {}", self.eye.alias(subject)),
+            _ => String::new(),
+        };
+        let message = format!("the run{whose} was to be {}", standing.word());
+        Some(self.failure(span, message, Some(self.stands(told))))
+    }
+
+    /// `it is waiting until 2026-12-28 09:00`
+    fn stands(&self, told: &Told) -> String {
+        match (&told.row.run.status, told.row.due_at) {
+            (Status::Ended(outcome), _) => {
+                let word = match outcome {
+                    relata_engine::Outcome::Done => return "it is done".to_owned(),
+                    relata_engine::Outcome::Stopped { .. } => "stopped",
+                    relata_engine::Outcome::Failed { .. } => "failed",
+                    relata_engine::Outcome::Cancelled { .. } => "cancelled",
+                };
+                let why = self.eye.sentence(&outcome.describe());
+                let why = why
+                    .strip_prefix(word)
+                    .map_or(why.as_str(), |rest| rest.trim_start_matches(':').trim_start());
+                format!("it is {word}: {why}")
+            }
+            (Status::Active, Some(due)) => format!("it is waiting until {}", self.eye.local(due)),
+            (Status::Active, None) => "it is waiting until something happens".to_owned(),
+        }
+    }
+
+    fn until(&self, told: &Told, until: Until, span: Span) -> Option<Failure> {
+        let due = told.row.due_at.filter(|_| !told.has_ended());
+        let (is_so, wanted) = match until {
+            Until::SomethingHappens => {
+                (!told.has_ended() && due.is_none(), "something happens".to_owned())
+            }
+            Until::Time(local) => {
+                let wanted = time_in(self.zone, local).ok();
+                let is_so = match (wanted, due) {
+                    (Some(wanted), Some(due)) => same_moment(wanted, due),
+                    _ => false,
+                };
+                let written = wanted.map_or_else(|| local.to_string(), |at| self.eye.local(at));
+                (is_so, written)
+            }
+        };
+        let message = format!("the run was to wait until {wanted}");
+        (!is_so).then(|| self.failure(span, message, Some(self.stands(told))))
+    }
+
+    fn outputs(&self, told: &Told, parts: &[Part]) -> Vec<Failure> {
+        if parts.is_empty() {
+            return Vec::new();
+        }
+        let yielded = told
+            .log
+            .iter()
+            .rev()
+            .find(|row| row.kind == "ended")
+            .and_then(|row| row.output.clone())
+            .unwrap_or_else(|| json!({}));
+        parts
+            .iter()
+            .filter(|part| !self.eye.part_fits(part, &yielded, self.now))
+            .map(|part| self.part_failure("the run was to yield", part, &yielded))
+            .collect()
+    }
+
+    fn part_failure(&self, what: &str, part: &Part, whole: &Json) -> Failure {
+        let found = whole.get(&part.name).unwrap_or(&Json::Null);
+        let message = format!("{what} `{}`: {}", part.name, self.eye.expected(&part.check));
+        self.failure(part.span, message, Some(format!("it is {}", self.eye.written(found))))
+    }
+
+    /// Why runs did not start.
+    fn refusals(&self, expectation: &Expectation, whose: &Whose<'_>, failures: &mut Vec<Failure>) {
+        let nothing = matches!(expectation.status, Some((Standing::NothingStarted, _)));
+        let reason = expectation.not_started.as_ref().or(if nothing {
+            expectation.reason.as_ref()
+        } else {
+            None
+        });
+        let Some((reason, span)) = reason else { return };
+        let rows = self.seen.refusals(self.mark, whose.workflow, whose.about.as_ref());
+        let reasons: Vec<String> = rows.iter().map(|row| self.eye.sentence(&row.reason)).collect();
+        if reasons.iter().any(|found| found.contains(reason.as_str())) {
+            return;
+        }
+        let found = if reasons.is_empty() {
+            "no run was refused".to_owned()
+        } else {
+            format!("it is: {}", reasons.join("; "))
+        };
+        let message = format!("the reason why no run began was to say `{reason}`");
+        failures.push(self.failure(*span, message, Some(found)));
+    }
+
+    fn calls(&self, action: &str, expected: &Several, whose: &Whose<'_>) -> Vec<Failure> {
+        let calls = self.seen.calls(self.mark, whose.workflow, whose.about.as_ref(), action);
+        if calls.len() != expected.each.len() {
+            let found = calls.iter().map(|call| self.call(call)).collect::<Vec<_>>();
+            return vec![self.number(action, "done", expected, &found)];
+        }
+        let mut failures = Vec::new();
+        for (call, parts) in calls.iter().zip(&expected.each) {
+            let nothing = Json::Null;
+            let input = call.row.input.as_ref().unwrap_or(&nothing);
+            let output = call.row.output.as_ref().unwrap_or(&nothing);
+            for part in parts {
+                let is_argument = input.get(&part.name).is_some();
+                match part.name.as_str() {
+                    "gives" if !is_argument => {
+                        if !self.eye.fits(&part.check, output, call.at()) {
+                            let wanted = self.eye.expected(&part.check);
+                            let message = format!("`{action}` was to give {wanted}");
+                            let found = format!("it gave {}", self.eye.written(output));
+                            failures.push(self.failure(part.span, message, Some(found)));
+                        }
+                    }
+                    "says" if !is_argument => {
+                        let letters = self.seen.letters(call);
+                        failures.extend(self.says(part, &letters));
+                    }
+                    _ if !self.eye.part_fits(part, input, call.at()) => {
+                        let what = format!("`{action}` was to get");
+                        failures.push(self.part_failure(&what, part, input));
+                    }
+                    _ => {}
+                }
+            }
+            let asked = parts.iter().any(|part| part.name == "gives");
+            if let Some(why) = call.suppressed().filter(|_| !asked) {
+                let message = format!("`{action}` was to send something");
+                let found = Some(format!("it was suppressed: {why}"));
+                failures.push(self.failure(expected.span, message, found));
+            }
+        }
+        failures
+    }
+
+    /// Another number of something than expected.
+    fn number(&self, what: &str, verb: &str, expected: &Several, found: &[String]) -> Failure {
+        let times = |count: usize| match count {
+            0 => format!("not {verb}"),
+            1 => format!("{verb} once"),
+            2 => format!("{verb} twice"),
+            more => format!("{verb} {more} times"),
+        };
+        let message = format!("`{what}` was to be {}", times(expected.each.len()));
+        let list = found.join("; ");
+        let found = match found.len() {
+            0 => format!("it was {}", times(0)),
+            count => format!("it was {}: {list}", times(count)),
+        };
+        self.failure(expected.span, message, Some(found))
+    }
+
+    fn call(&self, call: &MadeCall<'_>) -> String {
+        let input =
+            call.row.input.as_ref().map_or_else(String::new, |input| self.eye.written(input));
+        format!("{input} at {}", self.eye.local(call.at()))
+    }
+
+    fn letter(&self, effect: &Effect) -> String {
+        let message = message(effect);
+        let mut told = Map::new();
+        for key in ["to", "template", "subject", "at"] {
+            if let Some(value) = message.get(key).filter(|value| !value.is_null()) {
+                told.insert(key.to_owned(), value.clone());
+            }
+        }
+        self.eye.written(&Json::Object(told))
+    }
+
+    fn sent(&self, expected: &Several, whose: &Whose<'_>) -> Vec<Failure> {
+        let sent = self.seen.sent(self.mark, whose.about.as_ref());
+        if sent.len() != expected.each.len() {
+            let found: Vec<String> = sent.iter().map(|effect| self.letter(effect)).collect();
+            let what = if expected.each.len() == 1 { "message" } else { "messages" };
+            let message = format!("{} {what} were to be sent", expected.each.len());
+            let found = format!("{} sent: {}", found.len(), found.join("; "));
+            return vec![self.failure(expected.span, message, Some(found))];
+        }
+        let mut failures = Vec::new();
+        for (effect, parts) in sent.iter().zip(&expected.each) {
+            let whole = message(effect);
+            for part in parts {
+                if part.name == "says" {
+                    failures.extend(self.says(part, std::slice::from_ref(effect)));
+                } else if !self.eye.part_fits(part, &whole, self.now) {
+                    failures.push(self.part_failure("the message was to have", part, &whole));
+                }
+            }
+        }
+        failures
+    }
+
+    /// Whether messages say what they are to say.
+    fn says(&self, part: &Part, letters: &[&Effect]) -> Vec<Failure> {
+        let wanted: Vec<String> = match &part.check {
+            Check::Is(Value::List(items)) => items.iter().map(ToString::to_string).collect(),
+            Check::Is(value) => vec![value.to_string()],
+            Check::Contains(text) => vec![text.clone()],
+            Check::Empty | Check::NotEmpty | Check::Has(_) => Vec::new(),
+        };
+        let text = |effect: &Effect, key: &str| {
+            effect.body.get(key).and_then(Json::as_str).unwrap_or_default().to_owned()
+        };
+        wanted
+            .into_iter()
+            .filter(|wanted| {
+                !letters.iter().any(|effect| {
+                    text(effect, "subject").contains(wanted.as_str())
+                        || text(effect, "text").contains(wanted.as_str())
+                })
+            })
+            .map(|wanted| {
+                let message = format!("the message was to say `{wanted}`");
+                let found = match letters {
+                    [] => "there is no message".to_owned(),
+                    [letter, ..] => format!(
+                        "it says: {} / {}",
+                        text(letter, "subject"),
+                        text(letter, "text").split_whitespace().collect::<Vec<_>>().join(" ")
+                    ),
+                };
+                self.failure(part.span, message, Some(found))
+            })
+            .collect()
+    }
+
+    async fn record(&self, expected: &ExpectedRecord) -> Result<Vec<Failure>, AppError> {
+        let reference = self.eye.by_id(&expected.target);
+        let found = self.app.store().record_fetch(&reference).await?;
+        let alias = &expected.target;
+        let Some(fields) = &expected.fields else {
+            return Ok(found
+                .map(|_| {
+                    let message = format!("there was to be no {alias}");
+                    self.failure(expected.span, message, Some("it is there".to_owned()))
+                })
+                .into_iter()
+                .collect());
+        };
+        let Some(record) = found else {
+            let message = format!("there is no {alias}");
+            return Ok(vec![self.failure(expected.span, message, None)]);
+        };
+        let whole = fields_json(&record);
+        Ok(fields
+            .iter()
+            .filter(|part| !self.eye.part_fits(part, &whole, self.now))
+            .map(|part| self.part_failure(&format!("{alias} was to have"), part, &whole))
+            .collect())
+    }
+
+    fn created(&self, object: &str, expected: &Several) -> Vec<Failure> {
+        let records = self.seen.created(self.mark, object, self.own);
+        if records.len() != expected.each.len() {
+            let found: Vec<String> =
+                records.iter().map(|record| self.eye.written(&told_fields(record))).collect();
+            return vec![self.number(object, "created", expected, &found)];
+        }
+        let mut failures = Vec::new();
+        for (record, parts) in records.iter().zip(&expected.each) {
+            let whole = fields_json(record);
+            let at = record.field("created_at").as_time().unwrap_or(self.now);
+            failures.extend(
+                parts.iter().filter(|part| !self.eye.part_fits(part, &whole, at)).map(|part| {
+                    self.part_failure(&format!("the {object} was to have"), part, &whole)
+                }),
+            );
+        }
+        failures
+    }
+}
+
+/// What can be expected of a message.
+fn message(effect: &Effect) -> Json {
+    json!({
+        "to": effect.recipient.as_ref().map(Reference::to_string),
+        "template": effect.template,
+        "subject": effect.body.get("subject"),
+        "at": effect.sent_at.map(|at| at.to_string()),
+    })
+}
+
+fn fields_json(record: &Record) -> Json {
+    Json::Object(
+        record.fields.iter().map(|(name, value)| (name.clone(), value.to_json())).collect(),
+    )
+}
+
+/// A record's fields for a message, without those that the host sets.
+fn told_fields(record: &Record) -> Json {
+    Json::Object(
+        record
+            .fields
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_str(), "created_at" | "updated_at"))
+            .map(|(name, value)| (name.clone(), value.to_json()))
+            .collect(),
+    )
+}
