@@ -12,7 +12,7 @@ use std::{fmt::Write as _, path::Path};
 
 use expect_test::expect;
 use relata_app::{
-    App, RunView,
+    App, RunView, Running,
     model::{Fields, Timestamp, Value},
     store::RunFilter,
 };
@@ -54,7 +54,7 @@ async fn a_hostile_plugin_fails_its_step_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("company");
     let app = rehearsal(&root).await;
-    app.activate("honest.yaml", HONEST, "test").await.unwrap();
+    app.activate("honest.yaml", HONEST, "test", Running::Finish).await.unwrap();
     create(
         &app,
         "contact",
@@ -66,7 +66,7 @@ async fn a_hostile_plugin_fails_its_step_and_nothing_else() {
             "workflow: {}\ntitle: {attack}\nowner: tests\nwhen:\n  - created: lead\nonly_if:\n  - lead.company == \"{attack}\"\nsteps:\n  - do: hostile.{attack}\n{arguments}",
             attack.replace('_', "-"),
         );
-        app.activate("attack.yaml", &source, "test")
+        app.activate("attack.yaml", &source, "test", Running::Finish)
             .await
             .unwrap_or_else(|why| panic!("{attack}: {why}"));
     }

@@ -2,15 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use relata_workflow::{Catalog, Definition, Diagnostic, Trigger};
+use relata_model::Timestamp;
+use relata_workflow::{Catalog, Definition, Trigger};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{App, AppError};
+use crate::{App, AppError, Doors, OlderRuns, Running};
 
 /// Compiled versions by digest. A version never changes, so one that was
 /// read once is good for ever.
@@ -33,6 +33,9 @@ pub struct Activation {
     pub version: String,
     /// Whether this very version was active already.
     pub unchanged: bool,
+    /// What becomes of the runs that go on on an earlier version.
+    #[serde(flatten)]
+    pub older: OlderRuns,
 }
 
 /// A workflow as a list shows it.
@@ -46,6 +49,9 @@ pub struct WorkflowRow {
     pub version: Option<String>,
     /// Since when it is active, RFC 3339.
     pub active_since: Option<String>,
+    /// How people and other programs start it.
+    #[serde(flatten)]
+    pub doors: Doors,
 }
 
 /// Objects whose external ids a workflow may name.
@@ -80,26 +86,15 @@ impl App {
             templates: Some(self.templates().names()),
             records,
             roles,
+            secrets: Some(self.secret_names()?),
             ..Catalog::default()
         })
     }
 
-    /// Checks workflow texts, each by itself and all of them together with
-    /// the active ones (for loops). `sources` are file names and texts.
-    ///
-    /// # Errors
-    ///
-    /// [`AppError`] only where the check itself could not be made.
-    pub async fn check(
-        &self,
-        sources: &[(String, String)],
-    ) -> Result<Vec<(String, Option<Definition>, Vec<Diagnostic>)>, AppError> {
-        let catalog = self.catalog().await?;
-        Ok(check_with(&catalog, sources))
-    }
-
     /// Activates a workflow: from now on its triggers start runs of this
-    /// version. Runs of an earlier version finish on it.
+    /// version. `running` says what becomes of the runs that go on on an
+    /// earlier one. Where that was broken off half-way, doing it again does
+    /// the rest.
     ///
     /// # Errors
     ///
@@ -109,6 +104,7 @@ impl App {
         file: &str,
         source: &str,
         actor: &str,
+        running: Running,
     ) -> Result<Activation, AppError> {
         let checked = self.check(&[(file.to_owned(), source.to_owned())]).await?;
         let Some((_, Some(definition), _)) = checked.first() else {
@@ -128,22 +124,7 @@ impl App {
             .await?
             .iter()
             .any(|active| active.name == name && active.digest == digest);
-        let schedules = definition
-            .triggers
-            .iter()
-            .enumerate()
-            .filter_map(|(number, trigger)| match trigger {
-                Trigger::Schedule(schedule) => Some((number, schedule)),
-                Trigger::Occurrence(_) | Trigger::Webhook(_) | Trigger::Button(_) => None,
-            })
-            .map(|(number, schedule)| relata_store::NewSchedule {
-                trigger: u32::try_from(number).unwrap_or(u32::MAX),
-                cron: schedule.cron.clone(),
-                time_zone: schedule.time_zone.clone(),
-                if_missed: schedule.if_missed,
-                next_at: relata_workflow::next_fire(schedule, now),
-            })
-            .collect();
+        let schedules = schedules(definition, now);
         let new = relata_store::NewVersion {
             name: name.clone(),
             digest: digest.clone(),
@@ -158,8 +139,9 @@ impl App {
                 .await?;
             self.segments_now().await?;
         }
+        let older = self.older_runs(&name, &digest, running).await?;
         self.wake();
-        Ok(Activation { workflow: name, version: digest, unchanged })
+        Ok(Activation { workflow: name, version: digest, unchanged, older })
     }
 
     /// Ends a workflow's triggers. Its runs go on.
@@ -190,15 +172,19 @@ impl App {
     pub async fn workflows(&self) -> Result<Vec<WorkflowRow>, AppError> {
         let mut rows = Vec::new();
         for row in self.store().workflow_list().await? {
-            let title = match &row.active {
-                Some(digest) => self.version(digest).await?.title.clone(),
-                None => String::new(),
+            let (title, doors) = match &row.active {
+                Some(digest) => {
+                    let definition = self.version(digest).await?;
+                    (definition.title.clone(), Doors::of(&definition))
+                }
+                None => (String::new(), Doors::default()),
             };
             rows.push(WorkflowRow {
                 workflow: row.name,
                 title,
                 active_since: row.active.as_ref().and(row.activated_at).map(|at| at.to_string()),
                 version: row.active,
+                doors,
             });
         }
         Ok(rows)
@@ -254,48 +240,34 @@ impl App {
     }
 }
 
-/// Checks workflow texts against a catalog.
-fn check_with(
-    catalog: &Catalog,
-    sources: &[(String, String)],
-) -> Vec<(String, Option<Definition>, Vec<Diagnostic>)> {
-    sources
+/// The clocks of a workflow that goes live.
+pub(crate) fn schedules(definition: &Definition, now: Timestamp) -> Vec<relata_store::NewSchedule> {
+    definition
+        .triggers
         .iter()
-        .map(|(file, source)| {
-            let (definition, found) = relata_workflow::parse(file, source, catalog);
-            (file.clone(), definition, found)
+        .enumerate()
+        .filter_map(|(number, trigger)| match trigger {
+            Trigger::Schedule(schedule) => Some((number, schedule)),
+            Trigger::Occurrence(_) | Trigger::Webhook(_) | Trigger::Button(_) => None,
+        })
+        .map(|(number, schedule)| relata_store::NewSchedule {
+            trigger: u32::try_from(number).unwrap_or(u32::MAX),
+            cron: schedule.cron.clone(),
+            time_zone: schedule.time_zone.clone(),
+            if_missed: schedule.if_missed,
+            next_at: relata_workflow::next_fire(schedule, now),
         })
         .collect()
 }
 
-/// Checks workflow texts outside of a data directory: against the shipped
-/// objects, seeds and plugins, and the templates of a folder if there is one.
-///
-/// # Errors
-///
-/// [`AppError`] where the plugins or templates do not load.
-pub async fn check_alone(
-    sources: &[(String, String)],
-    templates: Option<&Path>,
-) -> Result<Vec<(String, Option<Definition>, Vec<Diagnostic>)>, AppError> {
-    let mut records: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (object, fields) in relata_model::seed::records() {
-        if let Some(key) = fields.get("external_id").and_then(serde_json::Value::as_str) {
-            records.entry(object.to_owned()).or_default().insert(key.to_owned());
-        }
+impl Versions {
+    /// Keeps a version at hand that is known already.
+    pub(crate) fn keep(&self, digest: &str, definition: Arc<Definition>) {
+        self.loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(digest.to_owned(), definition);
     }
-    let templates = match templates {
-        Some(folder) => Some(crate::Templates::load(folder)?.names()),
-        None => None,
-    };
-    let catalog = Catalog {
-        objects: relata_model::Objects::standard(),
-        actions: crate::Plugins::load(None).await?.signatures(),
-        templates,
-        records,
-        ..Catalog::default()
-    };
-    Ok(check_with(&catalog, sources))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -92,37 +92,9 @@ path = "mail"
 # password_env = "RELATA_SMTP_PASSWORD"
 "#;
 
-macro_rules! shipped {
-    ($($name:literal => $source:literal),+ $(,)?) => {
-        /// The shipped workflows and templates that a new directory starts
-        /// with: the file's name there, and its text.
-        pub const SHIPPED: &[(&str, &str)] = &[
-            $(($name, include_str!(concat!("../../../", $source)))),+
-        ];
-    };
-}
-
-shipped!(
-    "workflows/assign-new-leads.yaml" => "workflows/assign-new-leads.yaml",
-    "workflows/complaint-escalation.yaml" => "workflows/complaint-escalation.yaml",
-    "workflows/inquiry-survey.yaml" => "workflows/inquiry-survey.yaml",
-    "workflows/win-back.yaml" => "workflows/win-back.yaml",
-    "templates/csat.de.md" => "workflows/templates/csat.de.md",
-    "templates/csat.md" => "workflows/templates/csat.md",
-    "templates/csat.zh.md" => "workflows/templates/csat.zh.md",
-    "templates/welcome.de.md" => "workflows/templates/welcome.de.md",
-    "templates/welcome.md" => "workflows/templates/welcome.md",
-    "templates/welcome.zh.md" => "workflows/templates/welcome.zh.md",
-    "templates/win-back-free_shipping.de.md" => "workflows/templates/win-back-free_shipping.de.md",
-    "templates/win-back-free_shipping.md" => "workflows/templates/win-back-free_shipping.md",
-    "templates/win-back-free_shipping.zh.md" => "workflows/templates/win-back-free_shipping.zh.md",
-    "templates/win-back-reminder.de.md" => "workflows/templates/win-back-reminder.de.md",
-    "templates/win-back-reminder.md" => "workflows/templates/win-back-reminder.md",
-    "templates/win-back-reminder.zh.md" => "workflows/templates/win-back-reminder.zh.md",
-    "templates/win-back-ten_percent.de.md" => "workflows/templates/win-back-ten_percent.de.md",
-    "templates/win-back-ten_percent.md" => "workflows/templates/win-back-ten_percent.md",
-    "templates/win-back-ten_percent.zh.md" => "workflows/templates/win-back-ten_percent.zh.md",
-);
+/// The shipped workflows, tests and templates that a new directory starts
+/// with: the file's name there, and its text.
+pub const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
 impl DataDirectory {
     /// Makes a new one.
@@ -183,6 +155,11 @@ impl DataDirectory {
         Ok((directory, config))
     }
 
+    /// A directory of which nothing is asked: a test's.
+    pub(crate) const fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
     /// The directory itself.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -211,6 +188,12 @@ impl DataDirectory {
     #[must_use]
     pub fn templates(&self) -> PathBuf {
         self.root.join("templates")
+    }
+
+    /// Secrets, a file each.
+    #[must_use]
+    pub fn secrets(&self) -> PathBuf {
+        self.root.join("secrets")
     }
 
     /// Compiled plugins.

@@ -1,9 +1,10 @@
 //! One error for all use cases; each room's own is its source.
 
+use relata_model::FieldError;
 use relata_sandbox::{LoadError, ManifestError, SandboxError};
 use relata_store::{RecordError, StoreError};
 
-use crate::{config::ConfigError, templates::TemplateError};
+use crate::{config::ConfigError, starts::listed, templates::TemplateError};
 
 /// Why a use case did not work.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +12,16 @@ pub enum AppError {
     /// What was asked for is wrong, and the sentence says how to mend it.
     #[error("{0}")]
     Wrong(String),
+    /// What a workflow was to be started with is wrong: all of it.
+    #[error("{}", told(.workflow, .takes, .wrong))]
+    Inputs {
+        /// The workflow.
+        workflow: String,
+        /// Its inputs, a line each.
+        takes: Vec<String>,
+        /// What is wrong.
+        wrong: Vec<FieldError>,
+    },
     /// A record refused the write, or a question about records is wrong.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -51,6 +62,7 @@ impl AppError {
     pub const fn is_wrong_input(&self) -> bool {
         match self {
             Self::Wrong(_)
+            | Self::Inputs { .. }
             | Self::Config(_)
             | Self::Template(_)
             | Self::Plugin(_)
@@ -60,4 +72,13 @@ impl AppError {
             Self::Store(_) | Self::Sandbox(_) | Self::Fault(_) => false,
         }
     }
+}
+
+/// All that is wrong with the inputs of a start, and what there are.
+fn told(workflow: &str, takes: &[String], wrong: &[FieldError]) -> String {
+    let mut text = format!("{workflow} cannot start with this:\n  {}", listed(wrong, "\n  "));
+    if !takes.is_empty() {
+        text.push_str(&format!("\nits inputs are\n  {}", takes.join("\n  ")));
+    }
+    text
 }

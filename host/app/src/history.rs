@@ -138,7 +138,7 @@ impl App {
         Ok(RunHistory { run: self.run_view(row).await?, steps })
     }
 
-    async fn run_view(&self, row: RunRow) -> Result<RunView, AppError> {
+    pub(crate) async fn run_view(&self, row: RunRow) -> Result<RunView, AppError> {
         let run = row.run;
         let (status, outcome, why) = match &run.status {
             Status::Active => ("active", None, None),

@@ -15,6 +15,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     App, AppError, Purpose,
+    backtest::Past,
     change_set::{ChangeSet, Queued, Remembered, Written, matches},
     fresh,
     outbox::Letter,
@@ -34,6 +35,8 @@ pub(crate) struct StepScope {
     pub(crate) workflow: String,
     /// The step's path.
     pub(crate) step: String,
+    /// Which items of loops and which branches it belongs to.
+    pub(crate) rounds: String,
     /// The same for every attempt.
     pub(crate) idempotency_key: String,
     /// The calendar in which messages may go out.
@@ -52,12 +55,15 @@ pub(crate) struct StepHost {
     /// A fault of our own: the step must not commit, whatever the plugin
     /// makes of the error it was given.
     pub(crate) fault: Option<AppError>,
+    /// Where this is a backtest: the records as they were, instead of the
+    /// store's.
+    pub(crate) past: Option<Past>,
     effects: usize,
 }
 
 impl StepHost {
     pub(crate) fn new(app: App, scope: StepScope) -> Self {
-        Self { app, scope, changes: ChangeSet::default(), fault: None, effects: 0 }
+        Self { app, scope, changes: ChangeSet::default(), fault: None, past: None, effects: 0 }
     }
 
     /// Turns an error of ours into one for the plugin, and remembers it where
@@ -72,9 +78,10 @@ impl StepHost {
     }
 
     async fn fetch(&mut self, reference: &Reference) -> Result<Record, HostError> {
-        let found = match self.changes.record(reference) {
-            Some(record) => Ok(record.cloned()),
-            None => self.app.store().record_fetch(reference).await,
+        let found = match (self.changes.record(reference), &mut self.past) {
+            (Some(record), _) => Ok(record.cloned()),
+            (None, Some(past)) => past.record(reference).await,
+            (None, None) => self.app.store().record_fetch(reference).await.map_err(AppError::from),
         };
         match found {
             Ok(Some(record)) => Ok(record),
@@ -82,7 +89,7 @@ impl StepHost {
                 "there is no {} `{}`",
                 reference.object, reference.key
             ))),
-            Err(why) => Err(self.refuse(why.into())),
+            Err(why) => Err(self.refuse(why)),
         }
     }
 
@@ -142,7 +149,11 @@ impl StepHost {
     /// When a message may go out: at once, or at the next opening.
     async fn sending_time(&mut self) -> Result<Timestamp, HostError> {
         let Some(key) = self.scope.send_in.clone() else { return Ok(self.scope.now) };
-        match self.app.calendar(&key).await {
+        let calendar = match &mut self.past {
+            Some(past) => past.calendar(&key).await,
+            None => self.app.calendar(&key).await,
+        };
+        match calendar {
             Ok(Some(calendar)) => {
                 Ok(calendar.next_opening(self.scope.now).unwrap_or(self.scope.now))
             }
@@ -171,6 +182,7 @@ impl StepHost {
             run: self.scope.run,
             workflow: Some(self.scope.workflow.clone()),
             step: Some(self.scope.step.clone()),
+            rounds: self.scope.rounds.clone(),
             kind,
             template,
             recipient: Some(recipient),
@@ -227,6 +239,9 @@ impl HostCalls for StepHost {
     }
 
     async fn record_query(&mut self, query: Query) -> Result<Page, HostError> {
+        if let Some(past) = &mut self.past {
+            return Err(past.cannot_tell("which records there were"));
+        }
         let filter = self.filter(&query.object, query.filter).await?;
         let limit = query.limit.clamp(1, 1_000);
         let asked = store::Query {
@@ -288,6 +303,9 @@ impl HostCalls for StepHost {
         object: &str,
         filter: Vec<Condition>,
     ) -> Result<u64, HostError> {
+        if let Some(past) = &mut self.past {
+            return Err(past.cannot_tell("how many records there were"));
+        }
         let filter = self.filter(object, filter).await?;
         let mut count = match self.app.store().record_count(object, &filter).await {
             Ok(count) => count,
@@ -479,6 +497,9 @@ impl HostCalls for StepHost {
     }
 
     async fn state_get(&mut self, key: &str) -> Result<Option<StateItem>, HostError> {
+        if let Some(past) = &mut self.past {
+            return Err(past.cannot_tell("what a plugin remembered"));
+        }
         if let Some((value, revision)) = self.changes.state(key) {
             return Ok(Some(StateItem { value: value.clone(), revision: *revision }));
         }

@@ -9,7 +9,10 @@
 //! delivers what goes to the outside.
 
 mod activation;
+mod approvals;
+pub mod backtest;
 mod change_set;
+mod check;
 mod clock;
 mod config;
 mod effects;
@@ -20,18 +23,27 @@ mod host;
 mod import;
 mod knowledge;
 mod lanes;
+mod near_miss;
+mod older_runs;
 mod outbox;
 mod plugins;
+mod queue;
 mod records;
 mod rehearsal;
 mod runner;
 mod schedules;
+mod secrets;
 mod segments;
 mod serve;
+mod signature;
+mod starts;
 mod templates;
+pub mod testing;
 mod trial;
 mod triggers;
-mod why;
+mod webhooks;
+mod timeline;
+mod why_not;
 
 use std::{
     path::Path,
@@ -43,13 +55,16 @@ use relata_model::{ObjectDefinition, Objects, TimeZone, Timestamp, text};
 use relata_store::{Store, StoreConfig};
 use tokio::sync::{Notify, OnceCell};
 
-pub use activation::{Activation, WorkflowRow, check_alone};
+pub use activation::{Activation, WorkflowRow};
+pub use approvals::{Answered, ApprovalFilter, ApprovalView, NewAnswer};
+pub use check::{Checked, check_alone};
 pub use clock::Clock;
 pub use config::{Config, ConfigError, DataDirectory, SHIPPED};
 pub use effects::{EffectDetail, EffectView};
 pub use error::AppError;
 pub use history::{RunHistory, RunView, StepView};
 pub use import::{ImportReport, RejectedLine};
+pub use older_runs::{Kept, OlderRuns, Running};
 pub use plugins::Plugins;
 pub use records::Assignment;
 pub use rehearsal::Advanced;
@@ -58,9 +73,13 @@ pub use relata_model as model;
 pub use relata_sandbox as sandbox;
 pub use relata_store as store;
 pub use relata_workflow as workflow;
+pub use secrets::{Secret, SecretOverrides, SecretRow, secret_of_variable};
+pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
 pub use trial::{Logged, Trial, TrialOutcome, Used};
-pub use why::{Reason, TimelineEntry};
+pub use webhooks::{WebhookCall, WebhookError, WebhookReceipt};
+pub use timeline::TimelineEntry;
+pub use why_not::{Detail, Reason};
 
 /// A company's Relata: its data directory, opened.
 #[derive(Clone)]
@@ -73,16 +92,32 @@ struct Inner {
     config: Config,
     zone: TimeZone,
     objects: Arc<Objects>,
-    templates: Templates,
+    templates: Arc<Templates>,
     store: Store,
     clock: Clock,
     mail: MailOut,
-    plugins: OnceCell<Plugins>,
+    plugins: OnceCell<Arc<Plugins>>,
     lanes: lanes::Lanes,
     versions: activation::Versions,
     rules: segments::Rules,
+    secrets: SecretOverrides,
     wake: Notify,
     lock: Mutex<Option<std::fs::File>>,
+    /// Where this is a test: what it pretends.
+    rig: Option<Arc<testing::Rig>>,
+}
+
+/// What an [`App`] is put together from.
+struct Parts {
+    directory: DataDirectory,
+    config: Config,
+    objects: Arc<Objects>,
+    templates: Arc<Templates>,
+    store: Store,
+    clock: Clock,
+    plugins: OnceCell<Arc<Plugins>>,
+    secrets: SecretOverrides,
+    rig: Option<Arc<testing::Rig>>,
 }
 
 impl std::fmt::Debug for App {
@@ -117,29 +152,24 @@ impl App {
     ///
     /// [`AppError`] says which file is wrong.
     pub async fn open(root: &Path) -> Result<Self, AppError> {
+        Self::open_with(root, SecretOverrides::new()).await
+    }
+
+    /// Opens a data directory; secrets of the environment go before those of
+    /// its files.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] says which file is wrong.
+    pub async fn open_with(root: &Path, secrets: SecretOverrides) -> Result<Self, AppError> {
         let (directory, config) = DataDirectory::open(root)?;
-        let mut objects = Objects::standard();
-        for file in config::files(&directory.objects(), "yaml")? {
-            let name = file.display().to_string();
-            let source = std::fs::read_to_string(&file).map_err(|why| ConfigError::Io {
-                doing: "read",
-                file: file.clone(),
-                why,
-            })?;
-            ObjectDefinition::parse(&name, &source)
-                .and_then(|object| objects.add(&name, object))
-                .map_err(|why| AppError::wrong(why.to_string()))?;
-        }
-        let objects = Arc::new(objects);
-        let templates = Templates::load(&directory.templates())?;
+        let objects = Arc::new(objects_of(&directory)?);
+        let templates = Arc::new(Templates::load(&directory.templates())?);
         let store = Store::open(
-            &StoreConfig { path: directory.database(), readers: 4 },
+            &StoreConfig { path: directory.database(), readers: 4, scratch: false },
             Arc::clone(&objects),
         )
         .await?;
-        let zone = TimeZone::get(&config.time_zone).unwrap_or(TimeZone::UTC);
-        let mail = MailOut::new(&config.mail.rooted_at(directory.root()))
-            .map_err(|why| AppError::wrong(format!("relata.toml, [mail]: {why}")))?;
         let clock = if config.rehearsal {
             let shown = store.setting_get(CLOCK).await?;
             let shown = shown.and_then(|text| text.as_str().and_then(|text| text.parse().ok()));
@@ -147,6 +177,36 @@ impl App {
         } else {
             Clock::Real
         };
+        let plugins = OnceCell::new();
+        let rig = None;
+        Self::assemble(Parts {
+            directory,
+            config,
+            objects,
+            templates,
+            store,
+            clock,
+            plugins,
+            secrets,
+            rig,
+        })
+    }
+
+    fn assemble(parts: Parts) -> Result<Self, AppError> {
+        let Parts {
+            directory,
+            config,
+            objects,
+            templates,
+            store,
+            clock,
+            plugins,
+            secrets,
+            rig,
+        } = parts;
+        let zone = TimeZone::get(&config.time_zone).unwrap_or(TimeZone::UTC);
+        let mail = MailOut::new(&config.mail.rooted_at(directory.root()))
+            .map_err(|why| AppError::wrong(format!("relata.toml, [mail]: {why}")))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 directory,
@@ -157,12 +217,14 @@ impl App {
                 store,
                 clock,
                 mail,
-                plugins: OnceCell::new(),
+                plugins,
                 lanes: lanes::Lanes::default(),
                 versions: activation::Versions::default(),
                 rules: segments::Rules::default(),
+                secrets,
                 wake: Notify::new(),
                 lock: Mutex::new(None),
+                rig,
             }),
         })
     }
@@ -266,4 +328,21 @@ impl App {
             .await?;
         Ok(())
     }
+}
+
+/// The objects of a data directory: the shipped ones, and its own.
+fn objects_of(directory: &DataDirectory) -> Result<Objects, AppError> {
+    let mut objects = Objects::standard();
+    for file in config::files(&directory.objects(), "yaml")? {
+        let name = file.display().to_string();
+        let source = std::fs::read_to_string(&file).map_err(|why| ConfigError::Io {
+            doing: "read",
+            file: file.clone(),
+            why,
+        })?;
+        ObjectDefinition::parse(&name, &source)
+            .and_then(|object| objects.add(&name, object))
+            .map_err(|why| AppError::wrong(why.to_string()))?;
+    }
+    Ok(objects)
 }

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use relata_sandbox::{CallRequest, Called, Plugin, PluginManifest, Sandbox, SandboxConfig};
@@ -38,9 +39,10 @@ impl App {
             .get_or_try_init(|| async {
                 let mut plugins = Plugins::load(Some(&cache)).await?;
                 plugins.add_folder(&own).await?;
-                Ok(plugins)
+                Ok(Arc::new(plugins))
             })
             .await
+            .map(|plugins| &**plugins)
     }
 }
 

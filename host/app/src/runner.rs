@@ -9,7 +9,7 @@ use relata_engine::{
 };
 use relata_model::{EventId, RunId, Timestamp};
 use relata_sandbox::{CallError, CallReport, CallRequest, Called, contract};
-use relata_store::{Cause, Claimed, Committed, LogRow, RecordError, RunCommit, StoreError};
+use relata_store::{Cause, Claimed, Committed, LogRow, RecordError, RunCommit, StoreError, Tx};
 use relata_workflow::{Definition, Facts, StepKind};
 use tokio::task::JoinSet;
 
@@ -17,6 +17,7 @@ use crate::{
     App, AppError,
     change_set::ChangeSet,
     host::{Cap, StepHost, StepScope},
+    queue::{Released, Releases, nothing_strands},
 };
 
 /// How long a claimed run is this host's. Longer than any call may take, so
@@ -30,6 +31,65 @@ const SIDE_BY_SIDE: usize = 16;
 /// After how many crashes in a row, each with a call of its own under way, a
 /// run is given up.
 const MOST_CRASHES: u32 = 5;
+
+/// How often the end of a run is tried while what waits for it changes.
+const MOST_RELEASES: u32 = 24;
+
+/// What one commit of a run writes.
+#[derive(Clone)]
+struct Step {
+    commit: RunCommit,
+    /// The enrolment that counts from now on, as workflow and key.
+    counted: Option<(String, String)>,
+    changes: ChangeSet,
+    cause: Cause,
+}
+
+impl Step {
+    async fn write(self, tx: &mut Tx, now: Timestamp) -> Result<Committed, AppError> {
+        let run = self.commit.run.id;
+        let committed = tx.run_commit(&self.commit, now).await?;
+        if let Some((workflow, key)) = &self.counted {
+            tx.enrolment_count(workflow, key, run, now).await?;
+        }
+        self.changes.commit_in(tx, &self.cause, now).await?;
+        Ok(committed)
+    }
+
+    /// The same for the last one of a run: what waited for it begins.
+    async fn write_end(
+        self,
+        tx: &mut Tx,
+        releases: Option<Releases>,
+        now: Timestamp,
+    ) -> Result<Committed, NotEnded> {
+        let run = self.commit.run.clone();
+        let committed = self.write(tx, now).await.map_err(NotEnded::Fault)?;
+        let Some(freed) = &committed.freed else { return Ok(committed) };
+        let released = match releases {
+            Some(releases) => releases.apply(tx, &run, now).await?,
+            None => nothing_strands(tx, &run.workflow, freed).await?,
+        };
+        match released {
+            Released::Done => Ok(committed),
+            Released::Stale => Err(NotEnded::Stale),
+        }
+    }
+}
+
+/// Why the end of a run was not committed.
+enum NotEnded {
+    /// What waits for it has changed: it is to be decided upon again.
+    Stale,
+    /// Something failed.
+    Fault(AppError),
+}
+
+impl From<StoreError> for NotEnded {
+    fn from(why: StoreError) -> Self {
+        Self::Fault(why.into())
+    }
+}
 
 /// What a call of an action came to.
 struct Answered {
@@ -51,6 +111,8 @@ struct Held {
     committed: u64,
     log: Vec<LogRow>,
     consumed: Vec<EventId>,
+    /// The wish for its end that it has been told, in its words.
+    cancel_taken: Option<String>,
 }
 
 impl App {
@@ -72,8 +134,9 @@ impl App {
         let mut claimed = claimed.into_iter();
         let mut moving = JoinSet::new();
         let mut first_fault = None;
+        let side_by_side = if self.is_test() { 1 } else { SIDE_BY_SIDE };
         loop {
-            while moving.len() < SIDE_BY_SIDE {
+            while moving.len() < side_by_side {
                 let Some(claim) = claimed.next() else { break };
                 let app = self.clone();
                 moving.spawn(async move {
@@ -115,8 +178,9 @@ impl App {
             definition,
             log: Vec::new(),
             consumed: Vec::new(),
+            cancel_taken: None,
         };
-        let mut came = Committed { inbox: claim.inbox, cancel: claim.cancel };
+        let mut came = Committed { inbox: claim.inbox, cancel: claim.cancel, freed: None };
         if claim.crash_count >= MOST_CRASHES {
             came.cancel = Some(format!(
                 "it could not be moved on {MOST_CRASHES} times in a row: its host went down each time, or met a fault that its log tells"
@@ -164,6 +228,7 @@ impl App {
         facts: &mut Facts,
     ) -> Result<(), AppError> {
         if let Some(why) = came.cancel {
+            held.cancel_taken = Some(why.clone());
             self.advance(held, Input::Cancel { why }, facts, None, None).await?;
         }
         for happening in came.inbox {
@@ -288,17 +353,21 @@ impl App {
         let StepKind::Do(step) = &held.definition.step(call.step).kind else {
             return Err(AppError::Fault(format!("{} is no action", call.path)));
         };
-        let plugins = self.plugins().await?;
-        let fail = |failure| Answered {
+        let answer = |result| Answered {
             returned: Returned {
                 step: call.step,
                 iteration: call.iteration,
                 attempt: call.attempt,
-                result: Err(failure),
+                result,
             },
             changes: ChangeSet::default(),
             report: None,
         };
+        if let Some(pretended) = self.pretended(&step.action) {
+            return Ok(answer(pretended));
+        }
+        let fail = |failure| answer(Err(failure));
+        let plugins = self.plugins().await?;
         let Some((plugin, action)) = plugins.action(&step.action) else {
             return Ok(fail(StepFailure {
                 code: "not-found".to_owned(),
@@ -316,6 +385,7 @@ impl App {
             run: Some(held.run.id),
             workflow: held.run.workflow.clone(),
             step: call.path.clone(),
+            rounds: String::new(),
             idempotency_key: call.idempotency_key.clone(),
             send_in: held.definition.send_in.clone(),
             hold_above: held.definition.hold_above.map(|cap| Cap {
@@ -386,38 +456,58 @@ impl App {
             due_at: until,
             watches: watches(&held.definition, &held.run),
             consumed: held.consumed.clone(),
+            cancel_taken: held.cancel_taken.clone(),
             keep_lease_until: more.then_some(lease_until),
         };
-        let counted = counted(held);
-        let run = held.run.id;
         let cause = Cause {
             actor: format!("workflow/{}", held.run.workflow),
-            run: Some(run),
+            run: Some(held.run.id),
             workflow: Some(held.run.workflow.clone()),
             depth: held.run.state.depth() + 1,
+            entry: held.log.iter().rev().find(|row| row.action.is_some()).map(|row| row.seq),
         };
         let wrote = !changes.writes.is_empty();
-        let committed = self
-            .store()
-            .write(move |tx| {
-                Box::pin(async move {
-                    let committed = tx.run_commit(&commit, now).await?;
-                    if let Some((workflow, key)) = counted {
-                        tx.enrolment_count(&workflow, &key, run, now).await?;
-                    }
-                    changes.commit_in(tx, &cause, now).await?;
-                    Ok::<_, AppError>(committed)
-                })
-            })
-            .await?;
+        let step = Step { commit, counted: counted(held), changes, cause };
+        let committed = if held.run.has_ended() {
+            self.commit_end(step, now).await?
+        } else {
+            self.store()
+                .write(move |tx| Box::pin(async move { step.write(tx, now).await }))
+                .await?
+        };
         held.log.clear();
         held.consumed.clear();
+        held.cancel_taken = None;
         held.committed = held.run.seq;
         held.lease_until = lease_until;
         if wrote {
             self.wake();
         }
+        self.may_crash().await;
         Ok(more.then_some(committed))
+    }
+
+    /// Commits the end of a run, together with the beginning of what waited
+    /// for it.
+    async fn commit_end(&self, step: Step, now: Timestamp) -> Result<Committed, AppError> {
+        let mut enough = 1;
+        for _ in 0..MOST_RELEASES {
+            let releases = self.releases(&step.commit.run, enough).await?;
+            let ending = step.clone();
+            let committed = self
+                .store()
+                .write(move |tx| Box::pin(async move { ending.write_end(tx, releases, now).await }))
+                .await;
+            match committed {
+                Ok(committed) => return Ok(committed),
+                Err(NotEnded::Fault(why)) => return Err(why),
+                Err(NotEnded::Stale) => enough *= 2,
+            }
+        }
+        Err(AppError::Fault(format!(
+            "what waits for the end of {} changed {MOST_RELEASES} times while it ended",
+            step.commit.run.id
+        )))
     }
 
     /// Says that a call begins, and keeps the run where its lease is half
@@ -458,7 +548,8 @@ impl App {
         Ok(())
     }
 
-    fn no_facts(&self) -> Facts {
+    /// Nothing is known yet.
+    pub(crate) fn no_facts(&self) -> Facts {
         Facts { zone: self.zone(), ..Facts::default() }
     }
 }
@@ -509,9 +600,12 @@ pub(crate) fn log_rows(
             LogRow {
                 seq,
                 step: step.map_or_else(String::new, |step| step.path.clone()),
+                rounds: String::new(),
                 label: step.map_or_else(String::new, |step| step.label.clone()),
                 attempt: event.attempt(),
                 kind: event.kind().to_owned(),
+                action: answered.map(|(call, _)| call.action.clone()),
+                plugin: report.map(|report| report.digest.clone()),
                 input: answered.map(|(call, _)| call.input.clone()),
                 output: event.output().map(relata_model::Value::to_json),
                 explanation: Some(serde_json::Value::String(event.explanation()))
@@ -526,7 +620,7 @@ pub(crate) fn log_rows(
 }
 
 /// A sandbox's error as the engine sees it.
-fn failure(why: &CallError) -> StepFailure {
+pub(crate) fn failure(why: &CallError) -> StepFailure {
     StepFailure {
         code: why.code().to_owned(),
         message: why.to_string(),

@@ -23,20 +23,20 @@ pub(crate) struct Rules {
 }
 
 /// A segment, read from its record.
-struct Segment {
+pub(crate) struct Segment {
     /// Its reference, by id.
-    reference: Reference,
+    pub(crate) reference: Reference,
     /// Its external id.
     key: String,
     /// What its members are.
-    object: String,
+    pub(crate) object: String,
     /// The object whose records decide.
-    source: String,
+    pub(crate) source: String,
     /// The field of the source that leads to the member; none where the
     /// source is the member itself.
-    via: Option<String>,
+    pub(crate) via: Option<String>,
     /// The rule over the source; none where members are put there by hand.
-    rule: Option<Arc<Formula>>,
+    pub(crate) rule: Option<Arc<Formula>>,
 }
 
 impl App {
@@ -47,6 +47,11 @@ impl App {
             .record_fetch(&reference)
             .await?
             .ok_or_else(|| AppError::wrong(format!("there is no segment `{key}`")))?;
+        self.segment_of(key, &record)
+    }
+
+    /// What the record of a segment says.
+    pub(crate) fn segment_of(&self, key: &str, record: &Record) -> Result<Segment, AppError> {
         let text = |field: &str| record.field(field).as_text().map(str::to_owned);
         let object = text("object").unwrap_or_default();
         self.object(&object)?;

@@ -78,14 +78,20 @@ impl std::fmt::Debug for Templates {
 }
 
 impl Templates {
+    /// No templates at all.
+    pub(crate) fn none() -> Self {
+        let mut templates = Self { environment: Environment::new(), purposes: BTreeMap::new() };
+        templates.environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates
+    }
+
     /// Reads a folder.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] names the file that does not read.
     pub fn load(folder: &Path) -> Result<Self, ConfigError> {
-        let mut templates = Self { environment: Environment::new(), purposes: BTreeMap::new() };
-        templates.environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let mut templates = Self::none();
         for file in config::files(folder, "md")? {
             let Some(name) = file.file_stem().and_then(|stem| stem.to_str()) else { continue };
             let source = fs::read_to_string(&file).map_err(|why| ConfigError::Io {

@@ -110,6 +110,7 @@ impl App {
             run: None,
             workflow: "trial".to_owned(),
             step: "trial".to_owned(),
+            rounds: String::new(),
             idempotency_key: key.clone(),
             send_in: None,
             hold_above: None,

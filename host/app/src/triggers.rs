@@ -4,25 +4,39 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use relata_engine::{Admission, Happening, HappeningKind, Run, Start, Watch, admit, watches};
-use relata_model::{ChangeKind, Reference, Timestamp};
-use relata_store::{Enrolment, NewEnrolment, NewRun, NotStarted, Priority, StoreError, Tx};
-use relata_workflow::{Definition, Facts, Occurrence, Trigger};
+use relata_engine::{Happening, HappeningKind, Run, Start, Watch, watches};
+use relata_model::{ChangeKind, Fields, Reference, RunId, Timestamp};
+use relata_store::{
+    Enrolment, NewEnrolment, NewQueued, NewRun, NotStarted, Priority, StoreError, Tx,
+};
+use relata_workflow::{Definition, Facts, Occurrence, Trigger, WhileRunning};
 
-use crate::{App, AppError, fresh, runner::log_rows};
+use crate::{
+    App, AppError, fresh,
+    queue::MOST_WAITING,
+    runner::log_rows,
+    starts::{Admitted, webhook_event},
+};
 
 /// How many events one transaction settles.
 const BATCH: u32 = 200;
 
 /// What one event does.
-struct Matched {
+pub(crate) struct Matched {
     happening: Happening,
-    starts: Vec<Starting>,
-    refusals: Vec<(String, Option<String>, String)>,
+    pub(crate) starts: Vec<Starting>,
+    pub(crate) refusals: Vec<(String, Option<String>, String)>,
+}
+
+impl Matched {
+    /// An event that does nothing yet.
+    pub(crate) const fn of(happening: Happening) -> Self {
+        Self { happening, starts: Vec::new(), refusals: Vec::new() }
+    }
 }
 
 /// A run that an event may start; the enrolment has the last word.
-struct Starting {
+pub(crate) struct Starting {
     definition: Arc<Definition>,
     run: Run,
     log: Vec<relata_store::LogRow>,
@@ -31,9 +45,40 @@ struct Starting {
 }
 
 impl Starting {
-    fn new_run(self, now: Timestamp) -> NewRun {
+    /// Whether it waits while a run for the same goes on.
+    fn waits(&self) -> bool {
+        self.definition
+            .repeat
+            .as_ref()
+            .is_some_and(|repeat| repeat.while_running == WhileRunning::Queue)
+    }
+
+    /// The run's id.
+    pub(crate) const fn id(&self) -> RunId {
+        self.run.id
+    }
+
+    /// Gives the run its inputs.
+    pub(crate) fn give(&mut self, inputs: Fields) {
+        self.run.state.variables.extend(inputs);
+    }
+
+    /// Which former runs for the same block it, as [`Admission::Start`] says.
+    ///
+    /// [`Admission::Start`]: relata_engine::Admission::Start
+    pub(crate) const fn blocked_since(&self) -> Option<Option<Timestamp>> {
+        self.blocked_since
+    }
+
+    /// The value of `one_per`, as text.
+    pub(crate) const fn key(&self) -> Option<&String> {
+        self.run.key.as_ref()
+    }
+
+    pub(crate) fn new_run(self, now: Timestamp) -> NewRun {
         NewRun {
             run: self.run,
+            parent: None,
             priority: Priority::Normal,
             due_at: Some(now),
             watches: self.watches,
@@ -84,50 +129,23 @@ impl App {
         happening: Happening,
         active: &[(String, Arc<Definition>)],
     ) -> Result<Matched, AppError> {
-        let now = self.now();
-        let mut matched = Matched { happening, starts: Vec::new(), refusals: Vec::new() };
+        let mut matched = Matched::of(happening);
         for (digest, definition) in active {
             if !may_match(definition, &matched.happening) {
                 continue;
             }
-            let mut facts = self.facts_of(&matched.happening);
-            let asked = {
-                let happening = &matched.happening;
-                self.with_facts(&mut facts, None, |facts| admit(definition, happening, facts, now))
-                    .await
-            };
-            let admission = match asked {
-                Ok(admission) => admission,
-                // A formula that fails on this record, or a segment that is
-                // gone, is a reason for this workflow, not an end for all.
-                Err(why) if why.is_wrong_input() => {
-                    Admission::Refuse { key: None, reason: why.to_string() }
-                }
-                Err(other) => return Err(other),
-            };
-            match admission {
-                Admission::NoMatch => {}
-                Admission::Refuse { key, reason } => {
+            match self.admitted(digest, definition, &matched.happening).await? {
+                Admitted::NoMatch => {}
+                Admitted::Refused { key, reason } => {
                     matched.refusals.push((definition.name.clone(), key, reason));
                 }
-                Admission::Start { subject, key, blocked_since } => {
-                    let start = Start {
-                        id: fresh::run_id(now),
-                        version: digest.clone(),
-                        subject,
-                        key,
-                        happening: Some(matched.happening.clone()),
-                        now,
-                    };
-                    let starting = self.starting(definition, start, blocked_since);
-                    matched.starts.push(starting);
-                }
+                Admitted::Starts(starting) => matched.starts.push(*starting),
             }
         }
         Ok(matched)
     }
 
-    fn starting(
+    pub(crate) fn starting(
         &self,
         definition: &Arc<Definition>,
         start: Start,
@@ -164,7 +182,7 @@ impl App {
     }
 
     /// What is known before anybody asks: the record as the event left it.
-    fn facts_of(&self, happening: &Happening) -> Facts {
+    pub(crate) fn facts_of(&self, happening: &Happening) -> Facts {
         let mut facts = Facts { zone: self.zone(), ..Facts::default() };
         if let HappeningKind::Change(change) = &happening.kind
             && let Some(after) = &change.after
@@ -206,7 +224,7 @@ pub(crate) fn entered(active: &[(String, Arc<Definition>)]) -> impl Iterator<Ite
 }
 
 /// A quick look: most events concern few workflows.
-fn may_match(definition: &Definition, happening: &Happening) -> bool {
+pub(crate) fn may_match(definition: &Definition, happening: &Happening) -> bool {
     definition.triggers.iter().any(|trigger| match (trigger, &happening.kind) {
         (Trigger::Occurrence(Occurrence::Created { object }), HappeningKind::Change(change)) => {
             change.kind == ChangeKind::Created && &change.reference.object == object
@@ -223,12 +241,15 @@ fn may_match(definition: &Definition, happening: &Happening) -> bool {
             Trigger::Occurrence(Occurrence::Enters { segment }),
             HappeningKind::Named { name, .. },
         ) => name.strip_prefix("enters:") == Some(segment),
+        (Trigger::Webhook(webhook), HappeningKind::Named { name, .. }) => {
+            *name == webhook_event(&webhook.name)
+        }
         _ => false,
     })
 }
 
 /// Writes what one event does.
-async fn settle(tx: &mut Tx, matched: Matched, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn settle(tx: &mut Tx, matched: Matched, now: Timestamp) -> Result<(), StoreError> {
     let Matched { happening, starts, refusals } = matched;
     for run in tx.waiter_runs(&happening.topics()).await? {
         tx.run_deliver(run, &happening, now).await?;
@@ -246,26 +267,60 @@ async fn settle(tx: &mut Tx, matched: Matched, now: Timestamp) -> Result<(), Sto
         tx.not_started_put(&refuse(&workflow, key, reason)).await?;
     }
     for starting in starts {
-        match enrol(tx, &starting, now).await? {
-            None => tx.run_insert(&starting.new_run(now)).await?,
-            Some(reason) => {
-                let refusal = refuse(&starting.definition.name, starting.run.key.clone(), reason);
-                tx.not_started_put(&refusal).await?;
+        let key = starting.run.key.clone();
+        let workflow = starting.definition.name.clone();
+        let reason = match take_place(tx, &starting, now).await? {
+            Place::Taken => {
+                tx.run_insert(&starting.new_run(now)).await?;
+                continue;
             }
-        }
+            Place::Refused(reason) => reason,
+            Place::Running(other) => match (starting.waits(), key.clone()) {
+                (true, Some(key)) => {
+                    if tx.queue_count(&workflow, &key).await? < MOST_WAITING {
+                        let new = NewQueued {
+                            workflow,
+                            key,
+                            record: record.clone(),
+                            subject: starting.run.subject.clone(),
+                            happening: happening.clone(),
+                        };
+                        tx.queue_put(&new, now).await?;
+                        continue;
+                    }
+                    format!("{MOST_WAITING} starts wait for the same {key} already")
+                }
+                (_, key) => {
+                    let key = key.unwrap_or_default();
+                    format!("{other} is still running for the same {key}")
+                }
+            },
+        };
+        tx.not_started_put(&refuse(&workflow, key, reason)).await?;
     }
     tx.event_settle(&[happening.id]).await?;
     Ok(())
 }
 
-/// Takes the place of `one_per`; answers why it is not to be had.
-async fn enrol(
+/// Whether a run that would begin has the place of `one_per`.
+pub(crate) enum Place {
+    /// It has, or needs none.
+    Taken,
+    /// This run has it, and goes on.
+    Running(RunId),
+    /// It is not to be had, and why.
+    Refused(String),
+}
+
+/// Takes the place of `one_per`, if it is to be had. A run that gives its
+/// place up is asked to end.
+pub(crate) async fn take_place(
     tx: &mut Tx,
     starting: &Starting,
     now: Timestamp,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Place, StoreError> {
     let (Some(repeat), Some(key)) = (&starting.definition.repeat, &starting.run.key) else {
-        return Ok(None);
+        return Ok(Place::Taken);
     };
     let enrolment = NewEnrolment {
         workflow: starting.definition.name.clone(),
@@ -281,22 +336,24 @@ async fn enrol(
                 tx.run_cancel_request(former, &format!("{} took its place", starting.run.id), now)
                     .await?;
             }
-            None
+            Place::Taken
         }
-        Enrolment::Running(other) => Some(format!("{other} is still running for the same {key}")),
+        Enrolment::Running(other) => Place::Running(other),
         Enrolment::Blocked { run, counted_at } => {
             let when = if repeat.again_after.is_some() {
                 "again_after has not gone by"
             } else {
                 "again_after is never"
             };
-            Some(format!("{run} was there for the same {key}, counted at {counted_at}: {when}"))
+            Place::Refused(format!(
+                "{run} was there for the same {key}, counted at {counted_at}: {when}"
+            ))
         }
     })
 }
 
 /// The record that an event is mainly about.
-fn main_record(happening: &Happening) -> Option<Reference> {
+pub(crate) fn main_record(happening: &Happening) -> Option<Reference> {
     match &happening.kind {
         HappeningKind::Change(change) => Some(change.reference.clone()),
         HappeningKind::Named { about, .. } => about.first().cloned(),

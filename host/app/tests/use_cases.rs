@@ -3,7 +3,7 @@
 
 use expect_test::{Expect, expect};
 use relata_app::{
-    App, AppError,
+    App, AppError, Running,
     model::{Fields, Reference, Value},
     store::EffectFilter,
 };
@@ -25,7 +25,7 @@ impl Company {
         let mut mara = fields(&user);
         mara.insert("roles".to_owned(), Value::List(vec![Value::Text("marketing".to_owned())]));
         company.app.create_record("user", mara, "test").await.expect("a user");
-        company.app.activate("test.yaml", workflow, "test").await.expect("a workflow");
+        company.app.activate("test.yaml", workflow, "test", Running::Finish).await.expect("a workflow");
         company
     }
 

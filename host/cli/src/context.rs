@@ -2,11 +2,11 @@
 //! prints.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
 };
 
-use relata_app::{App, AppError, ConfigError};
+use relata_app::{App, AppError, ConfigError, Secret, SecretOverrides, secret_of_variable};
 
 use crate::{failure::Wrong, out};
 
@@ -41,10 +41,21 @@ pub(crate) fn is_data_directory(root: &Path) -> bool {
 
 /// Opens a data directory, or says where one may be.
 pub(crate) async fn open(root: &Path) -> anyhow::Result<App> {
-    match App::open(root).await {
+    match App::open_with(root, secrets()).await {
         Err(AppError::Config(ConfigError::NotThere(root))) => Err(not_there(&root).into()),
         opened => Ok(opened?),
     }
+}
+
+/// The secrets that the environment holds.
+fn secrets() -> SecretOverrides {
+    env::vars_os()
+        .filter_map(|(variable, secret)| {
+            let name = secret_of_variable(variable.to_str()?)?;
+            let secret = secret.into_string().ok().filter(|secret| !secret.is_empty())?;
+            Some((name, Secret::new(secret)))
+        })
+        .collect()
 }
 
 fn not_there(root: &Path) -> Wrong {

@@ -18,8 +18,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        action, activate, check, clock, completions, deactivate, import, init, outbox, records,
-        runs, serve, why_not, workflows,
+        action, activate, approvals, check, clock, completions, deactivate, import, init, objects, outbox, records,
+        runs, secret, serve, start, test, why_not, workflows,
     },
     context::Context,
     logging::LogFormat,
@@ -68,15 +68,20 @@ enum Command {
     Serve(serve::ServeArgs),
     Import(import::ImportArgs),
     Records(records::RecordsArgs),
+    Objects(objects::ObjectsArgs),
     Check(check::CheckArgs),
+    Test(test::TestArgs),
     Activate(activate::ActivateArgs),
     Deactivate(deactivate::DeactivateArgs),
     /// List the workflows that are active, or were
     Workflows,
     Clock(clock::ClockArgs),
+    Start(start::StartArgs),
     Runs(runs::RunsArgs),
     WhyNot(why_not::WhyNotArgs),
+    Approvals(approvals::ApprovalsArgs),
     Outbox(outbox::OutboxArgs),
+    Secret(secret::SecretArgs),
     Action(action::ActionArgs),
     /// Play some weeks of a company in a fresh rehearsal, and print what happened
     ///
@@ -127,14 +132,19 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::Init(args) => Box::pin(init::run(&context, args)).await,
         Command::Serve(args) => Box::pin(serve::run(&context, args)).await,
         Command::Import(args) => Box::pin(import::run(&context, args)).await,
+        Command::Objects(args) => Box::pin(objects::run(&context, args)).await,
         Command::Records(args) => Box::pin(records::run(&context, args)).await,
         Command::Check(args) => Box::pin(check::run(&context, args)).await,
+        Command::Test(args) => Box::pin(test::run(&context, args)).await,
         Command::Activate(args) => Box::pin(activate::run(&context, args)).await,
         Command::Deactivate(args) => Box::pin(deactivate::run(&context, args)).await,
         Command::Workflows => Box::pin(workflows::run(&context)).await,
         Command::Clock(args) => Box::pin(clock::run(&context, args)).await,
+        Command::Start(args) => Box::pin(start::run(&context, args)).await,
         Command::Runs(args) => Box::pin(runs::run(&context, args)).await,
         Command::WhyNot(args) => Box::pin(why_not::run(&context, args)).await,
+        Command::Approvals(args) => Box::pin(approvals::run(&context, args)).await,
+        Command::Secret(args) => Box::pin(secret::run(&context, args)).await,
         Command::Outbox(args) => Box::pin(outbox::run(&context, args)).await,
         Command::Action(args) => Box::pin(action::run(&context, args)).await,
         Command::Demo { keep } => {

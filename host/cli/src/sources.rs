@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use relata_app::workflow::{Diagnostic, render};
+use relata_app::{
+    testing::is_test_file,
+    workflow::{Diagnostic, render},
+};
 
 use crate::{failure::Wrong, out};
 
@@ -20,7 +23,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Wrong> {
         let unreadable =
             |why: std::io::Error| Wrong::new(format!("cannot read {}: {why}", out::path(path)));
         let files = if fs::metadata(path).map_err(unreadable)?.is_dir() {
-            let files = workflows(path).map_err(unreadable)?;
+            let files = yaml(path, false).map_err(unreadable)?;
             if files.is_empty() {
                 return Err(Wrong::new(format!(
                     "{} has no workflows; they are files whose name ends in .yaml",
@@ -32,11 +35,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Wrong> {
             vec![path.clone()]
         };
         for file in files {
-            let text = fs::read(&file)
-                .map_err(|why| Wrong::new(format!("cannot read {}: {why}", out::path(&file))))?;
-            let text = String::from_utf8(text).map_err(|_| {
-                Wrong::new(format!("{} is not UTF-8 text; save it as UTF-8", out::path(&file)))
-            })?;
+            let text = text_of(&file)?;
             let name = file.display().to_string();
             if !sources.iter().any(|(there, _)| there == &name) {
                 sources.push((name, text));
@@ -46,14 +45,79 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Wrong> {
     Ok(sources)
 }
 
-fn workflows(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// Reads the test files among `paths`, those of the folders among them, and
+/// those of workflows that are named; and all workflows beside each.
+pub(crate) fn read_tests(paths: &[PathBuf]) -> Result<Sources, Wrong> {
+    let mut files = Vec::new();
+    let mut add = |file: PathBuf| {
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    };
+    for path in paths {
+        let unreadable =
+            |why: std::io::Error| Wrong::new(format!("cannot read {}: {why}", out::path(path)));
+        let is_folder = fs::metadata(path).map_err(unreadable)?.is_dir();
+        let name = path.display().to_string();
+        let folder = match path.parent() {
+            _ if is_folder => path.clone(),
+            Some(parent) if parent != Path::new("") => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let tests = if is_folder {
+            yaml(&folder, true).map_err(unreadable)?
+        } else if is_test_file(&name) {
+            vec![path.clone()]
+        } else {
+            let test = path.with_extension("test.yaml");
+            if !test.is_file() {
+                return Err(Wrong::new(format!(
+                    "{} has no tests: there is no {}",
+                    out::path(path),
+                    out::path(&test)
+                )));
+            }
+            vec![test]
+        };
+        if tests.is_empty() {
+            return Err(Wrong::new(format!(
+                "{} has no tests; they are files whose name ends in .test.yaml",
+                out::path(path)
+            )));
+        }
+        tests.into_iter().for_each(&mut add);
+        for workflow in yaml(&folder, false).map_err(unreadable)? {
+            // As the tests are named, so that both lie in one folder.
+            let bare = path.parent() == Some(Path::new("")) && !is_folder;
+            add(if bare {
+                workflow.strip_prefix(".").unwrap_or(&workflow).to_owned()
+            } else {
+                workflow
+            });
+        }
+    }
+    let mut sources = Sources::new();
+    for file in files {
+        sources.push((file.display().to_string(), text_of(&file)?));
+    }
+    Ok(sources)
+}
+
+fn text_of(file: &Path) -> Result<String, Wrong> {
+    let text = fs::read(file)
+        .map_err(|why| Wrong::new(format!("cannot read {}: {why}", out::path(file))))?;
+    String::from_utf8(text)
+        .map_err(|_| Wrong::new(format!("{} is not UTF-8 text; save it as UTF-8", out::path(file))))
+}
+
+/// The workflows of a folder, or its tests.
+fn yaml(folder: &Path, tests: bool) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
-        let is_test = name.ends_with(".test.yaml") || name.ends_with(".test.yml");
-        if is_yaml && !is_test && !name.starts_with('.') && path.is_file() {
+        if is_yaml && is_test_file(&name) == tests && !name.starts_with('.') && path.is_file() {
             files.push(path);
         }
     }

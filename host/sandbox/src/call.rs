@@ -108,7 +108,8 @@ impl Plugin {
         let running = setup.run(&self.inner.shared, Box::new(host), async |store| {
             guest.run(store, &request.context, request.action, input).await
         });
-        let (result, report, host) = Box::pin(running).await;
+        let (result, mut report, host) = Box::pin(running).await;
+        self.digest().clone_into(&mut report.digest);
         let result = result.and_then(|answer| {
             answer
                 .map_err(CallFault::Guest)

@@ -41,6 +41,8 @@ pub struct Panic {
 /// What one call used up. There is a report for every call, also a failed one.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CallReport {
+    /// The digest of the plugin that was called; empty where none was.
+    pub digest: String,
     /// CPU time of the guest in milliseconds, to the tick.
     pub cpu_ms: u32,
     /// From the instance to the answer, waits included.

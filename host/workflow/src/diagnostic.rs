@@ -140,6 +140,10 @@ codes! {
     FORMULA_SYNTAX = "R601", "A formula cannot be read.", "Look at the place that is marked.";
     TOO_DEEP = "R602", "A formula is nested too deeply.", "Split it over several steps.";
     WRONG_COUNT = "R603", "A function is given too few or too many values.", "Give it what its description says.";
+
+    TESTS_NOTHING = "R701", "A test names a workflow that is not beside it.", "Look for a slip in the name, or put the test into the workflow's folder.";
+    EXPECTS_NOTHING = "R702", "A case expects nothing, so that it could never fail.", "Add `- expect:` with what has to come of it.";
+    TIME_GOES_BACK = "R703", "A play goes back in time, and the clock goes forward only.", "Put the entries in the order in which they happen.";
 }
 
 /// What says only that something is not there.

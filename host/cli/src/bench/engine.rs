@@ -31,7 +31,7 @@ pub(super) async fn run(quick: bool) -> anyhow::Result<Report> {
     let runs: usize = if quick { 200 } else { 2_000 };
     let folder = tempfile::tempdir()?;
     let app = App::create(&folder.path().join("data"), None).await?;
-    app.activate("bench.yaml", WORKFLOW, "bench").await?;
+    app.activate("bench.yaml", WORKFLOW, "bench", relata_app::Running::Finish).await?;
     app.plugins().await?;
     let records = |count: usize| {
         join_all((0..count).map(|number| {

@@ -83,7 +83,7 @@ async fn check(
 
 /// The data directory against which to check: the one that was named, the
 /// current one, or the one in which the first path lies.
-fn data_directory(context: &Context, paths: &[PathBuf]) -> Option<PathBuf> {
+pub(crate) fn data_directory(context: &Context, paths: &[PathBuf]) -> Option<PathBuf> {
     if context.data.is_some() || is_data_directory(context.root()) {
         return Some(context.root().to_owned());
     }
@@ -92,7 +92,7 @@ fn data_directory(context: &Context, paths: &[PathBuf]) -> Option<PathBuf> {
 }
 
 /// What is checked where no path is given.
-fn usual(data: Option<&Path>) -> Result<PathBuf, Wrong> {
+pub(crate) fn usual(data: Option<&Path>) -> Result<PathBuf, Wrong> {
     let folder = match data {
         Some(root) if root == Path::new(".") => PathBuf::from("workflows"),
         Some(root) => root.join("workflows"),
@@ -108,7 +108,7 @@ fn usual(data: Option<&Path>) -> Result<PathBuf, Wrong> {
 
 /// The folder of mail templates that belongs to a path: in the workflows'
 /// folder, or beside it.
-fn templates(path: &Path) -> Option<PathBuf> {
+pub(crate) fn templates(path: &Path) -> Option<PathBuf> {
     let path = path.canonicalize().ok()?;
     let folder = if path.is_dir() { path.as_path() } else { path.parent()? };
     [Some(folder), folder.parent()]

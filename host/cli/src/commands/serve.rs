@@ -1,6 +1,6 @@
 //! `relata serve`
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{collections::BTreeSet, net::SocketAddr, process::ExitCode};
 
 use clap::Args;
 use relata_server::ServeError;
@@ -15,6 +15,9 @@ use crate::{context::Context, failure::Wrong, out};
 /// them runs a data directory at a time. The other commands work beside it.
 /// Ctrl-C or SIGTERM stops it between two steps; the steps that have begun
 /// come to their end, and what waits goes on at the next start.
+///
+/// Other programs start workflows by `POST /hooks/NAME`, where a workflow says
+/// `webhook: NAME`; docs/webhooks.md shows how.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -45,14 +48,25 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> anyhow::Result<Ex
     }
     let stop = stopped()?;
     let data = context.root().canonicalize()?;
+    let hooks: BTreeSet<String> = app
+        .workflows()
+        .await?
+        .into_iter()
+        .flat_map(|row| row.doors.webhooks)
+        .map(|name| format!("http://{address}/hooks/{name}"))
+        .collect();
     if context.json {
         out::json_line(&json!({
             "address": address.to_string(),
             "url": format!("http://{address}"),
+            "webhooks": hooks,
             "data": data.display().to_string(),
         }))?;
     } else {
         out::line(format!("{} runs at http://{address}; Ctrl-C stops it", out::path(&data)))?;
+        for hook in hooks {
+            out::line(format!("webhook: POST {hook}"))?;
+        }
     }
     let served = Box::pin(relata_server::serve(app.clone(), listener, stop)).await;
     app.close().await;

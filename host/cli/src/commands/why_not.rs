@@ -3,19 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use relata_app::model::Reference;
+use relata_app::{App, Reason, model::Reference};
 
-use crate::{
-    context::Context,
-    names::Names,
-    out::{self, Column},
-    time,
-};
+use crate::{context::Context, names::Names, out, time};
 
 /// Why a workflow ran, or did not run, for a record.
 ///
-/// Every run and every refusal leaves a row with its reason; this prints them,
-/// oldest first.
+/// Every run, every refusal and every start that waits leaves a row with its
+/// reason; this prints them, oldest first. Where there is none, it says what
+/// starts the workflow and what came nearest to it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -30,25 +26,41 @@ pub(crate) struct WhyNotArgs {
 
 pub(crate) async fn run(context: &Context, args: WhyNotArgs) -> anyhow::Result<ExitCode> {
     let app = context.open().await?;
+    let told = tell(context, &app, &args).await;
+    app.close().await;
+    told.map(|()| ExitCode::SUCCESS)
+}
+
+async fn tell(context: &Context, app: &App, args: &WhyNotArgs) -> anyhow::Result<()> {
     let reasons = app.why_not(&args.workflow, &args.record).await?;
     if context.json {
-        out::json(&reasons)?;
-    } else {
-        let mut names = Names::new(&app);
-        let record = names.full(&args.record).await?;
-        out::line(format!("{} for {}:\n", args.workflow, out::clean(&record)))?;
-        let zone = app.zone();
-        let columns = [Column::whole("When"), Column::text("Why"), Column::whole("Run")];
-        let mut rows = Vec::with_capacity(reasons.len());
-        for reason in reasons {
-            rows.push(vec![
-                time::short_text(&reason.at, &zone),
-                names.told(&reason.why).await?,
-                reason.run.unwrap_or_default(),
-            ]);
-        }
-        out::table(&columns, rows)?;
+        return out::json(&reasons);
     }
-    app.close().await;
-    Ok(ExitCode::SUCCESS)
+    let mut names = Names::new(app);
+    let zone = app.zone();
+    let record = names.full(&args.record).await?;
+    out::line(format!("{} for {}:\n", args.workflow, out::clean(&record)))?;
+    for reason in reasons {
+        let why = out::clean(&names.told(&reason.why).await?);
+        // What never happened has no time of its own.
+        let at = match reason.kind {
+            "never" => String::new(),
+            _ => time::short_text(&reason.at, &zone),
+        };
+        out::line(format!("{at:<16}  {}{why}", lead(&reason)))?;
+        for detail in &reason.details {
+            let why = out::clean(&names.told(&detail.why).await?);
+            out::line(format!("{:<16}    {}  {why}", "", time::short_text(&detail.at, &zone)))?;
+        }
+    }
+    Ok(())
+}
+
+/// What stands before a sentence, so that each reads by itself.
+fn lead(reason: &Reason) -> String {
+    match (reason.kind, &reason.run) {
+        ("run", Some(run)) => format!("{run}: "),
+        ("refused", _) => "no run started: ".to_owned(),
+        _ => String::new(),
+    }
 }

@@ -42,7 +42,7 @@ impl Desk {
         let shipped = SHIPPED.iter().find(|(name, _)| *name == file);
         let (_, source) = shipped.with_context(|| format!("{file} is not shipped"))?;
         // The error names the file and what is wrong in it.
-        self.app.activate(&file, source, "operations").await?;
+        self.app.activate(&file, source, "operations", relata_app::Running::Finish).await?;
         Ok(())
     }
 

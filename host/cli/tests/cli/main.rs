@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 
+mod approvals;
 mod flow;
 mod help;
 mod program;
+mod secrets;
 mod serving;
 mod wrong;

@@ -63,7 +63,7 @@ fn it_says_that_it_is_well_and_stops_when_asked() {
     assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
     assert!(health["now"].as_str().unwrap().ends_with('Z'));
     let (status, lost) = served.get("/nothing");
-    assert_eq!((status, &lost["error"]["code"]), (404, &Json::from("not-found")));
+    assert_eq!((status, &lost["code"]), (404, &Json::from("not-found")));
     // Commands work beside it.
     program.ok("records create contact name=Anna email=anna@a.example");
 

@@ -5,7 +5,7 @@ mod action;
 mod branches;
 mod formulas;
 mod literal;
-mod schema;
+pub(crate) mod schema;
 mod steps;
 mod trigger;
 mod value;

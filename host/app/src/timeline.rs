@@ -1,4 +1,4 @@
-//! What happened to a record, and why something did not.
+//! What happened to a record.
 
 use relata_engine::Status;
 use relata_model::{Record, Reference, Value};
@@ -6,17 +6,6 @@ use relata_store::{Condition, Query, RunFilter};
 use serde::Serialize;
 
 use crate::{App, AppError};
-
-/// Why a workflow did or did not run for a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Reason {
-    /// When, RFC 3339.
-    pub at: String,
-    /// The sentence.
-    pub why: String,
-    /// The run, where there was one.
-    pub run: Option<String>,
-}
 
 /// One line of a record's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,67 +24,6 @@ pub struct TimelineEntry {
 const LONGEST: u32 = 1_000;
 
 impl App {
-    /// Every reason why a workflow ran or did not run for a record, oldest
-    /// first. Where nothing is recorded, the one reason says so.
-    ///
-    /// # Errors
-    ///
-    /// [`AppError::Wrong`] where there is no such record.
-    pub async fn why_not(
-        &self,
-        workflow: &str,
-        reference: &Reference,
-    ) -> Result<Vec<Reason>, AppError> {
-        let record = self.record(reference).await?;
-        let mut reasons = Vec::new();
-        let filter = RunFilter {
-            workflow: Some(workflow.to_owned()),
-            subject: Some(record.reference.clone()),
-            ..RunFilter::default()
-        };
-        for row in self.store().run_list(&filter, LONGEST).await? {
-            let why = match &row.run.status {
-                Status::Active => "it is running".to_owned(),
-                Status::Ended(outcome) => format!("it ran, and ended: {}", outcome.describe()),
-            };
-            reasons.push(Reason {
-                at: row.run.started_at.to_string(),
-                why,
-                run: Some(row.run.id.to_string()),
-            });
-        }
-        for row in
-            self.store().not_started_list(Some(workflow), Some(&record.reference), LONGEST).await?
-        {
-            reasons.push(Reason { at: row.at.to_string(), why: row.reason, run: None });
-        }
-        reasons.sort_by(|a, b| a.at.cmp(&b.at));
-        if reasons.is_empty() {
-            reasons.push(Reason {
-                at: self.now().to_string(),
-                why: self.never_offered(workflow, &record).await?,
-                run: None,
-            });
-        }
-        Ok(reasons)
-    }
-
-    async fn never_offered(&self, workflow: &str, record: &Record) -> Result<String, AppError> {
-        let known = self.store().workflow_list().await?;
-        let active = known.iter().find(|row| row.name == workflow && row.active.is_some());
-        let Some(since) = active.and_then(|row| row.activated_at) else {
-            let hint =
-                relata_model::text::nearest(workflow, known.iter().map(|row| row.name.as_str()))
-                    .filter(|near| *near != workflow)
-                    .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-            return Ok(format!("no workflow `{workflow}` is active{hint}"));
-        };
-        Ok(format!(
-            "it has never been offered: nothing that starts {workflow} has happened to {} since {since}, when it was activated",
-            record.reference
-        ))
-    }
-
     /// What happened to a record, oldest first.
     ///
     /// # Errors
