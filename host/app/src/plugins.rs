@@ -128,6 +128,7 @@ impl Plugins {
                 let signature = ActionSignature {
                     name: name.clone(),
                     title: action.title.clone(),
+                    summary: action.summary.clone(),
                     input: action.input_schema.clone(),
                     output: action.output_schema.clone(),
                     writes: action.writes.clone(),

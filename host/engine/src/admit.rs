@@ -1,4 +1,5 @@
-//! Whether something that happened starts a run of a workflow.
+//! Whether something that happened, or that somebody asked for, starts a run
+//! of a workflow.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +10,22 @@ use crate::{
     Happening, HappeningKind,
     decide::Halt,
     happening::brief,
-    occurrence,
-    world::{Evaluated, World},
+    inputs, occurrence,
+    world::{Evaluated, World, fault},
 };
 
 /// At how many runs in a chain an event starts nothing more.
-const DEEPEST: u32 = 8;
+pub(crate) const DEEPEST: u32 = 8;
 
-/// Whether something that happened starts a run of a workflow.
+/// Whether a run of a workflow starts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Admission {
     /// It does, unless a former run for the same key blocks it.
     Start {
         /// The record that the run is about.
         subject: Option<Reference>,
+        /// What the run is given, by the names of the workflow's inputs.
+        inputs: BTreeMap<String, Value>,
         /// The value of `one_per`, as text; none where the workflow has no
         /// `repeat`.
         key: Option<String>,
@@ -42,7 +45,25 @@ pub enum Admission {
     NoMatch,
 }
 
+/// A run that somebody asks for: a person with a button or on the command
+/// line, another program, or another run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Asked {
+    /// The record that it is about.
+    pub subject: Option<Reference>,
+    /// What it is given, by the names of the workflow's inputs.
+    pub inputs: BTreeMap<String, Value>,
+    /// How many runs stand between it and a person or the outside world.
+    pub depth: u32,
+}
+
 /// Whether something that happened starts a run of a workflow.
+///
+/// A call of a webhook happens as an event of the name `webhook:NAME`, about
+/// nothing, whose data are the fields of the body: those that the workflow
+/// has inputs for are what the run is given. Any other trigger gives nothing,
+/// and leaves the inputs to their defaults. A button and a schedule do not
+/// happen; for a button there is [`admit_asked`].
 ///
 /// # Errors
 ///
@@ -53,71 +74,99 @@ pub fn admit(
     facts: &Facts,
     now: Timestamp,
 ) -> Result<Admission, Halt> {
+    let given = def.triggers.iter().find_map(|trigger| match (trigger, &happening.kind) {
+        (Trigger::Occurrence(occurrence), _) => {
+            occurrence::is_kind(occurrence, happening).then(BTreeMap::new)
+        }
+        (Trigger::Webhook(webhook), HappeningKind::Named { name, data, .. }) => {
+            (name.strip_prefix("webhook:") == Some(&webhook.name)).then(|| match data {
+                Value::Map(fields) => fields.clone(),
+                _ => BTreeMap::new(),
+            })
+        }
+        (Trigger::Webhook(_) | Trigger::Schedule(_) | Trigger::Button(_), _) => None,
+    });
+    let Some(inputs) = given else { return Ok(Admission::NoMatch) };
+    if happening.workflow.as_ref() == Some(&def.name) {
+        let run = happening.run.map_or_else(|| "a run".to_owned(), |run| run.to_string());
+        let reason = format!("{run} of this workflow did it itself");
+        return Ok(Admission::Refuse { key: None, reason });
+    }
+    let subject = subject(def, happening);
+    let asked = Asked { subject, inputs, depth: happening.depth };
+    decided(def, &asked, &happening.describe(), facts, now)
+}
+
+/// Whether a run that somebody asks for starts: the same conditions as for
+/// one that something starts.
+///
+/// # Errors
+///
+/// [`Halt::Need`] where a fact is missing.
+pub fn admit_asked(
+    def: &Definition,
+    asked: &Asked,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Admission, Halt> {
+    decided(def, asked, "it was asked for", facts, now)
+}
+
+fn decided(
+    def: &Definition,
+    asked: &Asked,
+    what: &str,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Admission, Halt> {
     let mut key = None;
-    match consider(def, happening, facts, now, &mut key) {
+    match consider(def, asked, what, facts, now, &mut key) {
         Ok(admission) => Ok(admission),
         Err(EvaluationError::Need(need)) => Err(Halt::Need(need)),
         Err(EvaluationError::Fault(reason)) => Ok(Admission::Refuse { key, reason }),
     }
 }
 
+/// A fault is the reason for a refusal.
 fn consider(
     def: &Definition,
-    happening: &Happening,
+    asked: &Asked,
+    what: &str,
     facts: &Facts,
     now: Timestamp,
     key: &mut Option<String>,
 ) -> Evaluated<Admission> {
-    let matches = def.triggers.iter().any(|trigger| match trigger {
-        Trigger::Occurrence(occurrence) => occurrence::is_kind(occurrence, happening),
-        Trigger::Schedule(_) | Trigger::Webhook(_) | Trigger::Button(_) => false,
-    });
-    if !matches {
-        return Ok(Admission::NoMatch);
+    if asked.depth >= DEEPEST {
+        return fault(format!(
+            "held: {} runs in a row have started one another; look for workflows that start each other",
+            asked.depth
+        ));
     }
-    let refuse =
-        |key: &Option<String>, reason: String| Ok(Admission::Refuse { key: key.clone(), reason });
-    if happening.workflow.as_ref() == Some(&def.name) {
-        let run = happening.run.map_or_else(|| "a run".to_owned(), |run| run.to_string());
-        return refuse(key, format!("{run} of this workflow did it itself"));
-    }
-    if happening.depth >= DEEPEST {
-        return refuse(
-            key,
-            format!(
-                "held: {} runs in a row have started one another; look for workflows that start each other",
-                happening.depth
-            ),
-        );
-    }
-    let subject = subject(def, happening);
-    let mut variables = BTreeMap::new();
-    match (&subject, &def.subject) {
-        (Some(subject), name) => {
-            let name = name.as_ref().unwrap_or(&subject.object);
-            variables.insert(name.clone(), Value::Reference(subject.clone()));
+    let subject = asked.subject.as_ref();
+    match (&def.subject, subject) {
+        (Some(object), None) => {
+            return fault(format!("{what}: there is no {object} that it is about"));
         }
-        (None, Some(object)) => {
-            return refuse(
-                key,
-                format!("{}: there is no {object} that it is about", happening.describe()),
-            );
+        (Some(object), Some(record)) if &record.object != object => {
+            return fault(format!("{what}: {record} is no {object}"));
         }
-        (None, None) => {}
+        _ => {}
     }
-    let world = World { def, variables: &variables, facts, now };
+    let inputs = inputs::read_or_say(def, &asked.inputs).or_else(fault)?;
+    let variables = inputs::variables(def, inputs.clone(), subject);
+    let world = World { def, variables: vec![&def.constants, &variables], facts, now };
     for condition in &def.only_if {
         let (holds, values) = match world.holds(condition) {
             Err(EvaluationError::Fault(why)) => {
-                return refuse(
-                    key,
-                    format!("only_if `{}` has no answer: {why}", condition.source.trim()),
-                );
+                return fault(format!(
+                    "only_if `{}` has no answer: {why}",
+                    condition.source.trim()
+                ));
             }
             answer => answer?,
         };
         if !holds {
-            return refuse(key, format!("only_if does not hold: {values}"));
+            return fault(format!("only_if does not hold: {values}"));
         }
     }
     let one_per = match &def.repeat {
@@ -127,14 +176,13 @@ fn consider(
     *key = one_per.as_ref().map(|(_, key)| key.clone());
     if !def.never_for.is_empty() {
         let one_per = one_per.as_ref().and_then(|(reference, _)| reference.as_ref());
-        let candidates = members(&world, one_per, subject.as_ref())?;
+        let candidates = members(&world, one_per, subject)?;
         for segment in &def.never_for {
             for member in &candidates {
                 if facts.is_member(segment, member)? {
-                    return refuse(
-                        key,
-                        format!("{member} is in segment/{segment}, which never_for names"),
-                    );
+                    return fault(format!(
+                        "{member} is in segment/{segment}, which never_for names"
+                    ));
                 }
             }
         }
@@ -143,7 +191,7 @@ fn consider(
         Some(repeat) => Some(blocked_since(&world, repeat)?),
         None => None,
     };
-    Ok(Admission::Start { subject, key: key.clone(), blocked_since })
+    Ok(Admission::Start { subject: subject.cloned(), inputs, key: key.clone(), blocked_since })
 }
 
 /// The record that a run would be about: of all that it is about, the first
@@ -163,7 +211,7 @@ fn subject(def: &Definition, happening: &Happening) -> Option<Reference> {
 fn one_per(world: &World<'_>, repeat: &Repeat) -> Evaluated<(Option<Reference>, String)> {
     let written = repeat.one_per.source.trim();
     match world.value(&repeat.one_per)? {
-        Value::Nothing => crate::world::fault(format!(
+        Value::Nothing => fault(format!(
             "one_per ({written}) is empty, so nobody can tell how often the workflow has run for it"
         )),
         Value::Reference(reference) => {
@@ -209,9 +257,6 @@ fn blocked_since(world: &World<'_>, repeat: &Repeat) -> Evaluated<Option<Timesta
             let back: Duration = duration.negated();
             world.after(world.now, back, None).map(Some)
         }
-        other => crate::world::fault(format!(
-            "again_after ({written}) is {}, not a duration",
-            brief(&other)
-        )),
+        other => fault(format!("again_after ({written}) is {}, not a duration", brief(&other))),
     }
 }

@@ -1,24 +1,25 @@
-//! Calls of actions: their input, their keys, and when a failed one is tried
-//! again.
+//! Calls of actions: their input, their keys, what comes of them, and when a
+//! failed one is tried again.
 
 use relata_model::{Reference, Timestamp, Value};
-use relata_workflow::{Conversion, Do, Retry, Step, StepId};
+use relata_workflow::{Argument, Conversion, Do, EvaluationError, Retry, Step, StepId, StepKind};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Pending, Run, StepFailure,
+    Event, Pending, Rounds, Run, StepFailure,
+    decide::{Halt, Turn},
     world::{Evaluated, World, fault},
 };
 
 /// How often a plugin may put a step off before that counts as a failure.
-pub(crate) const MOST_POSTPONED: u32 = 1_000;
+const MOST_POSTPONED: u32 = 1_000;
 
 /// The least time for which a step is put off, so that none spins.
-pub(crate) const SHORTEST_PAUSE_MS: u64 = 1_000;
+const SHORTEST_PAUSE_MS: u64 = 1_000;
 
 /// The longest pause that a plugin may ask for: 30 days.
-pub(crate) const LONGEST_PAUSE_MS: u64 = 30 * 24 * 3_600_000;
+const LONGEST_PAUSE_MS: u64 = 30 * 24 * 3_600_000;
 
 /// A call of an action that a run is owed.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,70 +28,202 @@ pub struct Call {
     pub step: StepId,
     /// The step's path: `steps[5].then[0]`.
     pub path: String,
-    /// Which round of a loop, from 0.
-    pub iteration: u32,
+    /// Which round of which loop.
+    pub rounds: Rounds,
     /// Which attempt; 1 for the first.
     pub attempt: u32,
     /// `crm.update`.
     pub action: String,
     /// The arguments, an object. Those that are empty are left out.
     pub input: Json,
-    /// The same for every attempt of this step in this run: 32 hexadecimal
-    /// digits.
+    /// The same for every attempt of this step in this round of this run, and
+    /// of no other: 32 hexadecimal digits.
     pub idempotency_key: String,
     /// Calls with the same key run one after another, until their commit.
     pub exclusive: Option<String>,
 }
 
-/// The call that a `do:` step makes now.
-pub(crate) fn of_step(world: &World<'_>, run: &Run, step: &Step, action: &Do) -> Evaluated<Call> {
-    let mut input = Map::new();
-    for argument in &action.input {
-        let value = world.expression(&argument.value)?;
-        let json = convert(world, value, &argument.conversion)
-            .map_err(|why| why_of_argument(&argument.name, why))?;
-        if !json.is_null() {
-            input.insert(argument.name.clone(), json);
-        }
+/// What came of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Returned {
+    /// The call's step.
+    pub step: StepId,
+    /// The call's round.
+    pub rounds: Rounds,
+    /// The call's attempt.
+    pub attempt: u32,
+    /// How it went.
+    pub result: Result<ActionOutcome, StepFailure>,
+}
+
+impl Call {
+    /// How this call went.
+    #[must_use]
+    pub fn returned(&self, result: Result<ActionOutcome, StepFailure>) -> Returned {
+        Returned { step: self.step, rounds: self.rounds.clone(), attempt: self.attempt, result }
     }
+}
+
+/// How a call that did not fail went.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActionOutcome {
+    /// Done, with this output.
+    Done(Json),
+    /// Not yet.
+    Retry {
+        /// The pause in milliseconds; at least a second is kept.
+        after_ms: u64,
+        /// Why, in the plugin's words.
+        reason: String,
+    },
+    /// There was nothing to do, for this reason.
+    Skip(String),
+}
+
+impl Turn<'_> {
+    pub(crate) fn returned(&mut self, returned: Returned) -> Result<(), Halt> {
+        self.rounds = returned.rounds;
+        let wanted = self
+            .run
+            .current(self.def, &self.rounds)
+            .filter(|step| step.id == returned.step)
+            .filter(|_| attempt(&self.run, &self.rounds) == returned.attempt)
+            .filter(|_| !matches!(self.run.pending(&self.rounds), Some(Pending::GivenUp { .. })));
+        let Some((step, StepKind::Do(action))) = wanted.map(|step| (step, &step.kind)) else {
+            return Err(Halt::Rejected(format!(
+                "{} does not wait for attempt {} of step {}; it has gone on since",
+                self.run.id, returned.attempt, returned.step.0
+            )));
+        };
+        let attempt = returned.attempt;
+        match returned.result {
+            Ok(ActionOutcome::Done(output)) => {
+                let explanation =
+                    if attempt > 1 { format!("done at attempt {attempt}") } else { String::new() };
+                self.called(step, attempt, action.output.read(&output), explanation);
+            }
+            Ok(ActionOutcome::Skip(why)) => {
+                self.called(step, attempt, Value::Nothing, format!("nothing to do: {why}"));
+            }
+            Ok(ActionOutcome::Retry { after_ms, reason }) => {
+                let postponed = match self.run.pending(&self.rounds) {
+                    Some(Pending::Calling { postponed, .. }) => *postponed,
+                    _ => 0,
+                };
+                if postponed < MOST_POSTPONED {
+                    let pause = after_ms.clamp(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS);
+                    let until = in_millis(self.now, pause);
+                    self.emit(Event::Postponed {
+                        step: step.id,
+                        rounds: self.rounds.clone(),
+                        attempt,
+                        at: self.now,
+                        until,
+                        reason,
+                    });
+                } else {
+                    let failure = StepFailure {
+                        code: "postponed".to_owned(),
+                        message: format!(
+                            "{} put itself off {MOST_POSTPONED} times, the last time because: {reason}",
+                            action.action
+                        ),
+                        permanent: true,
+                        retry_after_ms: None,
+                    };
+                    self.attempt_failed(step, action, failure);
+                }
+            }
+            Err(failure) => self.attempt_failed(step, action, failure),
+        }
+        Ok(())
+    }
+
+    /// A call ended its step.
+    fn called(&mut self, step: &Step, attempt: u32, output: Value, explanation: String) {
+        self.emit(Event::StepDone {
+            step: step.id,
+            rounds: self.rounds.clone(),
+            attempt,
+            at: self.now,
+            output,
+            enter: None,
+            called: true,
+            explanation,
+        });
+    }
+
+    fn attempt_failed(&mut self, step: &Step, action: &Do, failure: StepFailure) {
+        let retry_at = retry_at(&self.run, &self.rounds, step, action.retry, &failure, self.now);
+        self.emit(Event::AttemptFailed {
+            step: step.id,
+            rounds: self.rounds.clone(),
+            attempt: attempt(&self.run, &self.rounds),
+            at: self.now,
+            failure,
+            retry_at,
+        });
+    }
+}
+
+/// The call that a `do:` step makes now.
+pub(crate) fn of_step(
+    world: &World<'_>,
+    run: &Run,
+    rounds: &Rounds,
+    step: &Step,
+    action: &Do,
+) -> Evaluated<Call> {
+    let input: Map<String, Json> = arguments(world, &action.input)?
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_json()))
+        .collect();
     let exclusive = action.exclusive.as_ref().map(|key| fill_in(key, &input));
-    let iteration = run.iteration();
     Ok(Call {
         step: step.id,
         path: step.path.clone(),
-        iteration,
-        attempt: attempt(run),
+        rounds: rounds.clone(),
+        attempt: attempt(run, rounds),
         action: action.action.clone(),
         input: Json::Object(input),
-        idempotency_key: idempotency_key(run, &step.path, iteration),
+        idempotency_key: idempotency_key(run, &step.path, rounds),
         exclusive,
     })
 }
 
-fn why_of_argument(
-    name: &str,
-    why: relata_workflow::EvaluationError,
-) -> relata_workflow::EvaluationError {
-    match why {
-        relata_workflow::EvaluationError::Fault(why) => {
-            relata_workflow::EvaluationError::Fault(format!("the argument `{name}`: {why}"))
+/// The values of arguments; those that are empty are left out.
+pub(crate) fn arguments<'a>(
+    world: &World<'_>,
+    arguments: &'a [Argument],
+) -> Evaluated<Vec<(&'a str, Value)>> {
+    let mut values = Vec::new();
+    for argument in arguments {
+        let value = world.expression(&argument.value)?;
+        let value = convert(world, value, &argument.conversion).map_err(|why| match why {
+            EvaluationError::Fault(why) => {
+                EvaluationError::Fault(format!("the argument `{}`: {why}", argument.name))
+            }
+            need => need,
+        })?;
+        if !value.is_nothing() {
+            values.push((argument.name.as_str(), value));
         }
-        need => need,
     }
+    Ok(values)
 }
 
-/// Which attempt of the current step comes next.
-pub(crate) fn attempt(run: &Run) -> u32 {
-    match run.pending() {
+/// Which attempt of a strand's current step comes next.
+pub(crate) fn attempt(run: &Run, rounds: &Rounds) -> u32 {
+    match run.pending(rounds) {
         Some(Pending::Calling { attempt, .. } | Pending::GivenUp { attempt, .. }) => *attempt,
         _ => 1,
     }
 }
 
-fn convert(world: &World<'_>, value: Value, conversion: &Conversion) -> Evaluated<Json> {
+fn convert(world: &World<'_>, value: Value, conversion: &Conversion) -> Evaluated<Value> {
     match (conversion, value) {
-        (_, Value::Nothing) => Ok(Json::Null),
-        (Conversion::Plain, value) => Ok(value.to_json()),
+        (_, Value::Nothing) => Ok(Value::Nothing),
+        (Conversion::Plain, value) => Ok(value),
         (Conversion::Due, Value::Text(text)) => {
             // A text with `{{ }}` in it may still come to a duration.
             let value = text
@@ -98,21 +231,19 @@ fn convert(world: &World<'_>, value: Value, conversion: &Conversion) -> Evaluate
                 .map(Value::Duration)
                 .or_else(|_| text.trim().parse::<Timestamp>().map(Value::Time))
                 .unwrap_or(Value::Text(text));
-            world.point(world.now, &value, None).map(|time| Value::Time(time).to_json())
+            world.point(world.now, &value, None).map(Value::Time)
         }
-        (Conversion::Due, value) => {
-            world.point(world.now, &value, None).map(|time| Value::Time(time).to_json())
-        }
+        (Conversion::Due, value) => world.point(world.now, &value, None).map(Value::Time),
         (Conversion::Reference { .. }, Value::List(values)) => {
             let items = values.into_iter().map(|value| convert(world, value, conversion));
-            Ok(Json::Array(items.collect::<Evaluated<_>>()?))
+            Ok(Value::List(items.collect::<Evaluated<_>>()?))
         }
         (Conversion::Reference { objects }, Value::Text(text)) => {
             let text = text.trim();
             match (text.parse::<Reference>(), objects.as_slice()) {
-                (Ok(reference), _) => Ok(Json::String(reference.to_string())),
+                (Ok(reference), _) => Ok(Value::Reference(reference)),
                 (Err(_), [object]) if !text.is_empty() => {
-                    Ok(Json::String(format!("{object}/{text}")))
+                    Ok(Value::Reference(Reference::new(object, text)))
                 }
                 (Err(_), [object, ..]) => fault(format!(
                     "`{text}` names no record; write the object before it, such as `{object}/{text}`"
@@ -120,7 +251,7 @@ fn convert(world: &World<'_>, value: Value, conversion: &Conversion) -> Evaluate
                 (Err(why), []) => fault(why.to_string()),
             }
         }
-        (Conversion::Reference { .. }, value) => Ok(value.to_json()),
+        (Conversion::Reference { .. }, value) => Ok(value),
     }
 }
 
@@ -159,8 +290,13 @@ pub(crate) fn draw(parts: &[&str]) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
-fn idempotency_key(run: &Run, path: &str, iteration: u32) -> String {
-    digest(&[&run.id.to_string(), path, &iteration.to_string()])
+/// A step in its round, for a digest. No path has a blank in it.
+pub(crate) fn place(path: &str, rounds: &Rounds) -> String {
+    if rounds.is_main() { path.to_owned() } else { format!("{path} {rounds}") }
+}
+
+fn idempotency_key(run: &Run, path: &str, rounds: &Rounds) -> String {
+    digest(&[&run.id.to_string(), &place(path, rounds)])
         .iter()
         .take(16)
         .map(|byte| format!("{byte:02x}"))
@@ -168,14 +304,15 @@ fn idempotency_key(run: &Run, path: &str, iteration: u32) -> String {
 }
 
 /// When a failed attempt is tried again; none where it is not.
-pub(crate) fn retry_at(
+fn retry_at(
     run: &Run,
-    path: &str,
+    rounds: &Rounds,
+    step: &Step,
     retry: Retry,
     failure: &StepFailure,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let (attempt, failures) = match run.pending() {
+    let (attempt, failures) = match run.pending(rounds) {
         Some(Pending::Calling { attempt, failures, .. }) => (*attempt, *failures),
         _ => (1, 0),
     };
@@ -184,7 +321,8 @@ pub(crate) fn retry_at(
     }
     let doubled = retry.first_ms.saturating_mul(1_u64.checked_shl(failures).unwrap_or(u64::MAX));
     // Four fifths to six fifths of it, so that a herd comes apart.
-    let drawn = draw(&["retry", &run.id.to_string(), path, &attempt.to_string()]);
+    let place = place(&step.path, rounds);
+    let drawn = draw(&["retry", &run.id.to_string(), &place, &attempt.to_string()]);
     let fifths = u128::from(doubled) * (4 * u128::from(u32::MAX) + 2 * u128::from(drawn));
     let jittered = u64::try_from(fifths / (5 * u128::from(u32::MAX))).unwrap_or(u64::MAX);
     let asked = failure.retry_after_ms.unwrap_or(0).min(LONGEST_PAUSE_MS);

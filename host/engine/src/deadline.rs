@@ -4,19 +4,19 @@
 use std::collections::BTreeSet;
 
 use relata_model::{Change, Decimal, Record, Reference, Timestamp, Value};
-use relata_workflow::{Deadline, EvaluationError, Facts, Step, StepKind};
+use relata_workflow::{Deadline, EvaluationError, Facts, Step, StepId, StepKind};
 
 use crate::{
-    Clock, Event, Happening, HappeningKind, Pending,
+    Clock, Event, Happening, HappeningKind, Pending, Rounds,
     decide::{Halt, Progress, Turn},
-    run::step_of,
+    strand::step_of,
     world::{Evaluated, World, fault},
 };
 
 impl Turn<'_> {
     pub(crate) fn deadline(&mut self, step: &Step, deadline: &Deadline) -> Evaluated<Progress> {
         let conditions = Conditions::read(&self.world(), deadline)?;
-        let Some(Pending::Deadline(clock)) = self.run.pending().cloned() else {
+        let Some(Pending::Deadline(clock)) = self.run.pending(&self.rounds).cloned() else {
             return self.deadline_begins(step, deadline, conditions);
         };
         if conditions.met {
@@ -28,7 +28,7 @@ impl Turn<'_> {
         if conditions.paused != clock.paused || conditions.records != clock.records {
             // Never back: a clock set back would count the same time twice.
             let at = self.now.max(clock.read_at);
-            self.clock_read(step, self.run.iteration(), at, ran_ms, conditions);
+            self.clock_read(step, at, ran_ms, conditions);
         }
         if !self.timers {
             return Ok(Progress::Rest);
@@ -47,7 +47,7 @@ impl Turn<'_> {
         }
         self.emit(Event::LevelReached {
             step: step.id,
-            iteration: self.run.iteration(),
+            rounds: self.rounds.clone(),
             at: self.now,
             level: clock.levels,
             enter: level.block,
@@ -85,7 +85,7 @@ impl Turn<'_> {
         );
         self.emit(Event::DeadlineBegan {
             step: step.id,
-            iteration: self.run.iteration(),
+            rounds: self.rounds.clone(),
             at: self.now,
             budget_ms,
             working,
@@ -102,15 +102,25 @@ impl Turn<'_> {
     pub(crate) fn read_clocks(&mut self, happening: &Happening) -> Result<(), Halt> {
         let HappeningKind::Change(change) = &happening.kind else { return Ok(()) };
         let at = happening.at.min(self.now);
-        for depth in 0..self.run.state.frames.len() {
-            let frame = &self.run.state.frames[depth];
-            let Some(Pending::Deadline(clock)) = &frame.pending else { continue };
-            let Some(step) = step_of(self.def, frame) else { continue };
+        let concerned: Vec<(Rounds, StepId, Clock)> = self
+            .run
+            .state
+            .strands
+            .iter()
+            .flat_map(|(rounds, strand)| strand.frames.iter().map(move |frame| (rounds, frame)))
+            .filter_map(|(rounds, frame)| match &frame.pending {
+                Some(Pending::Deadline(clock))
+                    if clock.records.contains(&change.reference) && at >= clock.read_at =>
+                {
+                    Some((rounds.clone(), step_of(self.def, frame)?.id, clock.clone()))
+                }
+                _ => None,
+            })
+            .collect();
+        for (rounds, step, clock) in concerned {
+            let step = self.def.step(step);
             let StepKind::Deadline(deadline) = &step.kind else { continue };
-            if !clock.records.contains(&change.reference) || at < clock.read_at {
-                continue;
-            }
-            let (clock, iteration) = (clock.clone(), frame.iteration);
+            self.rounds = rounds;
             let facts = as_of(self.facts, change);
             let world = World { facts: &facts, ..self.world() };
             let read = Conditions::read(&world, deadline)
@@ -118,7 +128,7 @@ impl Turn<'_> {
             match read {
                 Ok((ran_ms, conditions)) => {
                     if conditions.paused != clock.paused || conditions.records != clock.records {
-                        self.clock_read(step, iteration, at, ran_ms, conditions);
+                        self.clock_read(step, at, ran_ms, conditions);
                     }
                 }
                 Err(EvaluationError::Need(need)) => return Err(Halt::Need(need)),
@@ -137,7 +147,9 @@ impl Turn<'_> {
         happening: &Happening,
     ) -> Evaluated<bool> {
         let HappeningKind::Change(change) = &happening.kind else { return Ok(false) };
-        let Some(Pending::Deadline(clock)) = self.run.pending() else { return Ok(false) };
+        let Some(Pending::Deadline(clock)) = self.run.pending(&self.rounds) else {
+            return Ok(false);
+        };
         if !clock.records.contains(&change.reference) || happening.at < clock.began {
             return Ok(false);
         }
@@ -151,18 +163,11 @@ impl Turn<'_> {
         Ok(met)
     }
 
-    fn clock_read(
-        &mut self,
-        step: &Step,
-        iteration: u32,
-        at: Timestamp,
-        ran_ms: i64,
-        conditions: Conditions,
-    ) {
+    fn clock_read(&mut self, step: &Step, at: Timestamp, ran_ms: i64, conditions: Conditions) {
         let stands = if conditions.paused { "the clock stands" } else { "the clock runs" };
         self.emit(Event::ClockRead {
             step: step.id,
-            iteration,
+            rounds: self.rounds.clone(),
             at,
             ran_ms,
             paused: conditions.paused,

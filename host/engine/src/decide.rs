@@ -1,20 +1,21 @@
 //! What an input means for a run.
 
-use relata_model::{Decimal, Timestamp, Value};
+use std::ops::Bound;
+
+use relata_model::{Timestamp, Value};
 use relata_workflow::{
-    BlockId, Definition, Do, EvaluationError, Facts, Formula, Need, Row, Step, StepId, StepKind,
+    BlockId, Definition, Do, EvaluationError, Facts, Need, Step, StepKind, SubRun,
 };
-use serde_json::Value as Json;
 
 use crate::{
-    Event, Happening, Outcome, Pending, Run, StepFailure,
-    call::{self, LONGEST_PAUSE_MS, MOST_POSTPONED, SHORTEST_PAUSE_MS},
-    occurrence,
+    ChildAnswer, Event, Happening, Pending, Returned, Rounds, Run, StepFailure, ahead, call, due,
+    sub_run,
     world::{Evaluated, World},
 };
 
-/// How many events one decision may have: far more than a workflow has steps.
-const MOST_EVENTS: usize = 100_000;
+/// After how many events a decision is enough: the rest is the next one's.
+/// More than a workflow has steps between two calls; a loop may have more.
+const MOST_AT_ONCE: usize = 1_000;
 
 /// What comes to a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,40 +27,14 @@ pub enum Input {
     Happened(Happening),
     /// A call has come back.
     Returned(Returned),
-    /// The run is to end now.
+    /// Another workflow was started for the run, or could not be.
+    Child(ChildAnswer),
+    /// The run is to end now. `finally` still runs; where it runs already,
+    /// it is cut short.
     Cancel {
         /// Why, for people.
         why: String,
     },
-}
-
-/// What came of a call.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Returned {
-    /// The call's step.
-    pub step: StepId,
-    /// The call's round.
-    pub iteration: u32,
-    /// The call's attempt.
-    pub attempt: u32,
-    /// How it went.
-    pub result: Result<ActionOutcome, StepFailure>,
-}
-
-/// How a call that did not fail went.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ActionOutcome {
-    /// Done, with this output.
-    Done(Json),
-    /// Not yet.
-    Retry {
-        /// The pause in milliseconds; at least a second is kept.
-        after_ms: u64,
-        /// Why, in the plugin's words.
-        reason: String,
-    },
-    /// There was nothing to do, for this reason.
-    Skip(String),
 }
 
 /// Why there is no answer.
@@ -90,14 +65,16 @@ impl From<EvaluationError> for Halt {
 }
 
 /// What an input means for a run: the events that follow, none where it means
-/// nothing. The run goes on through everything that needs nobody, until its
-/// next call, sleep or end; all of it belongs into one commit.
+/// nothing. The run goes on through what needs nobody, until its next call,
+/// sleep or end. Where it stops before that (a fact is missing on the way, or
+/// a loop has very many events), [`crate::due`] says [`crate::Due::Decide`],
+/// and [`Input::Wake`] goes on; all of it may be one commit.
 ///
 /// # Errors
 ///
 /// [`Halt::Need`] where a fact is missing; [`Halt::Rejected`] for the answer
-/// to another call than the one that the run makes, and for a run that does
-/// not fit the definition. A run that has ended takes every other input, and
+/// to another call than one that the run makes, and for a run that does not
+/// fit the definition. A run that has ended takes every other input, and
 /// nothing follows.
 pub fn decide(
     def: &Definition,
@@ -112,32 +89,44 @@ pub fn decide(
                 "attempt {} of step {} came back after {} had ended",
                 returned.attempt, returned.step.0, run.id
             ))),
+            Input::Child(answer) => Err(Halt::Rejected(format!(
+                "`{}` was started for {} after that had ended",
+                answer.call.workflow, run.id
+            ))),
             Input::Wake | Input::Happened(_) | Input::Cancel { .. } => Ok(Vec::new()),
         };
     }
     let timers = !matches!(input, Input::Happened(_));
-    let mut turn = Turn { def, run: run.clone(), facts, now, timers, events: Vec::new() };
+    let rounds = Rounds::main();
+    let mut turn = Turn { def, run: run.clone(), facts, now, timers, rounds, events: Vec::new() };
     match input {
-        Input::Wake => turn.advance()?,
-        Input::Cancel { why } => turn.end(None, Outcome::Cancelled { why }),
-        Input::Returned(returned) => {
-            turn.returned(returned)?;
-            turn.advance()?;
-        }
+        Input::Wake => {}
+        Input::Cancel { why } => turn.cancel(&why),
+        Input::Returned(returned) => turn.returned(returned)?,
+        Input::Child(answer) => turn.child_answered(answer)?,
         Input::Happened(happening) => {
-            if turn.happened(&happening)? {
-                turn.advance()?;
+            if !turn.happened(&happening)? {
+                return Ok(turn.events);
             }
         }
     }
-    Ok(turn.events)
+    match turn.advance() {
+        // Each event stands by itself, so what follows the missing fact can
+        // be decided later; else a loop over many records would begin anew
+        // for each of them.
+        Err(Halt::Need(_)) if !turn.events.is_empty() && turn.may_pause() => Ok(turn.events),
+        Err(halt) => Err(halt),
+        Ok(()) => Ok(turn.events),
+    }
 }
 
-/// Whether a run goes on from a step.
+/// Whether a strand goes on from a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// It does.
     On,
+    /// It does, and has changed what other strands see.
+    ForAll,
     /// It is owed something first.
     Rest,
 }
@@ -150,6 +139,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) now: Timestamp,
     /// Whether timers may end something.
     pub(crate) timers: bool,
+    /// The strand whose turn it is.
+    pub(crate) rounds: Rounds,
     events: Vec<Event>,
 }
 
@@ -157,7 +148,7 @@ impl<'a> Turn<'a> {
     pub(crate) fn world(&self) -> World<'_> {
         World {
             def: self.def,
-            variables: &self.run.state.variables,
+            variables: self.run.layers(self.def, &self.rounds),
             facts: self.facts,
             now: self.now,
         }
@@ -166,10 +157,6 @@ impl<'a> Turn<'a> {
     pub(crate) fn emit(&mut self, event: Event) {
         self.run.apply(self.def, &event);
         self.events.push(event);
-    }
-
-    fn end(&mut self, step: Option<StepId>, outcome: Outcome) {
-        self.emit(Event::Ended { step, at: self.now, outcome });
     }
 
     /// The current step ended.
@@ -182,8 +169,8 @@ impl<'a> Turn<'a> {
     ) {
         self.emit(Event::StepDone {
             step: step.id,
-            iteration: self.run.iteration(),
-            attempt: call::attempt(&self.run),
+            rounds: self.rounds.clone(),
+            attempt: call::attempt(&self.run, &self.rounds),
             at: self.now,
             output,
             enter,
@@ -192,68 +179,86 @@ impl<'a> Turn<'a> {
         });
     }
 
-    /// Goes on until the run is owed something or has ended.
+    /// Goes on, always with the first strand that can, until each is owed
+    /// something or the run has ended. Which strand that is depends on the
+    /// run's state alone, so a decision that was cut short goes on the same.
     fn advance(&mut self) -> Result<(), Halt> {
+        // Those before are at rest.
+        let mut from = Bound::Unbounded;
         while !self.run.has_ended() {
-            let Some(step) = self.run.current(self.def) else {
-                if !self.run.state.frames.is_empty() {
-                    return Err(misfit(&self.run));
-                }
-                let outcome = self.outcome(Outcome::Done);
-                self.end(None, outcome);
+            if self.events.len() >= MOST_AT_ONCE && self.may_pause() {
                 return Ok(());
-            };
-            match self.step(step) {
-                // No workflow goes in a circle; a broken definition might.
-                Ok(Progress::On) if self.events.len() > MOST_EVENTS => {
-                    return Err(Halt::Rejected(format!(
-                        "{} goes in a circle at {} of workflow `{}`",
-                        self.run.id, step.path, self.def.name
-                    )));
-                }
-                Ok(Progress::On) => {}
-                Ok(Progress::Rest) => return Ok(()),
-                Err(EvaluationError::Fault(why)) => self.failed(step, StepFailure::formula(why))?,
-                Err(EvaluationError::Need(need)) => return Err(Halt::Need(need)),
             }
+            let strands = &self.run.state.strands;
+            let next = strands.range::<Rounds, _>((from.as_ref(), Bound::Unbounded)).next();
+            let Some(rounds) = next.map(|(rounds, _)| rounds.clone()) else {
+                if !self.call_fails()? {
+                    return Ok(());
+                }
+                from = Bound::Unbounded;
+                continue;
+            };
+            self.rounds = rounds;
+            from = match self.go_on()? {
+                Progress::Rest => Bound::Excluded(self.rounds.clone()),
+                Progress::On if self.run.current(self.def, &self.rounds).is_some() => {
+                    Bound::Included(self.rounds.clone())
+                }
+                // It has ended, so that the one around it may go on.
+                Progress::On | Progress::ForAll => Bound::Unbounded,
+            };
         }
         Ok(())
     }
 
-    /// How the run ends: as failed where a step has failed for good, however
-    /// `on_error` ends.
-    fn outcome(&self, outcome: Outcome) -> Outcome {
-        match self.run.state.error.clone() {
-            Some((step, why)) => Outcome::Failed { step, why },
-            None => outcome,
+    /// Whether the decision may end here: where it is plain that there is
+    /// more to decide. What happened is taken in as a whole, or the next thing
+    /// that happened would find the run too far behind.
+    fn may_pause(&self) -> bool {
+        let due = || due::due(self.def, &self.run, self.facts, self.now);
+        self.timers && matches!(due(), Ok(due::Due::Decide))
+    }
+
+    fn go_on(&mut self) -> Result<Progress, Halt> {
+        let Some(strand) = self.run.strand(&self.rounds) else { return Err(misfit(&self.run)) };
+        if strand.frames.is_empty() {
+            if self.rounds.is_main() {
+                self.conclude()?;
+                return Ok(Progress::On);
+            }
+            return Ok(Progress::Rest);
+        }
+        let Some(step) = strand.current(self.def) else { return Err(misfit(&self.run)) };
+        // No workflow goes in a circle; a broken definition might.
+        if strand.frames.len().max(self.rounds.numbers().len()) > self.def.blocks.len() {
+            return Err(Halt::Rejected(format!(
+                "{} goes in a circle at {} of workflow `{}`",
+                self.run.id, step.path, self.def.name
+            )));
+        }
+        match self.step(step) {
+            Ok(progress) => Ok(progress),
+            Err(EvaluationError::Fault(why)) => {
+                self.failed(step, StepFailure::formula(why))?;
+                Ok(Progress::On)
+            }
+            Err(EvaluationError::Need(need)) => Err(Halt::Need(need)),
         }
     }
 
     fn step(&mut self, step: &'a Step) -> Evaluated<Progress> {
         match &step.kind {
-            StepKind::Do(action) => {
-                match self.run.pending() {
-                    Some(Pending::Calling { not_before, .. }) if *not_before > self.now => {}
-                    Some(Pending::GivenUp { failure, .. }) => {
-                        let failure = failure.clone();
-                        self.failed(step, failure)?;
-                        return Ok(Progress::On);
-                    }
-                    // A call whose input cannot be made fails here and now.
-                    _ => drop(call::of_step(&self.world(), &self.run, step, action)?),
-                }
-                Ok(Progress::Rest)
+            StepKind::Do(_) => {
+                let Some(Pending::GivenUp { failure, .. }) = self.run.pending(&self.rounds) else {
+                    return Ok(Progress::Rest);
+                };
+                let failure = failure.clone();
+                self.failed(step, failure)?;
+                Ok(Progress::On)
             }
             StepKind::Decide { rows } => self.decide_row(step, rows),
             StepKind::If { condition, then, otherwise } => {
-                let (holds, values) = self.world().holds(condition)?;
-                let (enter, explanation) = match (holds, otherwise) {
-                    (true, _) => (Some(*then), format!("holds: {values}")),
-                    (false, Some(block)) => (Some(*block), format!("does not hold: {values}")),
-                    (false, None) => (None, format!("does not hold, nothing to do: {values}")),
-                };
-                self.done(step, Value::Nothing, enter, explanation);
-                Ok(Progress::On)
+                self.branch(step, condition, *then, *otherwise)
             }
             StepKind::Split { arms } => {
                 self.split(step, arms);
@@ -265,205 +270,89 @@ impl<'a> Turn<'a> {
             }
             StepKind::WaitFor(wait) => self.wait_for(step, wait),
             StepKind::Deadline(deadline) => self.deadline(step, deadline),
-            StepKind::ForEach(_)
-            | StepKind::Parallel { .. }
-            | StepKind::Run(_)
-            | StepKind::Set { .. } => crate::world::fault("no reader makes such a step yet"),
+            StepKind::ForEach(for_each) => self.for_each(step, for_each),
+            StepKind::Parallel { branches } => Ok(self.parallel(step, branches)),
+            StepKind::Run(sub) => self.sub_run(step, sub),
+            StepKind::Set { values } => self.set(step, values),
         }
     }
 
-    fn decide_row(&mut self, step: &Step, rows: &[Row]) -> Evaluated<Progress> {
-        let mut rejected = Vec::new();
-        for (row, number) in rows.iter().zip(1..) {
-            let (holds, values) = match &row.condition {
-                Some(condition) => self.world().holds(condition)?,
-                None => (true, "everything else".to_owned()),
-            };
-            if holds {
-                let value = self.world().expression(&row.value)?;
-                let mut explanation = format!("row {number}: {values}");
-                if !rejected.is_empty() {
-                    explanation.push_str(&format!(" (not {})", rejected.join("; not ")));
-                }
-                self.done(step, value, None, explanation);
-                return Ok(Progress::On);
-            }
-            rejected.push(format!("row {number}: {values}"));
-        }
-        crate::world::fault(format!(
-            "no row holds: {}; add a last row without `if`",
-            rejected.join("; ")
-        ))
-    }
-
-    fn split(&mut self, step: &Step, arms: &[(String, Decimal)]) {
-        // By the subject alone, so that it stays in its arm run after run.
-        let whom = match &self.run.subject {
-            Some(subject) => subject.to_string(),
-            None => self.run.id.to_string(),
-        };
-        let name = step.name.as_deref().unwrap_or(&step.path);
-        let drawn = call::draw(&["split", &self.def.name, name, &whom]);
-        let drawn = Decimal::from(drawn) / Decimal::from(1_u64 << 32);
-        let mut sum = Decimal::ZERO;
-        let arm = arms.iter().find(|(_, share)| {
-            sum += *share;
-            drawn < sum
-        });
-        // Shares that do not quite add up leave a rest to the last arm.
-        let arm = arm.or(arms.last()).map_or_else(String::new, |(arm, _)| arm.clone());
-        let explanation = format!("{whom} drew {} of 1", drawn.round_dp(4));
-        self.done(step, Value::Text(arm), None, explanation);
-    }
-
-    fn stop(&mut self, step: &Step, condition: &Formula, unless: bool) -> Evaluated<Progress> {
-        let (holds, values) = self.world().holds(condition)?;
-        if holds == unless {
-            self.done(step, Value::Nothing, None, format!("goes on: {values}"));
-            return Ok(Progress::On);
-        }
-        let written = if unless { "stop_unless" } else { "stop_if" };
-        let why = format!("{written} {}: {values}", condition.source.trim());
-        let outcome = self.outcome(Outcome::Stopped { outcome: "stopped".to_owned(), why });
-        self.end(Some(step.id), outcome);
-        Ok(Progress::On)
-    }
-
-    /// Answers whether the run moved.
-    fn happened(&mut self, happening: &Happening) -> Result<bool, Halt> {
-        let own = happening.run == Some(self.run.id);
-        if !own && self.run.state.error.is_none() && self.stopped(happening) {
+    /// Whether the first call that the run would make cannot be made. Its
+    /// step has failed then, here and now.
+    fn call_fails(&mut self) -> Result<bool, Halt> {
+        let Some((rounds, step)) = due::first_call(self.def, &self.run, self.now) else {
             return Ok(false);
-        }
-        if occurrence::is_wanted_later(self.def, &self.run, happening)
-            && !self.run.state.inbox.iter().any(|noted| noted.id == happening.id)
-        {
-            self.emit(Event::Noted { at: self.now, happening: happening.clone() });
-        }
-        self.read_clocks(happening)?;
-        let Some(step) = self.run.current(self.def) else {
-            return if self.run.state.frames.is_empty() {
-                Ok(false)
-            } else {
-                Err(misfit(&self.run))
-            };
         };
-        let moved = match &step.kind {
-            StepKind::WaitFor(wait) => self.came(step, wait, happening),
-            StepKind::Deadline(deadline) => self.met_by(step, deadline, happening),
-            _ => Ok(false),
+        self.rounds = rounds.clone();
+        let made = match &step.kind {
+            StepKind::Do(action) => {
+                call::of_step(&self.world(), &self.run, &self.rounds, step, action).map(drop)
+            }
+            StepKind::Run(sub) => {
+                sub_run::of_step(&self.world(), &self.run, &self.rounds, step, sub).map(drop)
+            }
+            _ => Ok(()),
         };
-        match moved {
+        match made {
+            Ok(()) => Ok(false),
             Err(EvaluationError::Fault(why)) => {
                 self.failed(step, StepFailure::formula(why))?;
                 Ok(true)
             }
-            moved => Ok(moved?),
+            Err(EvaluationError::Need(need)) => Err(Halt::Need(need)),
         }
     }
 
-    fn stopped(&mut self, happening: &Happening) -> bool {
-        let Some(subject) = &self.run.subject else { return false };
-        let stop = self.def.stop_when.iter().find(|stop| {
-            occurrence::is_about(happening, subject)
-                && occurrence::is_kind(&stop.occurrence, happening)
-        });
-        let Some(stop) = stop else { return false };
-        let outcome = stop.outcome.clone().unwrap_or_else(|| "stopped".to_owned());
-        self.end(
-            None,
-            Outcome::Stopped { outcome, why: format!("stop_when: {}", happening.describe()) },
-        );
-        true
-    }
-
-    fn returned(&mut self, returned: Returned) -> Result<(), Halt> {
-        let wanted = self
-            .run
-            .current(self.def)
-            .filter(|step| step.id == returned.step && self.run.iteration() == returned.iteration)
-            .filter(|_| call::attempt(&self.run) == returned.attempt);
-        let Some((step, StepKind::Do(action))) = wanted.map(|step| (step, &step.kind)) else {
-            return Err(Halt::Rejected(format!(
-                "{} does not wait for attempt {} of step {}; it has gone on since",
-                self.run.id, returned.attempt, returned.step.0
-            )));
-        };
-        let (iteration, attempt) = (returned.iteration, returned.attempt);
-        match returned.result {
-            Ok(ActionOutcome::Done(output)) => {
-                let explanation =
-                    if attempt > 1 { format!("done at attempt {attempt}") } else { String::new() };
-                self.called(step, attempt, action.output.read(&output), explanation);
-            }
-            Ok(ActionOutcome::Skip(why)) => {
-                self.called(step, attempt, Value::Nothing, format!("nothing to do: {why}"));
-            }
-            Ok(ActionOutcome::Retry { after_ms, reason }) => {
-                let postponed = match self.run.pending() {
-                    Some(Pending::Calling { postponed, .. }) => *postponed,
-                    _ => 0,
-                };
-                if postponed < MOST_POSTPONED {
-                    let pause = after_ms.clamp(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS);
-                    let until = call::in_millis(self.now, pause);
-                    self.emit(Event::Postponed {
-                        step: step.id,
-                        iteration,
-                        attempt,
-                        at: self.now,
-                        until,
-                        reason,
-                    });
-                } else {
-                    let failure = StepFailure {
-                        code: "postponed".to_owned(),
-                        message: format!(
-                            "{} put itself off {MOST_POSTPONED} times, the last time because: {reason}",
-                            action.action
-                        ),
-                        permanent: true,
-                        retry_after_ms: None,
-                    };
-                    self.attempt_failed(step, action, failure);
+    /// Answers whether the run moved.
+    fn happened(&mut self, happening: &Happening) -> Result<bool, Halt> {
+        if self.stopped(happening) {
+            // It goes on with `finally`, if there is one.
+            return Ok(true);
+        }
+        let wanted = ahead::waits(self.def, &self.run)
+            .iter()
+            .any(|(wait, awaited)| awaited.is(&wait.occurrence, happening));
+        if wanted && !self.run.state.inbox.iter().any(|noted| noted.id == happening.id) {
+            self.emit(Event::Noted { at: self.now, happening: happening.clone() });
+        }
+        self.read_clocks(happening)?;
+        let strands: Vec<Rounds> = self.run.state.strands.keys().cloned().collect();
+        let mut moved = false;
+        for rounds in strands {
+            // A strand may have failed meanwhile, and all with it.
+            let Some(strand) = self.run.strand(&rounds) else { continue };
+            let Some(step) = strand.current(self.def) else {
+                if strand.frames.is_empty() {
+                    continue;
                 }
-            }
-            Err(failure) => self.attempt_failed(step, action, failure),
+                return Err(misfit(&self.run));
+            };
+            self.rounds = rounds;
+            let ended = match &step.kind {
+                StepKind::WaitFor(wait) => self.came(step, wait, happening),
+                StepKind::Deadline(deadline) => self.met_by(step, deadline, happening),
+                StepKind::Run(sub) => self.child_ended(step, sub, happening),
+                _ => Ok(false),
+            };
+            moved |= match ended {
+                Err(EvaluationError::Fault(why)) => {
+                    self.failed(step, StepFailure::formula(why))?;
+                    true
+                }
+                ended => ended?,
+            };
         }
-        Ok(())
-    }
-
-    /// A call ended its step.
-    fn called(&mut self, step: &Step, attempt: u32, output: Value, explanation: String) {
-        self.emit(Event::StepDone {
-            step: step.id,
-            iteration: self.run.iteration(),
-            attempt,
-            at: self.now,
-            output,
-            enter: None,
-            called: true,
-            explanation,
-        });
-    }
-
-    fn attempt_failed(&mut self, step: &Step, action: &Do, failure: StepFailure) {
-        let retry_at = call::retry_at(&self.run, &step.path, action.retry, &failure, self.now);
-        self.emit(Event::AttemptFailed {
-            step: step.id,
-            iteration: self.run.iteration(),
-            attempt: call::attempt(&self.run),
-            at: self.now,
-            failure,
-            retry_at,
-        });
+        Ok(moved)
     }
 
     /// A step has failed for good: its value for that case, else `on_error`,
     /// else the end.
-    fn failed(&mut self, step: &Step, mut failure: StepFailure) -> Evaluated<()> {
-        if let StepKind::Do(Do { if_it_fails: Some(value), .. }) = &step.kind {
-            match self.world().expression(value) {
+    pub(crate) fn failed(&mut self, step: &Step, mut failure: StepFailure) -> Evaluated<()> {
+        if let StepKind::Do(Do { if_it_fails: Some(value), .. })
+        | StepKind::Run(SubRun { if_it_fails: Some(value), .. }) = &step.kind
+        {
+            let value = self.world().expression(value);
+            match value {
                 Ok(value) => {
                     let explanation = format!("failed ({failure}); goes on with `if_it_fails`");
                     self.done(step, value, None, explanation);
@@ -476,9 +365,11 @@ impl<'a> Turn<'a> {
                 Err(need) => return Err(need),
             }
         }
-        let handler = if self.run.state.error.is_none() { self.def.on_error } else { None };
-        let iteration = self.run.iteration();
-        self.emit(Event::StepFailed { step: step.id, iteration, at: self.now, failure, handler });
+        let state = &self.run.state;
+        let first = state.error.is_none() && state.ending.is_none();
+        let handler = if first { self.def.on_error } else { None };
+        let (step, rounds) = (step.id, self.rounds.clone());
+        self.emit(Event::StepFailed { step, rounds, at: self.now, failure, handler });
         Ok(())
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use relata_model::Timestamp;
-use relata_workflow::{Definition, EvaluationError, Facts, Occurrence, StepKind};
+use relata_workflow::{Definition, EvaluationError, Facts, Occurrence, Step, StepKind};
 
 use crate::{
-    Call, Outcome, Pending, Run, Status, Watch, call, deadline,
+    Call, ChildCall, Outcome, Pending, Rounds, Run, Status, Strand, Watch, ahead, call, deadline,
     decide::{Halt, misfit},
-    occurrence,
-    world::World,
+    for_each, occurrence, sub_run,
+    world::{Evaluated, World},
 };
 
 /// What a run is owed next.
@@ -18,6 +18,9 @@ pub enum Due {
     /// A call of an action. Its answer is an [`crate::Input::Returned`]. The
     /// same call is due again after a crash.
     Call(Call),
+    /// The beginning of a run of another workflow. Its answer is an
+    /// [`crate::Input::Child`], in the same commit as the new run.
+    Run(ChildCall),
     /// A sleep until a time, or until something that it listens for happens.
     Sleep {
         /// The time; none where only a happening wakes it.
@@ -30,7 +33,15 @@ pub enum Due {
     Ended(Outcome),
 }
 
-/// What a run is owed next.
+/// What a strand is owed next.
+enum Owed {
+    Decision,
+    Call,
+    Sleep(Option<Timestamp>),
+}
+
+/// What a run is owed next. Its strands overlap in their waits, not in their
+/// calls: of those that are owed one, the first has its turn.
 ///
 /// # Errors
 ///
@@ -40,45 +51,111 @@ pub fn due(def: &Definition, run: &Run, facts: &Facts, now: Timestamp) -> Result
     if let Status::Ended(outcome) = &run.status {
         return Ok(Due::Ended(outcome.clone()));
     }
-    let Some(step) = run.current(def) else {
-        return if run.state.frames.is_empty() { Ok(Due::Decide) } else { Err(misfit(run)) };
-    };
-    let world = World { def, variables: &run.state.variables, facts, now };
-    match (&step.kind, run.pending()) {
-        (StepKind::Do(_), Some(Pending::Calling { not_before, .. })) if *not_before > now => {
-            Ok(Due::Sleep { until: Some(*not_before) })
-        }
-        (StepKind::Do(_), Some(Pending::GivenUp { .. })) => Ok(Due::Decide),
-        (StepKind::Do(action), _) => match call::of_step(&world, run, step, action) {
-            Ok(call) => Ok(Due::Call(call)),
-            Err(EvaluationError::Need(need)) => Err(Halt::Need(need)),
-            // The decision makes a failed step of it.
-            Err(EvaluationError::Fault(_)) => Ok(Due::Decide),
-        },
-        (StepKind::Wait { .. } | StepKind::WaitFor(_), Some(Pending::Waiting { until, .. })) => {
-            Ok(sleep(*until, now))
-        }
-        (StepKind::Deadline(deadline), Some(Pending::Deadline(clock))) => {
-            match deadline::next_at(&world, deadline, clock) {
-                Ok(until) => Ok(sleep(until, now)),
-                Err(EvaluationError::Need(need)) => Err(Halt::Need(need)),
-                Err(EvaluationError::Fault(_)) => Ok(Due::Decide),
+    let world = |rounds: &Rounds| World { def, variables: run.layers(def, rounds), facts, now };
+    let mut first = None;
+    let mut until: Option<Timestamp> = None;
+    for (rounds, strand) in &run.state.strands {
+        let Some(step) = strand.current(def) else {
+            match (strand.frames.is_empty(), rounds.is_main()) {
+                (false, _) => return Err(misfit(run)),
+                (true, true) => return Ok(Due::Decide),
+                (true, false) => continue,
             }
+        };
+        let owed = match owed(run, step, strand, now, || world(rounds)) {
+            Ok(owed) => owed,
+            Err(EvaluationError::Need(need)) => return Err(Halt::Need(need)),
+            // The decision makes a failed step of it.
+            Err(EvaluationError::Fault(_)) => Owed::Decision,
+        };
+        match owed {
+            Owed::Decision => return Ok(Due::Decide),
+            Owed::Call => first = first.or(Some((rounds, step))),
+            Owed::Sleep(at) => until = until.into_iter().chain(at).min(),
+        }
+    }
+    let Some((rounds, step)) = first else { return Ok(Due::Sleep { until }) };
+    let made = match &step.kind {
+        StepKind::Do(action) => {
+            call::of_step(&world(rounds), run, rounds, step, action).map(Due::Call)
+        }
+        StepKind::Run(sub) => {
+            sub_run::of_step(&world(rounds), run, rounds, step, sub).map(Due::Run)
         }
         _ => Ok(Due::Decide),
+    };
+    match made {
+        Err(EvaluationError::Need(need)) => Err(Halt::Need(need)),
+        Err(EvaluationError::Fault(_)) => Ok(Due::Decide),
+        Ok(due) => Ok(due),
     }
 }
 
-fn sleep(until: Option<Timestamp>, now: Timestamp) -> Due {
-    match until {
-        Some(until) if until <= now => Due::Decide,
-        until => Due::Sleep { until },
+fn owed<'a>(
+    run: &Run,
+    step: &Step,
+    strand: &Strand,
+    now: Timestamp,
+    world: impl FnOnce() -> World<'a>,
+) -> Evaluated<Owed> {
+    if is_call(run, step, strand, now) {
+        return Ok(Owed::Call);
     }
+    Ok(match (&step.kind, strand.pending()) {
+        (StepKind::Do(_), Some(Pending::Calling { not_before, .. })) => {
+            Owed::Sleep(Some(*not_before))
+        }
+        (StepKind::Wait { .. } | StepKind::WaitFor(_), Some(Pending::Waiting { until, .. }))
+        | (StepKind::Run(_), Some(Pending::Child { until, .. })) => sleep(*until, now),
+        (StepKind::Deadline(deadline), Some(Pending::Deadline(clock))) => {
+            sleep(deadline::next_at(&world(), deadline, clock)?, now)
+        }
+        (StepKind::ForEach(for_each), Some(Pending::Items(items))) => {
+            match for_each::owed(run, for_each, items, now) {
+                for_each::Owed::Now => Owed::Decision,
+                for_each::Owed::At(time) => Owed::Sleep(Some(time)),
+                for_each::Owed::AnItem => Owed::Sleep(None),
+            }
+        }
+        (StepKind::Parallel { .. }, Some(Pending::Branches { left: 1.. })) => Owed::Sleep(None),
+        _ => Owed::Decision,
+    })
+}
+
+fn sleep(until: Option<Timestamp>, now: Timestamp) -> Owed {
+    match until {
+        Some(until) if until <= now => Owed::Decision,
+        until => Owed::Sleep(until),
+    }
+}
+
+/// Whether the strand has a call to make, or a run to start, now.
+fn is_call(run: &Run, step: &Step, strand: &Strand, now: Timestamp) -> bool {
+    match (&step.kind, strand.pending()) {
+        (StepKind::Do(_), Some(Pending::Calling { not_before, .. })) => *not_before <= now,
+        (StepKind::Do(_), Some(Pending::GivenUp { .. })) => false,
+        (StepKind::Do(_), _) => true,
+        (StepKind::Run(_), None) => !sub_run::is_too_deep(run),
+        _ => false,
+    }
+}
+
+/// The step of the first strand that has a call to make now.
+pub(crate) fn first_call<'a, 'r>(
+    def: &'a Definition,
+    run: &'r Run,
+    now: Timestamp,
+) -> Option<(&'r Rounds, &'a Step)> {
+    run.state.strands.iter().find_map(|(rounds, strand)| {
+        let step = strand.current(def)?;
+        is_call(run, step, strand, now).then_some((rounds, step))
+    })
 }
 
 /// Everything that a run listens for now: what would stop it, what it waits
-/// for, the records on which its deadlines depend, and what a later
-/// `wait_for` with `since` will ask for.
+/// for in all of its strands, the records on which its deadlines depend, the
+/// ends of the runs that it has started, and what a later `wait_for` with
+/// `since` will ask for.
 #[must_use]
 pub fn watches(def: &Definition, run: &Run) -> BTreeSet<Watch> {
     let mut watches = BTreeSet::new();
@@ -86,7 +163,7 @@ pub fn watches(def: &Definition, run: &Run) -> BTreeSet<Watch> {
         return watches;
     }
     if let Some(subject) = &run.subject
-        && run.state.error.is_none()
+        && run.may_be_stopped()
     {
         watches.extend(def.stop_when.iter().filter_map(|stop| match &stop.occurrence {
             Occurrence::Changed { .. } => Some(Watch::changes_of(subject)),
@@ -97,7 +174,7 @@ pub fn watches(def: &Definition, run: &Run) -> BTreeSet<Watch> {
             Occurrence::Created { .. } => None,
         }));
     }
-    for frame in &run.state.frames {
+    for frame in run.state.strands.values().flat_map(|strand| &strand.frames) {
         match &frame.pending {
             Some(Pending::Waiting { watches: wanted, .. }) => {
                 watches.extend(wanted.iter().cloned())
@@ -105,13 +182,20 @@ pub fn watches(def: &Definition, run: &Run) -> BTreeSet<Watch> {
             Some(Pending::Deadline(clock)) => {
                 watches.extend(clock.records.iter().map(Watch::changes_of))
             }
-            Some(Pending::Calling { .. } | Pending::GivenUp { .. }) | None => {}
+            Some(Pending::Child { run, .. }) => {
+                watches.insert(sub_run::ended(*run));
+            }
+            Some(
+                Pending::Calling { .. }
+                | Pending::GivenUp { .. }
+                | Pending::Items(_)
+                | Pending::Branches { .. },
+            )
+            | None => {}
         }
     }
-    if run.state.error.is_none() {
-        for (_, wait, awaited) in occurrence::waits_ahead(def, run) {
-            watches.extend(awaited.watches(&wait.occurrence));
-        }
+    for (wait, awaited) in ahead::waits(def, run) {
+        watches.extend(awaited.watches(&wait.occurrence));
     }
     watches
 }

@@ -1,10 +1,10 @@
 //! What happens to a run, one entry of its step log each.
 
-use relata_model::{Duration, Reference, Timestamp, Value};
+use relata_model::{Duration, Reference, RunId, Timestamp, Value};
 use relata_workflow::{BlockId, StepId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Happening, Outcome, Watch};
+use crate::{Happening, Outcome, Rounds, Watch};
 
 /// One entry of a run's step log. A run is the sum of its events; each says
 /// all that its part of the state depends on, so that none is ever computed
@@ -23,8 +23,8 @@ pub enum Event {
     StepDone {
         /// The step.
         step: StepId,
-        /// Which round of a loop.
-        iteration: u32,
+        /// Which round of which loop.
+        rounds: Rounds,
         /// The attempt that did it; 1 for steps that call nothing.
         attempt: u32,
         /// When.
@@ -43,8 +43,8 @@ pub enum Event {
     AttemptFailed {
         /// The step.
         step: StepId,
-        /// Which round of a loop.
-        iteration: u32,
+        /// Which round of which loop.
+        rounds: Rounds,
         /// Which attempt.
         attempt: u32,
         /// When.
@@ -58,8 +58,8 @@ pub enum Event {
     Postponed {
         /// The step.
         step: StepId,
-        /// Which round of a loop.
-        iteration: u32,
+        /// Which round of which loop.
+        rounds: Rounds,
         /// Which attempt.
         attempt: u32,
         /// When.
@@ -73,8 +73,8 @@ pub enum Event {
     WaitBegan {
         /// The step.
         step: StepId,
-        /// Which round of a loop.
-        iteration: u32,
+        /// Which round of which loop.
+        rounds: Rounds,
         /// When.
         at: Timestamp,
         /// When it ends by itself; never if none.
@@ -88,8 +88,8 @@ pub enum Event {
     DeadlineBegan {
         /// The step.
         step: StepId,
-        /// Which round of a loop.
-        iteration: u32,
+        /// Which round of which loop.
+        rounds: Rounds,
         /// When.
         at: Timestamp,
         /// The whole time, in milliseconds of its clock.
@@ -108,8 +108,8 @@ pub enum Event {
     ClockRead {
         /// The step.
         step: StepId,
-        /// Which round of a loop.
-        iteration: u32,
+        /// Which round of which loop.
+        rounds: Rounds,
         /// When.
         at: Timestamp,
         /// The time on the clock, in milliseconds.
@@ -125,8 +125,8 @@ pub enum Event {
     LevelReached {
         /// The step.
         step: StepId,
-        /// Which round of a loop.
-        iteration: u32,
+        /// Which round of which loop.
+        rounds: Rounds,
         /// When.
         at: Timestamp,
         /// Which level, from 0.
@@ -134,6 +134,78 @@ pub enum Event {
         /// What runs.
         enter: BlockId,
         /// The share and the time, for people.
+        explanation: String,
+    },
+    /// A `for_each` began.
+    LoopBegan {
+        /// The step.
+        step: StepId,
+        /// Which round of which loop around it.
+        rounds: Rounds,
+        /// When.
+        at: Timestamp,
+        /// What it goes through.
+        items: Vec<Value>,
+        /// How many there are, for people.
+        explanation: String,
+    },
+    /// The next items of a `for_each` had their turn, and `only_if` does not
+    /// hold for them.
+    ItemsLeftOut {
+        /// The step.
+        step: StepId,
+        /// Which round of which loop around it.
+        rounds: Rounds,
+        /// When.
+        at: Timestamp,
+        /// How many.
+        count: u32,
+        /// Which, and why, for people.
+        explanation: String,
+    },
+    /// The next item of a `for_each` began.
+    ItemBegan {
+        /// The step.
+        step: StepId,
+        /// Which round of which loop around it.
+        rounds: Rounds,
+        /// When.
+        at: Timestamp,
+        /// Which, from 1.
+        number: u32,
+        /// What runs for it.
+        enter: BlockId,
+        /// When the one after it may begin, where there is a pace.
+        not_before: Option<Timestamp>,
+        /// The item, for people.
+        explanation: String,
+    },
+    /// The branches of a `parallel` began.
+    BranchesBegan {
+        /// The step.
+        step: StepId,
+        /// Which round of which loop around it.
+        rounds: Rounds,
+        /// When.
+        at: Timestamp,
+        /// What runs, a branch each.
+        enter: Vec<BlockId>,
+        /// How many there are, for people.
+        explanation: String,
+    },
+    /// Another workflow was started by `run:`, and is waited for.
+    ChildBegan {
+        /// The step.
+        step: StepId,
+        /// Which round of which loop.
+        rounds: Rounds,
+        /// When.
+        at: Timestamp,
+        /// The run that was started.
+        run: RunId,
+        /// When it is too late.
+        until: Option<Timestamp>,
+        /// What was started, for people.
         explanation: String,
     },
     /// Something happened that a later `wait_for` with `since` may ask for.
@@ -147,24 +219,43 @@ pub enum Event {
     StepFailed {
         /// The step.
         step: StepId,
-        /// Which round of a loop.
-        iteration: u32,
+        /// Which round of which loop.
+        rounds: Rounds,
         /// When.
         at: Timestamp,
         /// How.
         failure: StepFailure,
         /// The block that runs next: `on_error`. None where there is none, or
-        /// where it is itself what failed.
+        /// where it is itself what failed, or `finally`.
         handler: Option<BlockId>,
+    },
+    /// It is decided how the run ends, and `finally` runs before it does.
+    Ending {
+        /// The step that stopped it, if one did.
+        step: Option<StepId>,
+        /// In which round of which loop that step stands.
+        rounds: Rounds,
+        /// When.
+        at: Timestamp,
+        /// How.
+        outcome: Outcome,
+        /// What it yields, by name; nothing where it yields nothing.
+        outputs: Value,
+        /// The block of `finally`.
+        enter: BlockId,
     },
     /// The run is over.
     Ended {
         /// The step that stopped it, if one did.
         step: Option<StepId>,
+        /// In which round of which loop that step stands.
+        rounds: Rounds,
         /// When.
         at: Timestamp,
         /// How.
         outcome: Outcome,
+        /// What it yields, by name; nothing where it yields nothing.
+        outputs: Value,
     },
 }
 
@@ -206,8 +297,37 @@ impl Event {
             | Self::DeadlineBegan { step, .. }
             | Self::ClockRead { step, .. }
             | Self::LevelReached { step, .. }
+            | Self::LoopBegan { step, .. }
+            | Self::ItemsLeftOut { step, .. }
+            | Self::ItemBegan { step, .. }
+            | Self::BranchesBegan { step, .. }
+            | Self::ChildBegan { step, .. }
             | Self::StepFailed { step, .. } => Some(*step),
-            Self::Ended { step, .. } => *step,
+            Self::Ending { step, .. } | Self::Ended { step, .. } => *step,
+            Self::Started { .. } | Self::Noted { .. } => None,
+        }
+    }
+
+    /// In which round of which loop its step stands; none for the run as a
+    /// whole.
+    #[must_use]
+    pub const fn rounds(&self) -> Option<&Rounds> {
+        match self {
+            Self::StepDone { rounds, .. }
+            | Self::AttemptFailed { rounds, .. }
+            | Self::Postponed { rounds, .. }
+            | Self::WaitBegan { rounds, .. }
+            | Self::DeadlineBegan { rounds, .. }
+            | Self::ClockRead { rounds, .. }
+            | Self::LevelReached { rounds, .. }
+            | Self::LoopBegan { rounds, .. }
+            | Self::ItemsLeftOut { rounds, .. }
+            | Self::ItemBegan { rounds, .. }
+            | Self::BranchesBegan { rounds, .. }
+            | Self::ChildBegan { rounds, .. }
+            | Self::StepFailed { rounds, .. }
+            | Self::Ending { rounds, .. }
+            | Self::Ended { rounds, .. } => Some(rounds),
             Self::Started { .. } | Self::Noted { .. } => None,
         }
     }
@@ -224,8 +344,14 @@ impl Event {
             | Self::DeadlineBegan { at, .. }
             | Self::ClockRead { at, .. }
             | Self::LevelReached { at, .. }
+            | Self::LoopBegan { at, .. }
+            | Self::ItemsLeftOut { at, .. }
+            | Self::ItemBegan { at, .. }
+            | Self::BranchesBegan { at, .. }
+            | Self::ChildBegan { at, .. }
             | Self::Noted { at, .. }
             | Self::StepFailed { at, .. }
+            | Self::Ending { at, .. }
             | Self::Ended { at, .. } => *at,
         }
     }
@@ -242,8 +368,14 @@ impl Event {
             Self::DeadlineBegan { .. } => "deadline",
             Self::ClockRead { .. } => "clock",
             Self::LevelReached { .. } => "level",
+            Self::LoopBegan { .. } => "items",
+            Self::ItemsLeftOut { .. } => "left_out",
+            Self::ItemBegan { .. } => "item",
+            Self::BranchesBegan { .. } => "branches",
+            Self::ChildBegan { .. } => "run",
             Self::Noted { .. } => "noted",
             Self::StepFailed { .. } => "failed",
+            Self::Ending { .. } => "ending",
             Self::Ended { .. } => "ended",
         }
     }
@@ -275,11 +407,15 @@ impl Event {
         matches!(self, Self::StepDone { .. } | Self::StepFailed { .. })
     }
 
-    /// The step's result, if it has one.
+    /// The step's result, or what the run yields, if there is any.
     #[must_use]
     pub const fn output(&self) -> Option<&Value> {
         match self {
-            Self::StepDone { output, .. } if !output.is_nothing() => Some(output),
+            Self::StepDone { output, .. } | Self::Ended { outputs: output, .. }
+                if !output.is_nothing() =>
+            {
+                Some(output)
+            }
             _ => None,
         }
     }
@@ -302,7 +438,12 @@ impl Event {
             | Self::WaitBegan { explanation, .. }
             | Self::DeadlineBegan { explanation, .. }
             | Self::ClockRead { explanation, .. }
-            | Self::LevelReached { explanation, .. } => explanation.clone(),
+            | Self::LevelReached { explanation, .. }
+            | Self::LoopBegan { explanation, .. }
+            | Self::ItemsLeftOut { explanation, .. }
+            | Self::ItemBegan { explanation, .. }
+            | Self::BranchesBegan { explanation, .. }
+            | Self::ChildBegan { explanation, .. } => explanation.clone(),
             Self::AttemptFailed { failure, retry_at: Some(until), attempt, at, .. } => {
                 format!(
                     "attempt {attempt} failed: {failure}; tried again in {}",
@@ -322,6 +463,7 @@ impl Event {
             Self::StepFailed { failure, handler: None, .. } => {
                 format!("failed for good: {failure}")
             }
+            Self::Ending { outcome, .. } => format!("{}; finally runs", outcome.describe()),
             Self::Ended { outcome, .. } => outcome.describe(),
         }
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use relata_model::{Change, ChangeKind, EventId, Reference, RunId, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::RUN_ENDED;
+
 /// One entry of the event log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Happening {
@@ -29,8 +31,9 @@ pub struct Happening {
 pub enum HappeningKind {
     /// A record changed.
     Change(Change),
-    /// Something with a name: `survey.answered`, `order.paid`, or
-    /// `enters:dormant-90-days` for a segment.
+    /// Something with a name: `survey.answered`, `order.paid`,
+    /// `enters:dormant-90-days` for a segment, `webhook:shop-orders` for a
+    /// call of a webhook, or `run.ended`.
     Named {
         /// Its name.
         name: String,
@@ -107,10 +110,15 @@ impl Happening {
                     format!("{} changed ({})", change.reference, fields.join(", "))
                 }
             },
+            HappeningKind::Named { name, key: Some(run), .. } if name == RUN_ENDED => {
+                format!("{run} has ended")
+            }
             HappeningKind::Named { name, about, .. } => {
-                let what = name
-                    .strip_prefix("enters:")
-                    .map_or_else(|| name.clone(), |segment| format!("entered segment/{segment}"));
+                let what = match name.split_once(':') {
+                    Some(("enters", segment)) => format!("entered segment/{segment}"),
+                    Some(("webhook", webhook)) => format!("the webhook {webhook} was called"),
+                    _ => name.clone(),
+                };
                 match about.first() {
                     Some(record) => format!("{record}: {what}"),
                     None => what,

@@ -3,8 +3,13 @@
 //! Whoever moves runs asks three questions, and the answers depend on nothing
 //! but the arguments: [`decide`] says what an input means for a run (as
 //! events), [`Run::apply`] makes one event part of the run's state, and
-//! [`due`] says what the run is owed next: a call of an action, or a sleep
-//! until a time or a happening. Recovery only recomputes them.
+//! [`due`] says what the run is owed next: a call of an action, the beginning
+//! of another run, or a sleep until a time or a happening. Recovery only
+//! recomputes them.
+//!
+//! A run goes on along [`Strand`]s: its own, and one for each branch of a
+//! `parallel` and each item of a `for_each` that is under way. They overlap
+//! in their waits, not in their calls.
 //!
 //! The style is that of steno's saga log and rust-analyzer's pure core; there
 //! is no clock here, no randomness and no waiting. Where a formula needs a
@@ -15,21 +20,36 @@
 //! a timer sees what came before it.
 
 mod admit;
+mod ahead;
 mod call;
+mod choice;
 mod deadline;
 mod decide;
 mod due;
+mod ending;
 mod event;
+mod for_each;
 mod happening;
+mod inputs;
 mod occurrence;
+mod outcome;
+mod rounds;
 mod run;
+mod strand;
+mod sub_run;
 mod wait;
 mod world;
 
-pub use admit::{Admission, admit};
-pub use call::Call;
-pub use decide::{ActionOutcome, Halt, Input, Returned, decide};
+pub use admit::{Admission, Asked, admit, admit_asked};
+pub use call::{ActionOutcome, Call, Returned};
+pub use decide::{Halt, Input, decide};
 pub use due::{Due, due, watches};
+pub use ending::RUN_ENDED;
 pub use event::{Event, StepFailure};
 pub use happening::{Happening, HappeningKind, Watch};
-pub use run::{Clock, Frame, Outcome, Pending, Run, Start, State, Status};
+pub use inputs::read_inputs;
+pub use outcome::Outcome;
+pub use rounds::{Rounds, RoundsError};
+pub use run::{Parent, Run, Start, State, Status};
+pub use strand::{Clock, DoneStep, Frame, Items, Pending, Strand};
+pub use sub_run::{ChildAnswer, ChildCall};

@@ -1,9 +1,9 @@
 //! Whether something that happened is what a workflow speaks of.
 
 use relata_model::{Change, ChangeKind, Reference, Value};
-use relata_workflow::{Definition, Occurrence, Step, StepKind, WaitFor};
+use relata_workflow::{Definition, Occurrence, Step, StepKind};
 
-use crate::{Happening, HappeningKind, Run, Watch};
+use crate::{Happening, HappeningKind, Rounds, Run, Watch};
 
 /// The topic under which the entering of a segment is delivered.
 pub(crate) fn enters_topic(segment: &str) -> String {
@@ -108,20 +108,31 @@ impl Awaited {
     }
 }
 
-/// The keys by which events answer a step's result; none where no action of
-/// that name declares that this event answers it.
-pub(crate) fn keys_since(def: &Definition, run: &Run, event: &str, since: &str) -> Option<Awaited> {
-    let field = def
-        .steps
-        .iter()
-        .filter(|step| step.name.as_deref() == Some(since))
-        .find_map(|step| match &step.kind {
-            StepKind::Do(call) => call.correlation.iter().find(|(name, _)| name == event),
-            _ => None,
-        })
-        .map(|(_, field)| field)?;
-    let key = match run.state.variables.get(since) {
-        Some(Value::Map(output)) => output.get(field),
+/// The keys by which events answer a step's result, as a strand sees it; none
+/// where the action does not declare that this event answers it.
+pub(crate) fn keys_since(
+    def: &Definition,
+    run: &Run,
+    rounds: &Rounds,
+    event: &str,
+    since: &str,
+) -> Option<Awaited> {
+    let field_of = |step: &Step| match &step.kind {
+        StepKind::Do(call) => {
+            call.correlation.iter().find(|(name, _)| name == event).map(|(_, field)| field.clone())
+        }
+        _ => None,
+    };
+    let field = match run.done(rounds, since) {
+        Some(done) => def.steps.get(done.step.0 as usize).and_then(field_of),
+        // It has not come to it: there is nothing that could be answered.
+        None => {
+            let mut named = def.steps.iter().filter(|step| step.name.as_deref() == Some(since));
+            named.find_map(field_of)
+        }
+    }?;
+    let key = match run.seen(def, rounds, since) {
+        Some(Value::Map(output)) => output.get(&field),
         _ => None,
     };
     Some(match key {
@@ -136,44 +147,4 @@ pub(crate) fn keys_since(def: &Definition, run: &Run, event: &str, since: &str) 
             Awaited::Keyed([Some(text), bare].into_iter().flatten().collect())
         }
     })
-}
-
-/// What a `wait_for` that has not begun will ask for, as far as it can be
-/// told without facts: a step's result, a variable that holds a record, or
-/// the run's subject.
-fn awaited_later(def: &Definition, run: &Run, wait: &WaitFor, since: &str) -> Option<Awaited> {
-    if let Occurrence::Event { name } = &wait.occurrence
-        && let Some(awaited) = keys_since(def, run, name, since)
-    {
-        return Some(awaited);
-    }
-    match &wait.about {
-        None => run.subject.clone().map(Awaited::About),
-        Some(about) => match run.state.variables.get(about.source.trim()) {
-            Some(Value::Reference(record)) => Some(Awaited::About(record.clone())),
-            _ => None,
-        },
-    }
-}
-
-/// The steps ahead that count what happened since a step that has ended.
-pub(crate) fn waits_ahead<'a>(
-    def: &'a Definition,
-    run: &'a Run,
-) -> impl Iterator<Item = (&'a Step, &'a WaitFor, Awaited)> {
-    let waiting = run.pending().and_then(|_| run.current(def)).map(|step| step.id);
-    def.steps
-        .iter()
-        .filter(move |step| !run.state.passed.contains(&step.id) && Some(step.id) != waiting)
-        .filter_map(move |step| {
-            let StepKind::WaitFor(wait) = &step.kind else { return None };
-            let since = wait.since.as_ref().filter(|since| run.state.done.contains_key(*since))?;
-            let awaited = awaited_later(def, run, wait, since)?;
-            Some((step, wait, awaited))
-        })
-}
-
-/// Whether a step ahead may ask for it.
-pub(crate) fn is_wanted_later(def: &Definition, run: &Run, happening: &Happening) -> bool {
-    waits_ahead(def, run).any(|(_, wait, awaited)| awaited.is(&wait.occurrence, happening))
 }

@@ -1,12 +1,15 @@
 //! A run: its state, and what each event makes of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use relata_model::{Reference, RunId, Timestamp, Value};
-use relata_workflow::{BlockId, Definition, Step, StepId};
+use relata_workflow::{BlockId, Definition, StepId, StepKind};
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, Happening, StepFailure, Watch, occurrence};
+use crate::{
+    Clock, DoneStep, Event, Happening, Items, Outcome, Pending, Rounds, StepFailure, Strand, ahead,
+    inputs,
+};
 
 /// A run of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +24,9 @@ pub struct Run {
     pub subject: Option<Reference>,
     /// The value of `one_per`, as text.
     pub key: Option<String>,
+    /// The run that started it with `run:`, and waits for its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RunId>,
     /// When it began.
     pub started_at: Timestamp,
     /// How many events it has applied; the sequence of the step log.
@@ -41,59 +47,12 @@ pub enum Status {
     Ended(Outcome),
 }
 
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// After its last step.
-    Done,
-    /// By `stop_if`, `stop_unless` or `stop_when`; with the outcome's name.
-    Stopped {
-        /// `stopped`, or what the workflow calls it.
-        outcome: String,
-        /// Why, for people.
-        why: String,
-    },
-    /// A step failed for good. `on_error` has run, if there is one.
-    Failed {
-        /// The step's path.
-        step: String,
-        /// The error's sentence.
-        why: String,
-    },
-    /// A person ended it, or a newer run or version took its place.
-    Cancelled {
-        /// Why, for people.
-        why: String,
-    },
-}
-
-impl Outcome {
-    /// A sentence for people.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Done => "all steps are done".to_owned(),
-            Self::Stopped { outcome, why } if outcome == "stopped" => format!("stopped: {why}"),
-            Self::Stopped { outcome, why } => format!("stopped as {outcome}: {why}"),
-            Self::Failed { step, why } => format!("failed at {step}: {why}"),
-            Self::Cancelled { why } => format!("cancelled: {why}"),
-        }
-    }
-}
-
 /// Where a run stands.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// The blocks it is in, the innermost last. Empty: past the last step.
-    pub frames: Vec<Frame>,
-    /// The subject and the results so far, by name.
-    pub variables: BTreeMap<String, Value>,
-    /// When each step with a name ended last.
-    pub done: BTreeMap<String, Timestamp>,
-    /// The steps that it has passed.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub passed: BTreeSet<StepId>,
+    /// The lines along which it goes on, in order. The run's own
+    /// ([`Rounds::main`]) is always there.
+    pub strands: BTreeMap<Rounds, Strand>,
     /// What happened that a later `wait_for` with `since` may ask for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inbox: Vec<Happening>,
@@ -101,9 +60,33 @@ pub struct State {
     /// then on `on_error` runs, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<(String, String)>,
+    /// How it ends, once that is decided and `finally` runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Outcome>,
+    /// What it yields, by name, once its end is decided; nothing before, and
+    /// where it yields nothing.
+    #[serde(default = "nothing", skip_serializing_if = "Value::is_nothing")]
+    pub outputs: Value,
     /// How many runs stand between it and a person or the outside world.
     #[serde(default)]
     pub depth: u32,
+}
+
+const fn nothing() -> Value {
+    Value::Nothing
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            strands: BTreeMap::from([(Rounds::main(), Strand::default())]),
+            inbox: Vec::new(),
+            error: None,
+            ending: None,
+            outputs: Value::Nothing,
+            depth: 0,
+        }
+    }
 }
 
 impl State {
@@ -114,77 +97,6 @@ impl State {
     pub const fn depth(&self) -> u32 {
         self.depth
     }
-}
-
-/// A block that a run is in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Frame {
-    /// The block.
-    pub block: BlockId,
-    /// The place in it of the step whose turn it is.
-    pub next: u32,
-    /// Which round of a loop, from 0.
-    #[serde(default)]
-    pub iteration: u32,
-    /// What that step is at, if it has begun.
-    pub pending: Option<Pending>,
-}
-
-/// What a step that has begun is at.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pending {
-    /// An action was called, and will be called again.
-    Calling {
-        /// Which attempt comes next.
-        attempt: u32,
-        /// How many failed.
-        failures: u32,
-        /// How often the plugin put it off.
-        postponed: u32,
-        /// Not before this time.
-        not_before: Timestamp,
-    },
-    /// An action was called, and will not be called again: its step has
-    /// failed for good.
-    GivenUp {
-        /// The attempt that was the last.
-        attempt: u32,
-        /// How it failed.
-        failure: StepFailure,
-    },
-    /// A `wait` or `wait_for`.
-    Waiting {
-        /// Since when.
-        began: Timestamp,
-        /// When it ends by itself.
-        until: Option<Timestamp>,
-        /// What it listens for.
-        watches: Vec<Watch>,
-    },
-    /// A `deadline`.
-    Deadline(Clock),
-}
-
-/// The clock of a deadline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Clock {
-    /// When it began.
-    pub began: Timestamp,
-    /// The whole time, in milliseconds of this clock.
-    pub budget_ms: i64,
-    /// Whether it runs in opening hours alone.
-    pub working: bool,
-    /// What it showed when it was read last, in milliseconds.
-    pub ran_ms: i64,
-    /// When it was read last.
-    pub read_at: Timestamp,
-    /// Whether it stands since then.
-    pub paused: bool,
-    /// How many levels it has reached.
-    pub levels: u32,
-    /// The records on which its conditions depend.
-    pub records: Vec<Reference>,
 }
 
 /// What a run begins with.
@@ -198,19 +110,44 @@ pub struct Start {
     pub subject: Option<Reference>,
     /// The value of `one_per`, as text.
     pub key: Option<String>,
-    /// What started it; none for a schedule or a person.
+    /// What it is given, by the names of the workflow's inputs. Those that
+    /// are left out have their defaults.
+    pub inputs: BTreeMap<String, Value>,
+    /// What happened that started it; none for a schedule, a person or
+    /// another run.
     pub happening: Option<Happening>,
+    /// The run whose `run:` started it.
+    pub parent: Option<Parent>,
     /// The time.
     pub now: Timestamp,
+}
+
+/// The run whose `run:` started another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parent {
+    /// Its id.
+    pub run: RunId,
+    /// How many runs stand between the new one and a person or the outside
+    /// world: one more than for the parent.
+    pub depth: u32,
+}
+
+impl Start {
+    /// What started it, for people.
+    fn explanation(&self) -> String {
+        match (&self.happening, &self.parent) {
+            (Some(happening), _) => happening.describe(),
+            (None, Some(parent)) => format!("started by {}", parent.run),
+            (None, None) => "started".to_owned(),
+        }
+    }
 }
 
 impl Run {
     /// A new run, and the first entry of its log, which it has applied.
     #[must_use]
     pub fn start(def: &Definition, start: Start) -> (Self, Vec<Event>) {
-        let explanation =
-            start.happening.as_ref().map_or_else(|| "started".to_owned(), Happening::describe);
-        let event = Event::Started { at: start.now, explanation };
+        let event = Event::Started { at: start.now, explanation: start.explanation() };
         let mut run = Self::new(def, start);
         run.apply(def, &event);
         (run, vec![event])
@@ -226,125 +163,28 @@ impl Run {
         run
     }
 
-    fn new(def: &Definition, start: Start) -> Self {
-        let mut state = State {
-            depth: start.happening.as_ref().map_or(0, |happening| happening.depth),
-            ..State::default()
+    fn new(def: &Definition, mut start: Start) -> Self {
+        let variables =
+            inputs::variables(def, std::mem::take(&mut start.inputs), start.subject.as_ref());
+        let main = Strand { variables, ..Strand::default() };
+        let depth = match (&start.happening, start.parent) {
+            (Some(happening), _) => happening.depth,
+            (None, Some(parent)) => parent.depth,
+            (None, None) => 0,
         };
-        if let Some(subject) = &start.subject {
-            let name = def.subject.as_ref().unwrap_or(&subject.object);
-            state.variables.insert(name.clone(), Value::Reference(subject.clone()));
-        }
+        let strands = BTreeMap::from([(Rounds::main(), main)]);
         Self {
             id: start.id,
             workflow: def.name.clone(),
             version: start.version,
             subject: start.subject,
             key: start.key,
+            parent: start.parent.map(|parent| parent.run),
             started_at: start.now,
             seq: 0,
             status: Status::Active,
-            state,
+            state: State { strands, depth, ..State::default() },
         }
-    }
-
-    /// Makes one event part of the state. An event that does not fit (of
-    /// another definition, say) moves the sequence and nothing else.
-    pub fn apply(&mut self, def: &Definition, event: &Event) {
-        self.seq += 1;
-        match event {
-            Event::Started { .. } => self.enter(def, def.main, 0),
-            Event::StepDone { step, at, output, enter, .. } => {
-                self.step_done(def, *step, *at, output, *enter);
-            }
-            Event::AttemptFailed { step, attempt, retry_at: Some(time), .. } => {
-                self.called_again(def, *step, *attempt, *time, 1, 0);
-            }
-            Event::AttemptFailed { step, attempt, failure, retry_at: None, .. } => {
-                if let Some(frame) = self.frame_at(def, *step) {
-                    let (attempt, failure) = (*attempt, failure.clone());
-                    frame.pending = Some(Pending::GivenUp { attempt, failure });
-                }
-            }
-            Event::Postponed { step, attempt, until, .. } => {
-                self.called_again(def, *step, *attempt, *until, 0, 1);
-            }
-            Event::WaitBegan { step, at, until, watches, .. } => {
-                if let Some(frame) = self.frame_at(def, *step) {
-                    let (until, watches) = (*until, watches.clone());
-                    frame.pending = Some(Pending::Waiting { began: *at, until, watches });
-                }
-            }
-            Event::DeadlineBegan { step, at, budget_ms, working, paused, records, .. } => {
-                if let Some(frame) = self.frame_at(def, *step) {
-                    frame.pending = Some(Pending::Deadline(Clock {
-                        began: *at,
-                        budget_ms: *budget_ms,
-                        working: *working,
-                        ran_ms: 0,
-                        read_at: *at,
-                        paused: *paused,
-                        levels: 0,
-                        records: records.clone(),
-                    }));
-                }
-            }
-            Event::ClockRead { step, at, ran_ms, paused, records, .. } => {
-                if let Some(clock) = self.clock_at(def, *step) {
-                    clock.ran_ms = *ran_ms;
-                    clock.read_at = *at;
-                    clock.paused = *paused;
-                    clock.records.clone_from(records);
-                }
-            }
-            Event::LevelReached { step, level, enter, iteration, .. } => {
-                if let Some(clock) = self.clock_at(def, *step) {
-                    clock.levels = level + 1;
-                    self.enter(def, *enter, *iteration);
-                }
-            }
-            Event::Noted { happening, .. } => {
-                if !self.state.inbox.iter().any(|noted| noted.id == happening.id) {
-                    self.state.inbox.push(happening.clone());
-                }
-            }
-            Event::StepFailed { step, failure, handler, .. } => {
-                let path = def.steps.get(step.0 as usize).map_or("", |step| &step.path);
-                self.state.error = Some(match self.state.error.take() {
-                    None => (path.to_owned(), failure.message.clone()),
-                    Some((first, why)) => {
-                        (first, format!("{why}; then on_error failed at {path}: {failure}"))
-                    }
-                });
-                self.state.frames.clear();
-                self.state.inbox.clear();
-                if let Some(handler) = handler {
-                    self.enter(def, *handler, 0);
-                }
-            }
-            Event::Ended { outcome, .. } => {
-                self.status = Status::Ended(outcome.clone());
-                self.state.frames.clear();
-                self.state.inbox.clear();
-            }
-        }
-    }
-
-    /// The step whose turn it is; none past the last one, or where the run
-    /// does not fit the definition.
-    #[must_use]
-    pub fn current<'a>(&self, def: &'a Definition) -> Option<&'a Step> {
-        self.state.frames.last().and_then(|frame| step_of(def, frame))
-    }
-
-    /// What the step whose turn it is is at.
-    pub(crate) fn pending(&self) -> Option<&Pending> {
-        self.state.frames.last().and_then(|frame| frame.pending.as_ref())
-    }
-
-    /// Which round of a loop it is in.
-    pub(crate) fn iteration(&self) -> u32 {
-        self.state.frames.last().map_or(0, |frame| frame.iteration)
     }
 
     /// Whether it has ended.
@@ -353,40 +193,137 @@ impl Run {
         matches!(self.status, Status::Ended(_))
     }
 
-    fn step_done(
+    /// Makes one event part of the state. An event that does not fit (of
+    /// another definition, say) moves the sequence and nothing else.
+    pub fn apply(&mut self, def: &Definition, event: &Event) {
+        self.seq += 1;
+        match event {
+            Event::Started { .. } => self.enter(def, &Rounds::main(), def.main),
+            Event::StepDone { step, rounds, at, output, enter, .. } => {
+                self.step_done(def, *step, rounds, *at, output, *enter);
+            }
+            Event::AttemptFailed { step, rounds, attempt, retry_at: Some(time), .. } => {
+                self.called_again(def, *step, rounds, *attempt, *time, (1, 0));
+            }
+            Event::AttemptFailed { step, rounds, attempt, failure, retry_at: None, .. } => {
+                let (attempt, failure) = (*attempt, failure.clone());
+                self.begins(def, *step, rounds, Pending::GivenUp { attempt, failure });
+            }
+            Event::Postponed { step, rounds, attempt, until, .. } => {
+                self.called_again(def, *step, rounds, *attempt, *until, (0, 1));
+            }
+            Event::WaitBegan { step, rounds, at, until, watches, .. } => {
+                let (began, until, watches) = (*at, *until, watches.clone());
+                self.begins(def, *step, rounds, Pending::Waiting { began, until, watches });
+            }
+            Event::ChildBegan { step, rounds, run, until, .. } => {
+                let (run, until) = (*run, *until);
+                self.begins(def, *step, rounds, Pending::Child { run, until });
+            }
+            Event::DeadlineBegan {
+                step, rounds, at, budget_ms, working, paused, records, ..
+            } => {
+                let clock = Clock {
+                    began: *at,
+                    budget_ms: *budget_ms,
+                    working: *working,
+                    ran_ms: 0,
+                    read_at: *at,
+                    paused: *paused,
+                    levels: 0,
+                    records: records.clone(),
+                };
+                self.begins(def, *step, rounds, Pending::Deadline(clock));
+            }
+            Event::ClockRead { step, rounds, at, ran_ms, paused, records, .. } => {
+                if let Some(clock) = self.clock_at(def, rounds, *step) {
+                    clock.ran_ms = *ran_ms;
+                    clock.read_at = *at;
+                    clock.paused = *paused;
+                    clock.records.clone_from(records);
+                }
+            }
+            Event::LevelReached { step, rounds, level, enter, .. } => {
+                if let Some(clock) = self.clock_at(def, rounds, *step) {
+                    clock.levels = level + 1;
+                    self.enter(def, rounds, *enter);
+                }
+            }
+            Event::LoopBegan { step, rounds, items, .. } => {
+                let items = Items {
+                    left: items.iter().cloned().collect(),
+                    turn: 0,
+                    left_out: 0,
+                    under_way: 0,
+                    not_before: None,
+                };
+                self.begins(def, *step, rounds, Pending::Items(items));
+            }
+            Event::ItemsLeftOut { step, rounds, count, .. } => {
+                if let Some(items) = self.items_at(def, rounds, *step) {
+                    items.left.drain(..items.left.len().min(*count as usize));
+                    items.turn += count;
+                    items.left_out += count;
+                }
+            }
+            Event::ItemBegan { step, rounds, number, enter, not_before, .. } => {
+                self.item_began(def, *step, rounds, *number, *enter, *not_before);
+            }
+            Event::BranchesBegan { step, rounds, enter, .. } => {
+                let left = u32::try_from(enter.len()).unwrap_or(u32::MAX);
+                if self.begins(def, *step, rounds, Pending::Branches { left }) {
+                    for (block, number) in enter.iter().zip(1..) {
+                        self.begin(def, &rounds.inner(number), *block, BTreeMap::new());
+                    }
+                }
+            }
+            Event::Noted { happening, .. } => {
+                if !self.state.inbox.iter().any(|noted| noted.id == happening.id) {
+                    self.state.inbox.push(happening.clone());
+                }
+            }
+            Event::StepFailed { step, rounds, failure, handler, .. } => {
+                self.step_failed(def, *step, rounds, failure, *handler);
+            }
+            Event::Ending { outcome, outputs, enter, .. } => {
+                self.state.ending = Some(outcome.clone());
+                self.state.outputs = outputs.clone();
+                self.drop_strands();
+                self.enter(def, &Rounds::main(), *enter);
+                self.forget(def);
+            }
+            Event::Ended { outcome, outputs, .. } => {
+                self.status = Status::Ended(outcome.clone());
+                self.state.ending = None;
+                self.state.outputs = outputs.clone();
+                self.drop_strands();
+                self.state.inbox.clear();
+            }
+        }
+    }
+
+    /// A step is at something. False where it is not its turn.
+    fn begins(
         &mut self,
         def: &Definition,
         step: StepId,
-        at: Timestamp,
-        output: &Value,
-        enter: Option<BlockId>,
-    ) {
-        let Some(frame) = self.frame_at(def, step) else { return };
-        frame.pending = None;
-        frame.next += 1;
-        let iteration = frame.iteration;
-        self.state.passed.insert(step);
-        if let Some(name) = def.steps.get(step.0 as usize).and_then(|step| step.name.as_ref()) {
-            self.state.variables.insert(name.clone(), output.clone());
-            self.state.done.insert(name.clone(), at);
-        }
-        match enter {
-            Some(block) => self.enter(def, block, iteration),
-            None => self.leave_finished(def),
-        }
-        self.forget(def);
+        rounds: &Rounds,
+        pending: Pending,
+    ) -> bool {
+        let frame = self.frame_at(def, rounds, step);
+        frame.map(|frame| frame.pending = Some(pending)).is_some()
     }
 
     fn called_again(
         &mut self,
         def: &Definition,
         step: StepId,
+        rounds: &Rounds,
         attempt: u32,
-        at: Timestamp,
-        failed: u32,
-        put_off: u32,
+        not_before: Timestamp,
+        (failed, put_off): (u32, u32),
     ) {
-        let Some(frame) = self.frame_at(def, step) else { return };
+        let Some(frame) = self.frame_at(def, rounds, step) else { return };
         let (failures, postponed) = match &frame.pending {
             Some(Pending::Calling { failures, postponed, .. }) => (*failures, *postponed),
             _ => (0, 0),
@@ -395,55 +332,110 @@ impl Run {
             attempt: attempt.saturating_add(1),
             failures: failures.saturating_add(failed),
             postponed: postponed.saturating_add(put_off),
-            not_before: at,
+            not_before,
         });
     }
 
-    /// The innermost frame, if it stands at this step.
-    fn frame_at(&mut self, def: &Definition, step: StepId) -> Option<&mut Frame> {
-        let frame = self.state.frames.last_mut()?;
-        (step_of(def, frame)?.id == step).then_some(frame)
+    fn item_began(
+        &mut self,
+        def: &Definition,
+        step: StepId,
+        rounds: &Rounds,
+        number: u32,
+        block: BlockId,
+        not_before: Option<Timestamp>,
+    ) {
+        let Some(items) = self.items_at(def, rounds, step) else { return };
+        let Some(item) = items.left.pop_front() else { return };
+        items.turn = number;
+        items.under_way += 1;
+        items.not_before = not_before;
+        let name = match def.steps.get(step.0 as usize).map(|step| &step.kind) {
+            Some(StepKind::ForEach(for_each)) => for_each.item.clone(),
+            _ => return,
+        };
+        self.begin(def, &rounds.inner(number), block, BTreeMap::from([(name, item)]));
     }
 
-    /// The clock of a deadline that may lie under the block of a level.
-    fn clock_at(&mut self, def: &Definition, step: StepId) -> Option<&mut Clock> {
-        self.state
-            .frames
-            .iter_mut()
-            .filter(|frame| step_of(def, frame).is_some_and(|at| at.id == step))
-            .find_map(|frame| match &mut frame.pending {
-                Some(Pending::Deadline(clock)) => Some(clock),
-                _ => None,
-            })
-    }
-
-    fn enter(&mut self, def: &Definition, block: BlockId, iteration: u32) {
-        self.state.frames.push(Frame { block, next: 0, iteration, pending: None });
-        self.leave_finished(def);
-    }
-
-    /// Leaves every block whose last step is done.
-    fn leave_finished(&mut self, def: &Definition) {
-        while let Some(frame) = self.state.frames.last() {
-            let Some(block) = def.blocks.get(frame.block.0 as usize) else { return };
-            if (frame.next as usize) < block.len() {
-                return;
-            }
-            self.state.frames.pop();
+    fn step_done(
+        &mut self,
+        def: &Definition,
+        step: StepId,
+        rounds: &Rounds,
+        at: Timestamp,
+        output: &Value,
+        enter: Option<BlockId>,
+    ) {
+        let Some(frame) = self.frame_at(def, rounds, step) else { return };
+        let pending = frame.pending.take();
+        frame.next += 1;
+        if matches!(pending, Some(Pending::Items(_) | Pending::Branches { .. })) {
+            self.join(rounds);
         }
+        if let Some(ended) = def.steps.get(step.0 as usize) {
+            if let (StepKind::Set { values }, Value::Map(given)) = (&ended.kind, output) {
+                for (name, _) in values {
+                    if let Some(value) = given.get(name) {
+                        self.assign(def, rounds, name, value.clone());
+                    }
+                }
+            }
+            if let Some(name) = &ended.name
+                && let Some(strand) = self.state.strands.get_mut(rounds)
+            {
+                strand.variables.insert(name.clone(), output.clone());
+                strand.done.insert(name.clone(), DoneStep { step, at });
+            }
+        }
+        match enter {
+            Some(block) => self.enter(def, rounds, block),
+            None => self.leave_finished(def, rounds),
+        }
+        self.forget(def);
+    }
+
+    fn step_failed(
+        &mut self,
+        def: &Definition,
+        step: StepId,
+        rounds: &Rounds,
+        failure: &StepFailure,
+        handler: Option<BlockId>,
+    ) {
+        let path = def.steps.get(step.0 as usize).map_or("", |step| &step.path);
+        let why = match rounds.is_main() {
+            true => failure.message.clone(),
+            false => format!("in round {rounds}: {failure}"),
+        };
+        if let Some(outcome) = self.state.ending.take() {
+            self.state.ending = Some(outcome.with_failure(path, why));
+            self.state.outputs = Value::Nothing;
+        } else {
+            self.state.error = Some(match self.state.error.take() {
+                None => (path.to_owned(), why),
+                Some((first, before)) => {
+                    (first, format!("{before}; then on_error failed at {path}: {why}"))
+                }
+            });
+        }
+        self.drop_strands();
+        if let Some(handler) = handler {
+            self.enter(def, &Rounds::main(), handler);
+        }
+        self.forget(def);
     }
 
     /// Drops what no later step can ask for.
     fn forget(&mut self, def: &Definition) {
-        let mut inbox = std::mem::take(&mut self.state.inbox);
-        inbox.retain(|happening| occurrence::is_wanted_later(def, self, happening));
-        self.state.inbox = inbox;
+        if self.state.inbox.is_empty() {
+            return;
+        }
+        let ahead = ahead::waits(def, self);
+        let wanted = |happening: &Happening| {
+            ahead.iter().any(|(wait, awaited)| awaited.is(&wait.occurrence, happening))
+        };
+        let wanted: Vec<bool> = self.state.inbox.iter().map(wanted).collect();
+        let mut wanted = wanted.into_iter();
+        self.state.inbox.retain(|_| wanted.next().unwrap_or(true));
     }
-}
-
-/// The step at which a frame stands.
-pub(crate) fn step_of<'a>(def: &'a Definition, frame: &Frame) -> Option<&'a Step> {
-    let block = def.blocks.get(frame.block.0 as usize)?;
-    let step = block.get(frame.next as usize)?;
-    def.steps.get(step.0 as usize)
 }

@@ -18,7 +18,7 @@ impl Turn<'_> {
         duration: &Expression,
         resume_in: Option<&str>,
     ) -> Evaluated<Progress> {
-        if let Some(Pending::Waiting { until, .. }) = self.run.pending() {
+        if let Some(Pending::Waiting { until, .. }) = self.run.pending(&self.rounds) {
             let due = until.is_none_or(|until| until <= self.now);
             if !due || !self.timers {
                 return Ok(Progress::Rest);
@@ -52,7 +52,7 @@ impl Turn<'_> {
     }
 
     pub(crate) fn wait_for(&mut self, step: &Step, wait: &WaitFor) -> Evaluated<Progress> {
-        if let Some(Pending::Waiting { until, watches, .. }) = self.run.pending() {
+        if let Some(Pending::Waiting { until, watches, .. }) = self.run.pending(&self.rounds) {
             let until = *until;
             let record = watches.first().and_then(|watch| watch.key.parse::<Reference>().ok());
             if let Some(record) = record
@@ -120,14 +120,15 @@ impl Turn<'_> {
         wait: &WaitFor,
         happening: &Happening,
     ) -> Evaluated<bool> {
-        let Some(Pending::Waiting { began, until, watches }) = self.run.pending() else {
+        let Some(Pending::Waiting { began, until, watches }) = self.run.pending(&self.rounds)
+        else {
             return Ok(false);
         };
         let (began, until) = (*began, *until);
         let reached = happening.topics().iter().any(|topic| watches.contains(topic));
         let keyed = match (&wait.occurrence, &wait.since) {
             (Occurrence::Event { name }, Some(since)) => {
-                occurrence::keys_since(self.def, &self.run, name, since).is_some()
+                occurrence::keys_since(self.def, &self.run, &self.rounds, name, since).is_some()
             }
             _ => false,
         };
@@ -165,7 +166,7 @@ impl Turn<'_> {
     }
 
     fn counted_from(&self, wait: &WaitFor) -> Option<Timestamp> {
-        wait.since.as_ref().and_then(|since| self.run.state.done.get(since)).copied()
+        wait.since.as_ref().and_then(|since| self.run.done(&self.rounds, since)).map(|done| done.at)
     }
 
     fn awaited(&self, wait: &WaitFor) -> Evaluated<Awaited> {
@@ -176,7 +177,9 @@ impl Turn<'_> {
                 ));
             }
             (Occurrence::Event { name }, Some(since)) => {
-                if let Some(awaited) = occurrence::keys_since(self.def, &self.run, name, since) {
+                if let Some(awaited) =
+                    occurrence::keys_since(self.def, &self.run, &self.rounds, name, since)
+                {
                     return Ok(awaited);
                 }
             }
@@ -219,10 +222,9 @@ impl Turn<'_> {
         watches: Vec<crate::Watch>,
         explanation: String,
     ) {
-        let iteration = self.run.iteration();
         self.emit(Event::WaitBegan {
             step: step.id,
-            iteration,
+            rounds: self.rounds.clone(),
             at: self.now,
             until,
             watches,

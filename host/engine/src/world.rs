@@ -17,19 +17,30 @@ pub(crate) fn fault<T>(message: impl Into<String>) -> Evaluated<T> {
 }
 
 /// What a run's formulas see.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct World<'a> {
     pub(crate) def: &'a Definition,
-    pub(crate) variables: &'a BTreeMap<String, Value>,
+    /// In layers, the innermost last.
+    pub(crate) variables: Vec<&'a BTreeMap<String, Value>>,
     pub(crate) facts: &'a Facts,
     pub(crate) now: Timestamp,
 }
 
 impl<'a> World<'a> {
-    fn scope(&self) -> Evaluated<Scope<'a>> {
+    /// The same with more values, which hide those of the same names.
+    pub(crate) fn with<'b>(&self, values: &'b BTreeMap<String, Value>) -> World<'b>
+    where
+        'a: 'b,
+    {
+        let mut world: World<'b> = self.clone();
+        world.variables.push(values);
+        world
+    }
+
+    fn scope(&self) -> Evaluated<Scope<'_>> {
         let calendar = self.own_calendar()?;
         Ok(Scope {
-            variables: self.variables,
+            variables: &self.variables,
             facts: self.facts,
             now: self.now,
             zone: calendar.map_or(&self.facts.zone, Calendar::zone),
@@ -72,7 +83,7 @@ impl<'a> World<'a> {
         };
         let mut read = BTreeSet::new();
         loop {
-            let world = World { facts: &known, ..*self };
+            let world = World { facts: &known, ..self.clone() };
             match world.holds(condition) {
                 Err(EvaluationError::Need(Need::Record(reference))) => {
                     let record = self.facts.record(&reference)?.cloned();

@@ -8,11 +8,11 @@ mod rig;
 use std::collections::BTreeMap;
 
 use relata_engine::{
-    ActionOutcome, Due, Event, HappeningKind, Input, Returned, Run, Start, StepFailure, decide,
-    due, watches,
+    ActionOutcome, Due, Event, Halt, HappeningKind, Input, Returned, Rounds, Run, Start, Status,
+    StepFailure, decide, due, watches,
 };
 use relata_model::{Reference, RunId, Value};
-use relata_workflow::{Definition, StepId, StepKind};
+use relata_workflow::{Definition, Facts, Need, StepId, StepKind};
 use rig::{Bench, World, at, uuid, workflow};
 
 const ONE_CALL: &str = "
@@ -57,12 +57,7 @@ fn pauses(first_ms: u64, longest_ms: u64, retry_after_ms: Option<u64>) -> Vec<i6
                     permanent: false,
                     retry_after_ms,
                 };
-                input = Input::Returned(Returned {
-                    step: call.step,
-                    iteration: call.iteration,
-                    attempt: call.attempt,
-                    result: Err(failure),
-                });
+                input = Input::Returned(call.returned(Err(failure)));
             }
             Due::Sleep { until } => {
                 let until = until.unwrap();
@@ -71,7 +66,7 @@ fn pauses(first_ms: u64, longest_ms: u64, retry_after_ms: Option<u64>) -> Vec<i6
                 input = Input::Wake;
             }
             Due::Ended(_) => break,
-            Due::Decide => unreachable!("decided already"),
+            other => unreachable!("{other:?}"),
         }
     }
     keys.dedup();
@@ -104,15 +99,8 @@ fn a_plugin_that_puts_itself_off_for_ever_is_given_up() {
         match bench.give(input).unwrap() {
             Due::Call(call) => {
                 calls += 1;
-                input = Input::Returned(Returned {
-                    step: call.step,
-                    iteration: call.iteration,
-                    attempt: call.attempt,
-                    result: Ok(ActionOutcome::Retry {
-                        after_ms: 0,
-                        reason: "still busy".to_owned(),
-                    }),
-                });
+                let again = ActionOutcome::Retry { after_ms: 0, reason: "still busy".to_owned() };
+                input = Input::Returned(call.returned(Ok(again)));
             }
             Due::Sleep { until } => {
                 // At least a second, so that none spins.
@@ -121,7 +109,7 @@ fn a_plugin_that_puts_itself_off_for_ever_is_given_up() {
                 input = Input::Wake;
             }
             Due::Ended(outcome) => break outcome,
-            Due::Decide => unreachable!("decided already"),
+            other => unreachable!("{other:?}"),
         }
         if calls > 1_100 {
             panic!("it goes on for ever");
@@ -136,20 +124,20 @@ fn a_plugin_that_puts_itself_off_for_ever_is_given_up() {
 fn an_answer_to_another_call_is_rejected() {
     let mut bench = bench(workflow(ONE_CALL));
     let Due::Call(call) = bench.give(Input::Wake).unwrap() else { panic!("no call") };
-    let answer = |step, iteration, attempt| {
+    let answer = |step, rounds: &str, attempt| {
         let result = Ok(ActionOutcome::Done(serde_json::json!({})));
-        Input::Returned(Returned { step, iteration, attempt, result })
+        Input::Returned(Returned { step, rounds: rounds.parse().unwrap(), attempt, result })
     };
     for wrong in [
-        answer(StepId(9), call.iteration, call.attempt),
-        answer(call.step, 1, call.attempt),
-        answer(call.step, call.iteration, 2),
-        answer(call.step, call.iteration, 0),
+        answer(StepId(9), "", call.attempt),
+        answer(call.step, "1", call.attempt),
+        answer(call.step, "", 2),
+        answer(call.step, "", 0),
     ] {
         assert!(bench.give(wrong).is_err());
     }
-    assert!(matches!(bench.give(answer(call.step, 0, 1)).unwrap(), Due::Ended(_)));
-    assert!(bench.give(answer(call.step, 0, 1)).is_err(), "it came back twice");
+    assert!(matches!(bench.give(answer(call.step, "", 1)).unwrap(), Due::Ended(_)));
+    assert!(bench.give(answer(call.step, "", 1)).is_err(), "it came back twice");
 }
 
 #[test]
@@ -176,7 +164,7 @@ fn a_run_that_does_not_fit_its_definition_is_rejected_and_never_panics() {
         for step in [StepId(0), StepId(7)] {
             let event = Event::StepDone {
                 step,
-                iteration: 0,
+                rounds: Rounds::main(),
                 attempt: 1,
                 at: bench.now,
                 output: Value::Nothing,
@@ -252,7 +240,9 @@ steps:
             version: "v1".to_owned(),
             subject: Some(Reference::new("contact", contact.to_string())),
             key: None,
+            inputs: BTreeMap::new(),
             happening: None,
+            parent: None,
             now: at("2026-12-14 09:00"),
         };
         let (mut run, _) = Run::start(&def, start);
@@ -263,7 +253,7 @@ steps:
         {
             run.apply(&def, &event);
         }
-        run.state.variables["offer"].to_string()
+        run.variable("offer").unwrap().to_string()
     };
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     for contact in 0..2_000 {
@@ -278,4 +268,163 @@ steps:
         let count = counts[name];
         assert!(count.abs_diff(expected) < 4 * deviation, "{name}: {count} of 2000");
     }
+}
+
+/// A loop over so many contacts that sums up what each has.
+fn long_loop(count: u32, only_if: &str) -> Bench {
+    let source = format!(
+        "
+workflow: long
+title: Long
+owner: sales
+when:
+  - created: lead
+steps:
+  - do: crm.find
+    object: contact
+    as: found
+  - set: {{ total: 0 }}
+  - for_each: =found.records
+    as: customer
+    only_if: {only_if}
+    at_once: 3
+    steps:
+      - if: customer.name != \"Nobody\"
+        then:
+          - set: {{ total: =total + 1 }}
+outputs:
+  total: =total
+"
+    );
+    let mut bench = bench(workflow(&source));
+    bench.replays = false;
+    let mut records = Vec::new();
+    for number in 0..count {
+        bench.world.add(&format!("contact/c{number} name=Number{number}"));
+        records.push(format!("contact/c{number}"));
+    }
+    let Due::Call(call) = bench.give(Input::Wake).unwrap() else { panic!("no call") };
+    let found = serde_json::json!({ "records": records });
+    let input = Input::Returned(call.returned(Ok(ActionOutcome::Done(found))));
+    let mut facts = Facts::default();
+    let (mut asked, mut decided, mut most) = (0, 0, 0);
+    let mut next = Some(input);
+    while let Some(input) = &next {
+        match decide(&bench.def, &bench.run, input.clone(), &facts, bench.now) {
+            Ok(events) => {
+                decided += 1;
+                for event in events {
+                    bench.run.apply(&bench.def, &event);
+                    most = most.max(bench.run.state.strands.len());
+                    bench.journal.push(event);
+                }
+                let due = due(&bench.def, &bench.run, &facts, bench.now);
+                next = matches!(due, Ok(Due::Decide)).then_some(Input::Wake);
+            }
+            Err(Halt::Need(Need::Record(reference))) => {
+                asked += 1;
+                let record = bench.world.records.get(&reference).cloned();
+                assert!(facts.records.insert(reference, record).is_none(), "asked twice");
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    // However many items there are, each is looked at only while it is moved.
+    assert!(asked <= count && decided <= 2 * count + 10, "{asked} questions, {decided} decisions");
+    assert!(most <= 4, "{most} strands");
+    bench
+}
+
+#[test]
+fn a_loop_costs_the_same_for_each_of_its_items() {
+    let bench = long_loop(1_000, "customer.name is not empty");
+    assert_eq!(bench.run.state.outputs.to_string(), "total: 1000");
+    let strands = serde_json::to_string(&bench.run.state.strands).unwrap();
+    assert!(!strands.contains("Number") && bench.run.state.strands.len() == 1);
+    let replayed = Run::replay(&bench.def, bench.start.clone(), &bench.journal);
+    assert_eq!(replayed, bench.run);
+}
+
+#[test]
+fn items_left_out_do_not_fill_the_log() {
+    let bench = long_loop(1_000, "customer.name == \"Number777\"");
+    assert_eq!(bench.run.state.outputs.to_string(), "total: 1");
+    let left_out = bench.journal.iter().filter(|event| event.kind() == "left_out").count();
+    assert!(left_out <= 12, "{left_out} entries");
+    assert!(bench.journal.iter().all(|event| event.explanation().len() < 1_000));
+}
+
+#[test]
+fn a_list_that_is_too_long_is_a_fault_with_a_mend() {
+    let bench = long_loop(1_001, "customer.name is not empty");
+    let Status::Ended(outcome) = &bench.run.status else { panic!("it goes on") };
+    expect_test::expect!["failed at steps[2]: `found.records` has 1001 items, and a loop takes at most 1000; narrow the list, or let a workflow of its own start for each record"].assert_eq(&outcome.describe());
+}
+
+#[test]
+fn loops_in_loops_have_a_limit_to_what_is_under_way() {
+    let numbers: Vec<_> = (0..50).map(|number| number.to_string()).collect();
+    let source = format!(
+        "
+workflow: wide
+title: Wide
+owner: sales
+when:
+  - created: lead
+steps:
+  - set: {{ total: 0 }}
+  - for_each: =[{list}]
+    as: row
+    at_once: 50
+    steps:
+      - for_each: =[{list}]
+        as: cell
+        at_once: 50
+        steps:
+          - wait: 1 hour
+          - set: {{ total: =total + 1 }}
+outputs:
+  total: =total
+",
+        list = numbers.join(", ")
+    );
+    let mut bench = bench(workflow(&source));
+    bench.replays = false;
+    let mut most = 0;
+    let mut due = bench.give(Input::Wake).unwrap();
+    while let Due::Sleep { until } = due {
+        most = most.max(bench.run.state.strands.len());
+        bench.now = until.unwrap();
+        due = bench.give(Input::Wake).unwrap();
+    }
+    assert_eq!(bench.run.state.outputs.to_string(), "total: 2500");
+    assert!((150..=250).contains(&most), "{most} strands");
+}
+
+#[test]
+fn a_definition_that_goes_in_a_circle_is_rejected() {
+    let source = "
+workflow: circle
+title: Circle
+owner: sales
+when:
+  - created: lead
+steps:
+  - for_each: =[1, 2]
+    as: number
+    steps:
+      - if: number > 0
+        then:
+          - set: { seen: =number }
+";
+    let mut def = workflow(source);
+    // The innermost block has the loop in it again.
+    let inner = def.steps.iter().position(|step| matches!(step.kind, StepKind::Set { .. }));
+    def.steps[inner.unwrap()].kind = StepKind::Parallel { branches: vec![def.main] };
+    let mut bench = bench(def);
+    bench.replays = false;
+    let why = bench.give(Input::Wake).unwrap_err();
+    assert!(why.contains("goes in a circle"), "{why}");
+    // What it listens for has an end.
+    assert!(watches(&bench.def, &bench.run).is_empty());
 }

@@ -9,19 +9,20 @@ mod rig;
 use std::collections::{BTreeMap, BTreeSet};
 
 use relata_engine::{
-    ActionOutcome, Due, Event, HappeningKind, Input, Outcome, Returned, Run, Status, StepFailure,
-    decide, due, watches,
+    ActionOutcome, ChildCall, Due, Event, HappeningKind, Input, Outcome, Pending, Rounds, Run,
+    Status, StepFailure, decide, due, watches,
 };
-use relata_model::{Calendar, Decimal, Timestamp, Value};
+use relata_model::{Calendar, Decimal, RunId, Timestamp, Value};
 use relata_workflow::{Definition, StepId, StepKind};
 use rig::{
     Bench, World, at,
     maker::{Draw, Maker, STATUSES},
+    told,
 };
 use serde_json::json;
 
 /// How many lives `cargo test` lives.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 6_000;
 
 /// At how many cuts of each journal it crashes, spread over it; which ones
 /// depends on the seed.
@@ -40,7 +41,16 @@ struct Taken {
 struct Life {
     bench: Bench,
     taken: Vec<Taken>,
+    /// The place of each call, by its key.
     keys: BTreeMap<String, String>,
+    /// The keys of the calls that were done.
+    finished: BTreeSet<String>,
+    /// The place of each run of another workflow.
+    children: BTreeMap<RunId, String>,
+    /// Those that have not ended.
+    open: Vec<RunId>,
+    /// What the mails are called that were sent.
+    messages: Vec<String>,
 }
 
 impl Life {
@@ -48,10 +58,40 @@ impl Life {
         let mut world = World::default();
         world.add("ticket/t1 status=open priority=normal customer=contact/anna");
         let bench = Bench::start(def, world, Some("ticket/t1"), at("2026-03-27 16:00"));
-        Self { bench, taken: Vec::new(), keys: BTreeMap::new() }
+        Self {
+            bench,
+            taken: Vec::new(),
+            keys: BTreeMap::new(),
+            finished: BTreeSet::new(),
+            children: BTreeMap::new(),
+            open: Vec::new(),
+            messages: Vec::new(),
+        }
     }
 
+    /// A decision, and what is left to decide of it at the same time.
     fn decide(&mut self, input: Input) {
+        let whole = matches!(input, Input::Happened(_));
+        self.decide_once(input);
+        while !whole && self.is_undecided() {
+            self.decide_once(Input::Wake);
+        }
+        if !whole {
+            let bench = &self.bench;
+            let more = bench
+                .world
+                .ask(|facts| decide(&bench.def, &bench.run, Input::Wake, facts, bench.now));
+            assert_eq!(more, Ok(Vec::new()), "nothing was due, and yet it goes on");
+        }
+    }
+
+    fn is_undecided(&self) -> bool {
+        let bench = &self.bench;
+        let owed = bench.world.ask(|facts| due(&bench.def, &bench.run, facts, bench.now));
+        matches!(owed, Ok(Due::Decide))
+    }
+
+    fn decide_once(&mut self, input: Input) {
         let bench = &mut self.bench;
         let events = bench
             .world
@@ -61,7 +101,10 @@ impl Life {
         for event in events {
             bench.run.apply(&bench.def, &event);
             bench.journal.push(event);
+            sound(&bench.def, &bench.run);
         }
+        // Nobody is waited for who was not started.
+        assert!(bench.run.children().iter().all(|child| self.children.contains_key(child)));
         let after = bench.journal.len();
         let world = bench.world.clone();
         self.taken.push(Taken { input, now: bench.now, world, before, after });
@@ -69,18 +112,29 @@ impl Life {
 
     /// Decides until somebody else has to do something.
     fn settle(&mut self) -> Due {
-        for _ in 0..200 {
+        for _ in 0..5_000 {
             let bench = &self.bench;
             match bench.world.ask(|facts| due(&bench.def, &bench.run, facts, bench.now)).unwrap() {
                 Due::Decide => self.decide(Input::Wake),
                 Due::Call(call) => {
-                    let place = format!("{} {}", call.path, call.iteration);
+                    let place = format!("{} {}", call.path, call.rounds);
                     let same = self
                         .keys
                         .entry(call.idempotency_key.clone())
                         .or_insert_with(|| place.clone());
                     assert_eq!(*same, place, "two steps have the key {}", call.idempotency_key);
+                    assert!(!self.finished.contains(&call.idempotency_key), "{place} comes again");
                     return Due::Call(call);
+                }
+                Due::Run(call) => {
+                    let place = format!("{} {}", call.path, call.rounds);
+                    let other = self.children.insert(call.child, place.clone());
+                    assert!(
+                        other.is_none_or(|other| other == place),
+                        "two runs have the id {}",
+                        call.child
+                    );
+                    return Due::Run(call);
                 }
                 other => {
                     if let Due::Sleep { until } = &other {
@@ -111,10 +165,16 @@ impl Life {
                 permanent: draw.one_in(5),
                 retry_after_ms: draw.one_in(3).then(|| draw.below(200_000)),
             }),
-            _ => Ok(ActionOutcome::Done(json!({ "message": format!("m{}", call.step.0) }))),
+            _ => {
+                let message = format!("m{}-{}", call.step.0, call.rounds);
+                self.messages.push(message.clone());
+                Ok(ActionOutcome::Done(json!({ "message": message })))
+            }
         };
-        let returned =
-            Returned { step: call.step, iteration: call.iteration, attempt: call.attempt, result };
+        if let Ok(ActionOutcome::Done(_) | ActionOutcome::Skip(_)) = &result {
+            self.finished.insert(call.idempotency_key.clone());
+        }
+        let returned = call.returned(result);
         self.decide(Input::Returned(returned.clone()));
         // The same answer a second time belongs to no call.
         let bench = &self.bench;
@@ -122,6 +182,45 @@ impl Life {
             decide(&bench.def, &bench.run, Input::Returned(returned.clone()), facts, bench.now)
         });
         assert!(again.is_err(), "an answer was taken twice: {again:?}");
+    }
+
+    /// Another workflow is started, or is not.
+    fn starts(&mut self, call: ChildCall, draw: &mut Draw) {
+        if draw.one_in(5) {
+            self.decide(Input::Child(call.refused("nobody has activated it")));
+            return;
+        }
+        self.open.push(call.child);
+        self.decide(Input::Child(call.clone().began()));
+        let bench = &self.bench;
+        let again = bench.world.ask(|facts| {
+            let input = Input::Child(call.clone().began());
+            decide(&bench.def, &bench.run, input, facts, bench.now)
+        });
+        assert!(again.is_err(), "a run began twice: {again:?}");
+    }
+
+    /// A run of another workflow ends, if there is one.
+    fn child_ends(&mut self, draw: &mut Draw) {
+        if self.open.is_empty() {
+            return;
+        }
+        let place = usize::try_from(draw.below(self.open.len() as u64)).unwrap();
+        let child = self.open.swap_remove(place);
+        let outcome = *draw.pick(&["done", "done", "failed", "stopped"]);
+        self.ended(child, outcome);
+    }
+
+    fn ended(&mut self, child: RunId, outcome: &str) {
+        let more = if outcome == "done" { r#"{"accepted": true}"# } else { "of something" };
+        let happening = self.bench.happens(told(child, outcome, more), false);
+        let waits = self.bench.run.children().contains(&child);
+        assert_eq!(self.bench.listens(&happening), waits);
+        if waits {
+            self.decide(Input::Happened(happening));
+            self.decide(Input::Wake);
+            assert!(!self.bench.run.children().contains(&child), "it still waits for {child}");
+        }
     }
 
     /// Something happens in the world; the run hears of it if it listens,
@@ -138,7 +237,10 @@ impl Life {
             }
             3 => HappeningKind::Named {
                 name: "mail.clicked".to_owned(),
-                key: Some(format!("m{}", draw.below(10))),
+                key: Some(match self.messages.as_slice() {
+                    [] => "m1".to_owned(),
+                    messages => draw.pick(messages).clone(),
+                }),
                 about: Vec::new(),
                 data: Value::Nothing,
             },
@@ -160,9 +262,17 @@ impl Life {
 
     /// Until the end: from due time to due time, with good answers.
     fn drain(&mut self) -> Outcome {
-        for _ in 0..500 {
+        for _ in 0..5_000 {
             match self.settle() {
                 Due::Ended(outcome) => return outcome,
+                Due::Run(call) => {
+                    self.open.push(call.child);
+                    self.decide(Input::Child(call.began()));
+                }
+                Due::Sleep { .. } if !self.open.is_empty() => {
+                    let child = self.open.remove(0);
+                    self.ended(child, "done");
+                }
                 Due::Sleep { until: Some(until) } => {
                     self.bench.now = until;
                     self.decide(Input::Wake);
@@ -172,8 +282,8 @@ impl Life {
                 }
                 Due::Call(call) => {
                     let result = Ok(ActionOutcome::Done(json!({ "message": "last" })));
-                    let (step, iteration, attempt) = (call.step, call.iteration, call.attempt);
-                    self.decide(Input::Returned(Returned { step, iteration, attempt, result }));
+                    self.finished.insert(call.idempotency_key.clone());
+                    self.decide(Input::Returned(call.returned(result)));
                 }
                 Due::Decide => unreachable!("settled"),
             }
@@ -186,12 +296,12 @@ fn live(seed: u64) -> (Life, Outcome) {
     let mut draw = Draw::new(seed);
     let mut life = Life::new(Maker::workflow(&mut draw));
     let mut late = Vec::new();
-    for _ in 0..40 {
+    for _ in 0..60 {
         let owed = life.settle();
         if matches!(owed, Due::Ended(_)) {
             break;
         }
-        match draw.below(8) {
+        match draw.below(10) {
             0 | 1 => life.happens(&mut late, &mut draw),
             2 => {
                 if let Some(happening) = late.pop()
@@ -211,8 +321,11 @@ fn live(seed: u64) -> (Life, Outcome) {
                 let away = i64::try_from(draw.below(200)).unwrap() * 3_600_000;
                 life.bench.now = later(life.bench.now, away);
             }
+            5 => life.child_ends(&mut draw),
+            6 if draw.one_in(20) => life.decide(Input::Cancel { why: "enough".to_owned() }),
             _ => match owed {
                 Due::Call(call) => life.returns(&call, &mut draw),
+                Due::Run(call) => life.starts(call, &mut draw),
                 Due::Sleep { until: Some(until) } => {
                     life.bench.now = life.bench.now.max(until);
                     life.decide(Input::Wake);
@@ -230,47 +343,98 @@ fn later(time: Timestamp, millis: i64) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond() + millis).unwrap()
 }
 
+/// A step in its round.
+fn at_place(step: &StepId, rounds: &Rounds) -> (Rounds, StepId) {
+    (rounds.clone(), *step)
+}
+
+/// What holds of the strands of every run.
+fn sound(def: &Definition, run: &Run) {
+    let strands = &run.state.strands;
+    assert!(strands.contains_key(&Rounds::main()));
+    for (rounds, strand) in strands {
+        let inner = |rounds: &Rounds| {
+            let mut inner = Vec::new();
+            for (other, strand) in strands {
+                if other.outer().as_ref() == Some(rounds) {
+                    inner.push(strand);
+                }
+            }
+            inner
+        };
+        if let Some(outer) = rounds.outer() {
+            let owner = strands.get(&outer).expect("the strand around it");
+            let pending = owner.frames.last().and_then(|frame| frame.pending.as_ref());
+            assert!(matches!(pending, Some(Pending::Items(_) | Pending::Branches { .. })));
+        }
+        let frame = strand.frames.last();
+        match frame.and_then(|frame| frame.pending.as_ref()) {
+            Some(Pending::Items(items)) => {
+                let frame = frame.unwrap();
+                let step = def.block(frame.block)[frame.next as usize];
+                let StepKind::ForEach(for_each) = &def.step(step).kind else { panic!("no loop") };
+                assert_eq!(items.under_way as usize, inner(rounds).len());
+                assert!(items.under_way <= for_each.at_once);
+            }
+            Some(Pending::Branches { left }) => {
+                let under_way = inner(rounds).iter().filter(|one| !one.frames.is_empty()).count();
+                assert_eq!(*left as usize, under_way);
+            }
+            _ => assert!(inner(rounds).is_empty()),
+        }
+    }
+}
+
 /// What no journal may ever show.
 fn judge(life: &Life) {
     let def = &life.bench.def;
-    let mut waits: BTreeMap<StepId, Option<Timestamp>> = BTreeMap::new();
-    let mut calls: BTreeMap<StepId, (u32, Option<Timestamp>)> = BTreeMap::new();
-    let mut clocks: BTreeMap<StepId, Shown> = BTreeMap::new();
+    type Place = (Rounds, StepId);
+    let mut waits: BTreeMap<Place, Option<Timestamp>> = BTreeMap::new();
+    let mut calls: BTreeMap<Place, (u32, Option<Timestamp>)> = BTreeMap::new();
+    let mut clocks: BTreeMap<Place, Shown> = BTreeMap::new();
+    let mut paces: BTreeMap<Place, (u32, Option<Timestamp>)> = BTreeMap::new();
     let mut ended = BTreeSet::new();
+    let mut sets = 0;
+    let mut decided: Option<i64> = None;
     for event in &life.bench.journal {
         match event {
-            Event::WaitBegan { step, until, .. } => {
-                assert!(waits.insert(*step, *until).is_none(), "a wait began twice");
+            Event::WaitBegan { step, rounds, until, .. } => {
+                assert!(
+                    waits.insert(at_place(step, rounds), *until).is_none(),
+                    "a wait began twice"
+                );
             }
-            Event::StepDone { step, at, explanation, .. } => {
-                assert!(ended.insert(*step), "a step ended twice");
+            Event::StepDone { step, rounds, at, explanation, .. } => {
+                assert!(ended.insert(at_place(step, rounds)), "a step ended twice");
+                sets += i64::from(matches!(def.step(*step).kind, StepKind::Set { .. }));
                 let timed = match &def.step(*step).kind {
                     StepKind::Wait { .. } => true,
                     StepKind::WaitFor(_) => explanation == "it did not happen in time",
                     _ => false,
                 };
                 if timed {
-                    let until = waits[step].expect("a wait without a limit does not end by itself");
+                    let until = waits[&at_place(step, rounds)]
+                        .expect("a wait without a limit does not end by itself");
                     assert!(*at >= until, "a timer for {until} was early: {at}");
                 }
-                if let Some((_, Some(not_before))) = calls.get(step) {
+                if let Some((_, Some(not_before))) = calls.get(&at_place(step, rounds)) {
                     assert!(at >= not_before, "an attempt for {not_before} was early: {at}");
                 }
             }
-            Event::AttemptFailed { step, at, retry_at, .. } => {
+            Event::AttemptFailed { step, rounds, at, retry_at, .. } => {
                 let StepKind::Do(action) = &def.step(*step).kind else { panic!("{event:?}") };
-                let (failures, not_before) = calls.entry(*step).or_default();
+                let (failures, not_before) = calls.entry(at_place(step, rounds)).or_default();
                 assert!(not_before.is_none_or(|time| *at >= time), "an attempt was early");
                 *failures += 1;
                 assert!(*failures <= action.retry.times + 1, "tried too often");
                 *not_before = *retry_at;
             }
-            Event::Postponed { step, at, until, .. } => {
-                let (_, not_before) = calls.entry(*step).or_default();
+            Event::Postponed { step, rounds, at, until, .. } => {
+                let (_, not_before) = calls.entry(at_place(step, rounds)).or_default();
                 assert!(not_before.is_none_or(|time| *at >= time), "an attempt was early");
                 *not_before = Some(*until);
             }
-            Event::DeadlineBegan { step, at, budget_ms, working, paused, .. } => {
+            Event::DeadlineBegan { step, rounds, at, budget_ms, working, paused, .. } => {
                 let shown = Shown {
                     ran: 0,
                     at: *at,
@@ -279,20 +443,23 @@ fn judge(life: &Life) {
                     budget: *budget_ms,
                     levels: 0,
                 };
-                assert!(clocks.insert(*step, shown).is_none(), "a clock began twice");
+                assert!(
+                    clocks.insert(at_place(step, rounds), shown).is_none(),
+                    "a clock began twice"
+                );
             }
-            Event::ClockRead { step, at, ran_ms, paused, .. } => {
-                let shown = clocks.get_mut(step).unwrap();
+            Event::ClockRead { step, rounds, at, ran_ms, paused, .. } => {
+                let shown = clocks.get_mut(&at_place(step, rounds)).unwrap();
                 assert!(*at >= shown.at, "a clock was read backwards");
                 shown.read(&life.bench.world, *at);
                 assert_eq!(shown.ran, *ran_ms);
                 shown.paused = *paused;
             }
-            Event::LevelReached { step, at, level, .. } => {
+            Event::LevelReached { step, rounds, at, level, .. } => {
                 let StepKind::Deadline(deadline) = &def.step(*step).kind else {
                     panic!("{event:?}")
                 };
-                let shown = clocks.get_mut(step).unwrap();
+                let shown = clocks.get_mut(&at_place(step, rounds)).unwrap();
                 assert_eq!(*level, shown.levels, "a level came out of turn");
                 shown.levels += 1;
                 let mut then = shown.clone();
@@ -304,6 +471,19 @@ fn judge(life: &Life) {
                     then.ran,
                     then.budget
                 );
+            }
+            Event::ItemBegan { step, rounds, at, number, not_before, .. } => {
+                let (last, pace) = paces.entry(at_place(step, rounds)).or_default();
+                assert!(*number > *last, "an item came twice");
+                assert!(pace.is_none_or(|pace| *at >= pace), "an item was early");
+                (*last, *pace) = (*number, *not_before);
+            }
+            // What it yields is decided before `finally`.
+            Event::Ending { .. } => decided = Some(sets),
+            Event::Ended { outcome: Outcome::Done, outputs, .. } => {
+                let total = Value::Number(decided.unwrap_or(sets).into());
+                let expected = BTreeMap::from([("total".to_owned(), total)]);
+                assert_eq!(*outputs, Value::Map(expected), "a `set` was lost");
             }
             _ => {}
         }
@@ -374,10 +554,10 @@ fn crash_everywhere(life: &Life, seed: u64) {
                     run.apply(&bench.def, &event);
                     journal.push(event);
                 }
+                let owed = taken.world.ask(|facts| due(&bench.def, &run, facts, taken.now));
+                matches!(owed, Ok(Due::Decide))
             };
-            if cut < taken.after {
-                take(&mut journal, taken, &Input::Wake);
-            }
+            while cut < taken.after && take(&mut journal, taken, &Input::Wake) {}
             for taken in &life.taken[place + 1..] {
                 take(&mut journal, taken, &taken.input);
             }
@@ -394,24 +574,24 @@ fn crash_everywhere(life: &Life, seed: u64) {
 #[test]
 fn every_life_keeps_the_promises_and_survives_a_crash_at_every_cut() {
     let mut outcomes: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..SEEDS {
         let lived = std::panic::catch_unwind(|| {
             let (life, outcome) = live(seed);
             assert_eq!(life.bench.run.status, Status::Ended(outcome.clone()));
+            let bench = &life.bench;
+            assert_eq!(Run::replay(&bench.def, bench.start.clone(), &bench.journal), bench.run);
             judge(&life);
             crash_everywhere(&life, seed);
-            outcome
+            (life.bench.journal, outcome)
         });
-        let Ok(outcome) = lived else { panic!("the seed {seed} fails; see above why") };
-        *outcomes
-            .entry(match outcome {
-                Outcome::Done => "done",
-                Outcome::Stopped { .. } => "stopped",
-                Outcome::Failed { .. } => "failed",
-                Outcome::Cancelled { .. } => "cancelled",
-            })
-            .or_default() += 1;
+        let Ok((journal, outcome)) = lived else { panic!("the seed {seed} fails; see above why") };
+        *outcomes.entry(outcome.kind()).or_default() += 1;
+        for event in journal {
+            *kinds.entry(event.kind()).or_default() += 1;
+        }
     }
     // The lives differ enough to say something.
     assert_eq!(outcomes.len(), 4, "{outcomes:?}");
+    assert!(kinds.len() == 17 && kinds.values().all(|count| *count > 5), "{kinds:?}");
 }

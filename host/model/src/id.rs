@@ -4,6 +4,7 @@
 
 use std::{fmt, str::FromStr};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -55,6 +56,15 @@ macro_rules! ids {
             #[must_use]
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
+            }
+
+            /// A UUIDv7 of a time and bits that come from elsewhere, of which
+            /// 74 go into it: where one and the same thing has to get one
+            /// and the same id.
+            #[must_use]
+            pub fn derived(at: Timestamp, bits: &[u8; 10]) -> Self {
+                let millis = u64::try_from(at.as_millisecond()).unwrap_or(0);
+                Self(uuid::Builder::from_unix_timestamp_millis(millis, bits).into_uuid())
             }
 
             /// The id as a UUID.
@@ -126,6 +136,16 @@ mod tests {
         let early = RecordId::from_uuid(Uuid::from_u128(1 << 80));
         let late = RecordId::from_uuid(Uuid::from_u128(1 << 81));
         assert!(early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn a_derived_id_is_of_its_time_and_its_bits() {
+        let at = |millis| Timestamp::from_millisecond(millis).unwrap();
+        let id = RunId::derived(at(1_797_231_600_000), &[7; 10]);
+        assert_eq!(id, RunId::derived(at(1_797_231_600_000), &[7; 10]));
+        assert_ne!(id, RunId::derived(at(1_797_231_600_000), &[8; 10]));
+        assert!(id < RunId::derived(at(1_797_231_600_001), &[0; 10]));
+        assert_eq!(id.as_uuid().get_version_num(), 7);
     }
 
     #[test]

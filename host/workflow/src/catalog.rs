@@ -32,7 +32,7 @@ pub struct Catalog {
 }
 
 /// What the checker knows of a workflow that another runs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct WorkflowSignature {
     /// The object that it is about, if it is about one.
     pub subject: Option<String>,
@@ -49,6 +49,8 @@ pub struct ActionSignature {
     pub name: String,
     /// One line.
     pub title: String,
+    /// A paragraph on what it does; empty where none is known.
+    pub summary: String,
     /// JSON Schema of its input; see `wit/0.1.0/actions.wit` for the formats.
     pub input: Json,
     /// JSON Schema of its output.

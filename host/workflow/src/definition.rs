@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use relata_model::{Decimal, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::{formula::Formula, types::Slot};
+use crate::{catalog::WorkflowSignature, formula::Formula, types::Slot};
 
 /// A whole workflow. Stored with its version, so that a run goes on with what
 /// it began with, whatever becomes of the language or the plugins.
@@ -81,6 +81,21 @@ impl Definition {
     #[must_use]
     pub fn block(&self, id: BlockId) -> &[StepId] {
         &self.blocks[id.0 as usize]
+    }
+
+    /// What others need to know to run it: the entry for
+    /// [`Catalog::workflows`](crate::Catalog::workflows).
+    #[must_use]
+    pub fn signature(&self) -> WorkflowSignature {
+        WorkflowSignature {
+            subject: self.subject.clone(),
+            inputs: self.inputs.clone(),
+            outputs: self
+                .outputs
+                .iter()
+                .map(|output| (output.name.clone(), output.slot.clone()))
+                .collect(),
+        }
     }
 }
 

@@ -94,6 +94,7 @@ codes! {
     WRONG_FORM = "R008", "A value has another form than its key takes: a list, a block of keys, a text.", "Write it in the form that is named.";
     NOT_YET = "R009", "This part of the language is not yet in this version.", "Leave it out, or wait for a version that has it.";
     WRONG_NAME = "R010", "A name cannot be used: it is malformed, reserved or used already.", "Choose another name.";
+    COMMENT = "R011", "Part of a text is a comment, because it stands behind ` #`.", "Put the whole text in quotes.";
 
     UNKNOWN_VARIABLE = "R101", "A formula names something that is not known at this place.", "Use the record that the workflow is about, or the name (`as:`) of an earlier step.";
     UNKNOWN_FIELD = "R102", "An object or a result has no such field.", "Look for a slip in the word, or define the field in the object.";
@@ -110,6 +111,11 @@ codes! {
     UNKNOWN_ROLE = "R113", "No user has such a role, and no team is called so.", "Look for a slip in the word, or give a user the role.";
     UNKNOWN_STEP = "R114", "No earlier step has this name.", "Give the step a name with `as:`.";
     NOT_ANSWERED = "R115", "The action of this step is not answered by this event.", "Wait for an event that answers the action, or leave `since` out.";
+    UNKNOWN_WORKFLOW = "R116", "There is no such workflow to run.", "Look for a slip in the name, or check it together with the file of that workflow.";
+    UNKNOWN_BLUEPRINT = "R117", "There is no such blueprint.", "Look for a slip in the name, or check it together with the file of that blueprint.";
+    UNKNOWN_SECRET = "R118", "There is no such secret.", "Look for a slip in the name, or set it: `relata secret set NAME`.";
+    UNKNOWN_TYPE = "R119", "There is no such type of inputs.", "Write text, number, yes/no, date, time, duration, money, record, an object's name, a list of words, or `list of` and one of these.";
+    OUT_OF_SCOPE = "R120", "A name is used outside of the loop or the branch that gives it its value.", "Give a name a value with `set:` before the loop, and another in it; use the results of branches after all of them.";
 
     WRONG_TYPE = "R201", "A formula puts together what does not go together.", "Compare and calculate with values of one kind.";
     WRONG_VALUE = "R202", "A value is of another kind than the place takes.", "Write a value of the kind that is named.";
@@ -119,6 +125,9 @@ codes! {
     MISSING_ARGUMENT = "R206", "The action needs an argument that is not given.", "Add the argument.";
     TEXT_LIKE_PATH = "R207", "A text looks like a path to a value, but without `=` it is only a text.", "Write `=` in front of it, or put it in quotes within a formula: `=\"…\"`.";
     NOT_A_CONDITION = "R208", "A condition has to be yes or no.", "Compare the value with something.";
+    INPUT_NOT_GIVEN = "R209", "An input has to be given, and something starts the workflow that gives none.", "Give the input a `default:`, or make it `optional: true`.";
+    NOT_A_LIST = "R210", "`for_each` is given something else than a list.", "Name a list, such as a field with several texts, or the records that a step has found.";
+    MISPLACED_SECRET = "R211", "A secret stands where it would be shown or kept.", "Write `secret/NAME` as the whole text of an action's argument.";
 
     AFTER_CATCH_ALL = "R301", "This row can never be chosen: a row before it takes everything.", "Move the row without `if` to the end.";
     NO_CATCH_ALL = "R302", "No row takes what meets none of the conditions.", "Add a last row without `if`.";
@@ -128,6 +137,8 @@ codes! {
     UNRELATED = "R306", "What is awaited has nothing to do with the record that the workflow is about.", "Name an object or an event that leads to the record.";
     DIFFERENT_SUBJECTS = "R307", "The triggers are about different objects, so that the steps would not know which.", "Make a workflow for each object.";
     LEVELS = "R308", "The levels of a deadline do not rise.", "Put them in ascending order.";
+    TOO_NESTED = "R309", "Loops and branches are nested too deeply.", "Move the inner steps to a workflow of their own, and `run:` it.";
+    SHARED_NAME = "R310", "Two branches that run side by side give one name a value.", "Use another name in each branch.";
 
     IMPOSSIBLE_SCHEDULE = "R401", "A schedule cannot be read, or would never fire.", "Write `weekdays at 09:00`, or a cron expression of five fields: minute, hour, day, month, weekday.";
     NO_CALENDAR = "R402", "Working hours and days need a calendar, and none is named.", "Add `calendar:` to the workflow or the deadline.";
@@ -136,6 +147,9 @@ codes! {
 
     LOOP = "R501", "Workflows start each other for ever.", "Make a condition of one exclude what another writes.";
     SAME_NAME = "R502", "Two workflows have one name.", "Rename one of them.";
+    RUNS_FOR_EVER = "R503", "A workflow runs itself, directly or over others.", "Take one of the `run:` steps out, or go through a list with `for_each:`.";
+    SAME_WEBHOOK = "R504", "Two workflows have the same webhook.", "Give one of them another name, or run the second workflow from the first.";
+    BROKEN_BLUEPRINT = "R505", "The blueprint of this workflow has errors of its own.", "Mend the blueprint first.";
 
     FORMULA_SYNTAX = "R601", "A formula cannot be read.", "Look at the place that is marked.";
     TOO_DEEP = "R602", "A formula is nested too deeply.", "Split it over several steps.";
@@ -199,6 +213,9 @@ pub(crate) struct Findings<'a> {
     /// The byte at which each line begins.
     lines: Vec<usize>,
     found: Vec<Diagnostic>,
+    /// Whether a line could not be read, so that what seems to be missing may
+    /// stand on it.
+    lost: bool,
 }
 
 impl<'a> Findings<'a> {
@@ -206,17 +223,50 @@ impl<'a> Findings<'a> {
         let lines = std::iter::once(0)
             .chain(source.match_indices('\n').map(|(place, _)| place + 1))
             .collect();
-        Self { file, source, lines, found: Vec::new() }
+        Self { file, source, lines, found: Vec::new(), lost: false }
     }
 
     pub(crate) const fn source(&self) -> &'a str {
         self.source
     }
 
+    pub(crate) const fn file(&self) -> &'a str {
+        self.file
+    }
+
+    /// What is marked of a place: not more than one line, and not nothing.
+    fn marked(&self, place: Place) -> Place {
+        let start = floor_boundary(self.source, place.start);
+        let end = place.end.max(start).min(self.source.len());
+        let line = self.lines.partition_point(|begin| *begin <= start);
+        let line_end = self.lines.get(line).map_or(self.source.len(), |next| next - 1);
+        let text = self.source.get(start..line_end).unwrap_or_default();
+        if end > line_end {
+            return Place { start, end: start + text.trim_end().len().max(1) };
+        }
+        if end > start {
+            return Place { start, end };
+        }
+        // The end of a formula: the letter there, or the last one of the line.
+        match text.chars().next().filter(|letter| !letter.is_whitespace()) {
+            Some(letter) => Place { start, end: start + letter.len_utf8() },
+            None => {
+                let begin = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
+                let before = self.source.get(begin..start).unwrap_or_default().trim_end();
+                let last = before.chars().next_back().map_or(0, char::len_utf8);
+                let end = begin + before.len();
+                if last == 0 { Place { start, end: start } } else { Place { start: end - last, end } }
+            }
+        }
+    }
+
     /// The span between two bytes.
     pub(crate) fn span(&self, start: usize, end: usize) -> Span {
         let start = floor_boundary(self.source, start);
-        let end = floor_boundary(self.source, end.max(start));
+        let mut end = end.max(start).min(self.source.len());
+        while !self.source.is_char_boundary(end) {
+            end += 1;
+        }
         let line = self.lines.partition_point(|&begin| begin <= start);
         let begin = self.lines[line - 1];
         Span { start, end, line, column: self.source[begin..start].chars().count() + 1 }
@@ -230,6 +280,7 @@ impl<'a> Findings<'a> {
         message: String,
         help: Option<String>,
     ) {
+        let place = self.marked(place);
         let span = self.span(place.start, place.end);
         self.found.push(Diagnostic {
             code,
@@ -261,6 +312,11 @@ impl<'a> Findings<'a> {
         self.add(Severity::Warning, code, place, message.into(), help);
     }
 
+    /// Remembers that a line could not be read.
+    pub(crate) const fn lose(&mut self) {
+        self.lost = true;
+    }
+
     /// How many were found so far.
     pub(crate) const fn count(&self) -> usize {
         self.found.len()
@@ -278,7 +334,7 @@ impl<'a> Findings<'a> {
         });
         self.found.dedup();
         // What stands on a line that could not be read is not missing.
-        if self.found.iter().any(|found| found.code == SYNTAX) {
+        if self.lost {
             self.found.retain(|found| !MISSING.contains(&found.code));
         }
         self.found
@@ -292,12 +348,37 @@ pub(crate) struct Place {
     pub(crate) end: usize,
 }
 
-/// `did you mean `x`?`, where there is an `x` near enough.
+/// `did you mean `x`?`, where there is an `x` near enough: a slip of a few
+/// letters, or the only one that has the same words (`due` for `due_in`).
 pub(crate) fn did_you_mean<'a>(
     wrong: &str,
     known: impl Iterator<Item = &'a str>,
 ) -> Option<String> {
-    relata_model::text::nearest(wrong, known).map(|near| format!("did you mean `{near}`?"))
+    let known: Vec<&str> = known.collect();
+    relata_model::text::nearest(wrong, known.iter().copied())
+        .or_else(|| only_one_with_words_of(wrong, known.iter().copied()))
+        .map(|near| format!("did you mean `{near}`?"))
+}
+
+fn only_one_with_words_of<'a>(
+    wrong: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let words = |name: &str| -> Vec<String> {
+        name.split(['_', '-', '.', ' ']).map(str::to_lowercase).collect()
+    };
+    let wanted = words(wrong);
+    // `to` and `id` are parts of too many names.
+    if wanted.iter().all(|word| word.len() < 3) {
+        return None;
+    }
+    let has_all = |name: &&str| {
+        let has = words(name);
+        let (few, many) = if has.len() < wanted.len() { (&has, &wanted) } else { (&wanted, &has) };
+        few.iter().all(|word| many.contains(word) && word.len() >= 3)
+    };
+    let mut fitting = known.filter(has_all);
+    fitting.next().filter(|_| fitting.next().is_none())
 }
 
 /// `did you mean `x`?`, or else the first of the known ones in a list.
@@ -305,10 +386,13 @@ pub(crate) fn mean_or_list<'a>(
     wrong: &str,
     known: impl Iterator<Item = &'a str> + Clone,
 ) -> Option<String> {
-    did_you_mean(wrong, known.clone()).or_else(|| {
-        let listed: Vec<&str> = known.take(12).collect();
-        (!listed.is_empty()).then(|| format!("known are {}", listed.join(", ")))
-    })
+    did_you_mean(wrong, known.clone()).or_else(|| listed(known))
+}
+
+/// `known are x, y`: the first of the known ones.
+pub(crate) fn listed<'a>(known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let listed: Vec<&str> = known.take(12).collect();
+    (!listed.is_empty()).then(|| format!("known are {}", listed.join(", ")))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub fn next_fire(schedule: &Schedule, after: Timestamp) -> Option<Timestamp> {
 }
 
 /// Where a local time lies on the time line.
-fn instant(local: civil::DateTime, zone: &TimeZone) -> Option<Timestamp> {
+pub(crate) fn instant(local: civil::DateTime, zone: &TimeZone) -> Option<Timestamp> {
     match zone.to_ambiguous_timestamp(local).offset() {
         AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(local).ok(),
         AmbiguousOffset::Fold { before, .. } => before.to_timestamp(local).ok(),

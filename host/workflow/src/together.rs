@@ -10,20 +10,79 @@ use crate::{
     definition::{Definition, Do, Expression, Occurrence, Step, StepKind, Trigger},
     diagnostic::{self as codes, Diagnostic, Severity, Span},
     formula::{Known, Names},
-    read::fields_argument,
+    read::{fields_argument, slot_of},
     types::{Slot, Type},
 };
 
-/// Checks what no workflow shows alone: names that are taken twice, and
-/// workflows that may start each other for ever. Each workflow comes with its
-/// file's name; the diagnostics point at lines, without columns.
+/// Checks what no workflow shows alone: names that are taken twice, workflows
+/// that run each other for ever, and workflows that may start each other for
+/// ever. Each workflow comes with its file's name; the diagnostics point at
+/// lines, without columns.
 ///
 /// What a workflow writes never starts itself, so a circle has two workflows
-/// or more. Conditions are not weighed, so a circle is only a warning.
+/// or more. Conditions are not weighed, so a circle of triggers is only a
+/// warning. One of `run:` steps alone is an error.
 #[must_use]
 pub fn check_together(workflows: &[(&Definition, &str)], catalog: &Catalog) -> Vec<Diagnostic> {
     let mut found = Vec::new();
+    same_names(workflows, &mut found);
+    let runs: Vec<BTreeMap<usize, u32>> =
+        workflows.iter().map(|(definition, _)| runs(definition, workflows)).collect();
+    for circle in circles(&runs) {
+        let line = runs[circle[0]].get(next(&circle)).copied().unwrap_or(1);
+        found.push(at_line(
+            codes::RUNS_FOR_EVER,
+            Severity::Error,
+            workflows[circle[0]].1,
+            line,
+            format!("these workflows run each other for ever: {}", written(&circle, workflows)),
+            "take one of the `run:` steps out",
+        ));
+    }
+    let writes: Vec<Vec<Write>> =
+        workflows.iter().map(|(definition, _)| writes(definition, catalog)).collect();
+    // For each workflow, those that it may start, and the line that does it.
+    let starts: Vec<BTreeMap<usize, u32>> = writes
+        .iter()
+        .enumerate()
+        .map(|(from, writes)| {
+            let others = workflows.iter().enumerate().filter(|(to, _)| *to != from);
+            let by_writes = others.filter_map(|(to, (definition, _))| {
+                let write =
+                    writes.iter().find(|write| may_start(write, definition, &catalog.objects))?;
+                Some((to, write.line))
+            });
+            by_writes.chain(runs[from].clone()).collect()
+        })
+        .collect();
+    for circle in circles(&starts) {
+        let only_runs = (0..circle.len()).all(|at| {
+            let to = circle[(at + 1) % circle.len()];
+            runs[circle[at]].contains_key(&to)
+        });
+        if only_runs {
+            continue;
+        }
+        let line = starts[circle[0]].get(next(&circle)).copied().unwrap_or(1);
+        found.push(at_line(
+            codes::LOOP,
+            Severity::Warning,
+            workflows[circle[0]].1,
+            line,
+            format!(
+                "these workflows may start each other for ever: {}",
+                written(&circle, workflows)
+            ),
+            "let an `only_if` of one exclude what another writes",
+        ));
+    }
+    found
+}
+
+/// Names and webhooks that are taken twice.
+fn same_names(workflows: &[(&Definition, &str)], found: &mut Vec<Diagnostic>) {
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut webhooks: BTreeMap<&str, &str> = BTreeMap::new();
     for (definition, file) in workflows {
         if let Some(other) = names.insert(&definition.name, file) {
             found.push(at_line(
@@ -34,54 +93,67 @@ pub fn check_together(workflows: &[(&Definition, &str)], catalog: &Catalog) -> V
                 format!("the workflow `{}` is in {other} already", definition.name),
                 "rename one of the two",
             ));
-        }
-    }
-    let writes: Vec<Vec<Write>> =
-        workflows.iter().map(|(definition, _)| writes(definition, catalog)).collect();
-    // For each workflow, those that it may start, and the line that does it.
-    let starts: Vec<BTreeMap<usize, u32>> = writes
-        .iter()
-        .enumerate()
-        .map(|(from, writes)| {
-            workflows
-                .iter()
-                .enumerate()
-                .filter(|(to, _)| *to != from)
-                .filter_map(|(to, (definition, _))| {
-                    let write = writes
-                        .iter()
-                        .find(|write| may_start(write, definition, &catalog.objects))?;
-                    Some((to, write.line))
-                })
-                .collect()
-        })
-        .collect();
-    let mut told = BTreeSet::new();
-    for from in 0..workflows.len() {
-        let Some(circle) = circle(from, &starts) else { continue };
-        let mut members = circle.clone();
-        members.sort_unstable();
-        if !told.insert(members) {
             continue;
         }
-        let names: Vec<&str> =
-            circle.iter().map(|place| workflows[*place].0.name.as_str()).collect();
-        let next = circle.get(1).copied().unwrap_or(from);
-        let line = starts[from].get(&next).copied().unwrap_or(1);
-        found.push(at_line(
-            codes::LOOP,
-            Severity::Warning,
-            workflows[from].1,
-            line,
-            format!(
-                "these workflows may start each other for ever: {} -> {}",
-                names.join(" -> "),
-                names[0]
-            ),
-            "let an `only_if` of one exclude what another writes",
-        ));
+        for trigger in &definition.triggers {
+            let Trigger::Webhook(webhook) = trigger else { continue };
+            if let Some(other) = webhooks.insert(&webhook.name, file) {
+                found.push(at_line(
+                    codes::SAME_WEBHOOK,
+                    Severity::Error,
+                    file,
+                    1,
+                    format!("the webhook `{}` is in {other} already", webhook.name),
+                    "rename one of the two, or run this workflow from the other with `run:`",
+                ));
+            }
+        }
     }
-    found
+}
+
+/// The workflows that one runs, each with the line of the step.
+fn runs(definition: &Definition, workflows: &[(&Definition, &str)]) -> BTreeMap<usize, u32> {
+    let steps = definition.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Run(run) => Some((run, step.line)),
+        _ => None,
+    });
+    // The first line counts, so the later ones come first.
+    let mut found: Vec<(usize, u32)> = steps
+        .filter_map(|(run, line)| {
+            let to = workflows.iter().position(|(other, _)| other.name == run.workflow)?;
+            Some((to, line))
+        })
+        .collect();
+    found.reverse();
+    found.into_iter().collect()
+}
+
+/// The circles, each once.
+fn circles(starts: &[BTreeMap<usize, u32>]) -> Vec<Vec<usize>> {
+    let mut told = BTreeSet::new();
+    (0..starts.len())
+        .filter_map(|from| circle(from, starts))
+        .filter(|circle| {
+            let mut members = circle.clone();
+            members.sort_unstable();
+            told.insert(members)
+        })
+        .collect()
+}
+
+/// The workflow behind the first of a circle.
+fn next(circle: &[usize]) -> &usize {
+    circle.get(1).unwrap_or(&circle[0])
+}
+
+/// `a -> b -> a`
+fn written(circle: &[usize], workflows: &[(&Definition, &str)]) -> String {
+    let names: Vec<&str> = circle
+        .iter()
+        .chain(circle.first())
+        .map(|place| workflows[*place].0.name.as_str())
+        .collect();
+    names.join(" -> ")
 }
 
 fn at_line(
@@ -196,17 +268,39 @@ fn step_writes(step: &Step, call: &Do, names: &Names, catalog: &Catalog, all: &m
     }
 }
 
-/// The types of a workflow's subject and results.
+/// The types of a workflow's subject, inputs and results. Where several steps
+/// have one name, in loops that come one after another, the type takes the
+/// results of all.
 fn names(definition: &Definition, catalog: &Catalog) -> Names {
     let mut names = Names::default();
     let record = |object: &str| Slot::of(Type::Record(vec![object.to_owned()]));
     if let Some(subject) = &definition.subject {
         names.variables.insert(subject.clone(), Known::set(record(subject)));
     }
+    for input in &definition.inputs {
+        names.variables.insert(input.name.clone(), Known::set(input.slot.clone()));
+    }
+    for (name, value) in &definition.constants {
+        names.variables.insert(name.clone(), Known::set(slot_of(value)));
+    }
     for step in &definition.steps {
+        if let StepKind::Set { values } = &step.kind {
+            for (name, value) in values {
+                let slot = expression_slot(value, &names, &catalog.objects);
+                add(&mut names, name, slot);
+            }
+        }
+        if let StepKind::ForEach(each) = &step.kind {
+            let slot = match each.list.check(&names, &catalog.objects).slot.kind {
+                Type::List(items) => *items,
+                _ => Slot::of(Type::Any),
+            };
+            add(&mut names, &each.item, slot);
+        }
         let Some(name) = &step.name else { continue };
         let slot = match &step.kind {
             StepKind::Do(call) => Slot::of(call.output.clone()),
+            StepKind::Run(run) => Slot::of(run.output.clone()),
             StepKind::WaitFor(wait) => match &wait.occurrence {
                 Occurrence::Event { name } => catalog
                     .objects
@@ -219,9 +313,36 @@ fn names(definition: &Definition, catalog: &Catalog) -> Names {
             },
             _ => Slot::of(Type::Any),
         };
-        names.variables.insert(name.clone(), Known::set(slot));
+        add(&mut names, name, slot);
     }
     names
+}
+
+fn add(names: &mut Names, name: &str, slot: Slot) {
+    let slot = match names.variables.get(name) {
+        Some(before) => before.slot.join(&slot).unwrap_or(Slot::of(Type::Any)),
+        None => slot,
+    };
+    names.variables.insert(name.to_owned(), Known::set(slot));
+}
+
+fn expression_slot(expression: &Expression, names: &Names, objects: &Objects) -> Slot {
+    match expression {
+        Expression::Literal(value) => slot_of(value),
+        Expression::Formula(formula) => formula.check(names, objects).slot,
+        Expression::Text(_) => Slot::of(Type::Text),
+        Expression::List(items) => {
+            let slots = items.iter().map(|item| expression_slot(item, names, objects));
+            let of = slots.reduce(|all, slot| all.join(&slot).unwrap_or(Slot::of(Type::Any)));
+            Slot::of(Type::List(Box::new(of.unwrap_or(Slot::of(Type::Nothing)))))
+        }
+        Expression::Map(parts) => Slot::of(Type::Map(
+            parts
+                .iter()
+                .map(|(name, part)| (name.clone(), expression_slot(part, names, objects)))
+                .collect(),
+        )),
+    }
 }
 
 fn may_start(write: &Write, definition: &Definition, objects: &Objects) -> bool {

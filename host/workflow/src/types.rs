@@ -149,6 +149,13 @@ impl Type {
                 all.extend(more.iter().filter(|object| !objects.contains(object)).cloned());
                 Self::Record(all)
             }
+            // An empty list says nothing of what a list holds.
+            (Self::List(items), Self::List(more)) if more.kind == Self::Nothing => {
+                Self::List(items.clone())
+            }
+            (Self::List(items), Self::List(more)) if items.kind == Self::Nothing => {
+                Self::List(more.clone())
+            }
             (Self::List(items), Self::List(more)) => Self::List(Box::new(items.join(more)?)),
             (Self::Map(parts), Self::Map(more)) => {
                 let mut all = parts.clone();

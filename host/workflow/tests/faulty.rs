@@ -1,9 +1,12 @@
-//! The workflow with planted faults: each is found in one run, at its place,
-//! and nothing else is.
+//! Workflows with planted mistakes: each is found in one run, at its place,
+//! with the mend, and nothing else is said.
 
 mod catalog;
 
-use relata_workflow::{parse, render};
+use std::{fs, path::Path, path::PathBuf};
+
+use expect_test::expect_file;
+use relata_workflow::{Catalog, Diagnostic, Severity, Span, parse, render};
 
 #[test]
 fn every_planted_fault_is_found_at_its_place() {
@@ -17,4 +20,87 @@ fn every_planted_fault_is_found_at_its_place() {
         expected.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(places, wanted, "{}", render(&found, source, false));
     assert_eq!(found.len(), 12);
+}
+
+/// A workflow that others run.
+const INSPECT_RETURN: &str = "\
+workflow: inspect-return
+inputs:
+  item: { type: order }
+  reason: text
+steps:
+  - set: { accepted: true }
+outputs:
+  accepted: =accepted
+";
+
+fn with_another_workflow() -> Catalog {
+    let mut catalog = catalog::catalog();
+    let (definition, found) = parse("inspect-return.yaml", INSPECT_RETURN, &catalog);
+    let definition = definition.unwrap_or_else(|| panic!("{}", render(&found, INSPECT_RETURN, false)));
+    catalog.workflows.insert(definition.name.clone(), definition.signature());
+    catalog
+}
+
+/// Each file of `tests/data/faulty` says in its first lines which mistakes it
+/// has (`# 1. …`), and the file beside it what has to be said of them. So many
+/// mistakes, so many diagnostics: none is missed, and none is told of twice.
+#[test]
+fn the_mistakes_that_people_make() {
+    let catalog = with_another_workflow();
+    let files = files();
+    assert!(files.len() >= 60, "only {} files", files.len());
+    let mut complaints = Vec::new();
+    for file in &files {
+        let source = fs::read_to_string(file).unwrap();
+        let name = file.file_name().unwrap().to_string_lossy();
+        let (definition, found) = parse(&name, &source, &catalog);
+        let planted = planted(&source);
+        if !(1..=3).contains(&planted) || found.len() != planted {
+            complaints.push(format!("{name}: {planted} planted, {} told of", found.len()));
+        }
+        if definition.is_none() != found.iter().any(Diagnostic::is_error) {
+            complaints.push(format!("{name}: a definition in spite of errors, or none without"));
+        }
+        for found in &found {
+            let marked = &source[found.span.start..found.span.end];
+            if marked.is_empty() || marked.trim_end().contains('\n') {
+                complaints.push(format!("{name}: {} marks `{marked}`", found.code));
+            }
+        }
+        expect_file![file.with_extension("expected")].assert_eq(&said(&found, &source));
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// How many mistakes a file says that it has.
+fn planted(source: &str) -> usize {
+    let mut lines = source.trim_start_matches('\u{feff}').lines();
+    (1..)
+        .take_while(|number| {
+            lines.next().is_some_and(|line| line.starts_with(&format!("# {number}. ")))
+        })
+        .count()
+}
+
+/// `14:13-24 R102 what is wrong [how to mend it]`, one a line, from the first
+/// column to the one behind the last.
+fn said(found: &[Diagnostic], source: &str) -> String {
+    let lines = found.iter().map(|found| {
+        let Span { start, end, line, column } = found.span;
+        let severity = if found.severity == Severity::Warning { "warning " } else { "" };
+        let behind = column + source[start..end].chars().count();
+        let help = found.help.as_ref().map_or(String::new(), |help| format!(" [{help}]"));
+        format!("{line}:{column}-{behind} {severity}{} {}{help}\n", found.code, found.message)
+    });
+    lines.collect()
+}
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/faulty");
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    files.sort();
+    files
 }

@@ -7,11 +7,13 @@
 //! and what is taken for granted.
 
 mod answers;
+mod chart;
 mod difference;
 mod enrolment;
 mod knowledge;
 mod messages;
 pub mod month;
+mod page;
 mod past;
 mod recorded;
 mod replay;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use relata_model::{Decimal, Value};
 use relata_workflow::{
-    Argument, BlockId, Conversion, Deadline, Definition, Do, Expression, Formula, Level,
-    Occurrence, Retry, Row, Slot, Step, StepId, StepKind, StopWhen, Type, WaitFor,
+    Argument, BlockId, Conversion, Deadline, Definition, Do, Expression, ForEach, Formula, Input,
+    Level, Occurrence, Output, Pace, Retry, Row, Slot, Step, StepId, StepKind, StopWhen, SubRun,
+    Type, WaitFor,
 };
 
 /// xorshift64*: small, and the same everywhere.
@@ -37,7 +38,13 @@ pub(crate) const PRIORITIES: [&str; 3] = ["low", "normal", "urgent"];
 
 pub(crate) fn formula(source: &str) -> Formula {
     let ticket = Slot { kind: Type::Record(vec!["ticket".to_owned()]), optional: false };
-    let variables = BTreeMap::from([("ticket".to_owned(), ticket)]);
+    let mut variables = BTreeMap::from([
+        ("ticket".to_owned(), ticket),
+        ("total".to_owned(), Slot::of(Type::Number)),
+    ]);
+    for depth in 0..4 {
+        variables.insert(format!("item_{depth}"), Slot::of(Type::Any));
+    }
     Formula::parse_value(source, &variables, &super::OBJECTS)
         .unwrap_or_else(|why| panic!("{source}: {why:?}"))
         .0
@@ -56,6 +63,11 @@ pub(crate) struct Maker<'a> {
     draw: &'a mut Draw,
     def: Definition,
     names: Vec<String>,
+    /// What the items of the loops around the step are called, where they
+    /// are tickets.
+    tickets: Vec<String>,
+    /// How many loops are around the step.
+    loops: usize,
 }
 
 impl Maker<'_> {
@@ -77,13 +89,25 @@ impl Maker<'_> {
             blocks: Vec::new(),
             main: BlockId(0),
             on_error: None,
-            inputs: Vec::new(),
-            constants: std::collections::BTreeMap::new(),
+            inputs: vec![Input {
+                name: "total".to_owned(),
+                slot: Slot::of(Type::Number),
+                default: Some(Value::Number(Decimal::ZERO)),
+                title: None,
+            }],
+            constants: BTreeMap::from([("one".to_owned(), Value::Number(Decimal::ONE))]),
             finally: None,
-            outputs: Vec::new(),
+            outputs: vec![Output {
+                name: "total".to_owned(),
+                value: Expression::Formula(formula("total")),
+                slot: Slot::of(Type::Number),
+            }],
         };
-        let mut maker = Maker { draw, def, names: Vec::new() };
+        let mut maker = Maker { draw, def, names: Vec::new(), tickets: Vec::new(), loops: 0 };
         maker.def.main = maker.block("steps", 0, 5);
+        if maker.draw.one_in(3) {
+            maker.def.finally = Some(maker.block("finally", 2, 2));
+        }
         if maker.draw.one_in(2) {
             maker.def.on_error = Some(maker.block("on_error", 2, 2));
         }
@@ -119,7 +143,7 @@ impl Maker<'_> {
             kind: StepKind::Decide { rows: Vec::new() },
         };
         self.def.steps.push(placeholder);
-        let kinds = if depth > 2 { 5 } else { 9 };
+        let kinds = if depth > 2 { 7 } else { 14 };
         let mut name = None;
         let kind = match self.draw.below(kinds) {
             0 | 1 => {
@@ -148,13 +172,27 @@ impl Maker<'_> {
                     StepKind::Split { arms: arms.to_vec() }
                 }
             }
-            5 => StepKind::If {
+            5 => StepKind::Set {
+                values: vec![("total".to_owned(), Expression::Formula(formula("total + 1")))],
+            },
+            6 => {
+                name = Some(format!("verdict_{}", id.0));
+                StepKind::Run(self.run())
+            }
+            7 => StepKind::If {
                 condition: self.condition(),
                 then: self.inner(&format!("{path}.then"), depth),
                 otherwise: self.draw.one_in(2).then(|| self.inner(&format!("{path}.else"), depth)),
             },
-            6 | 7 => self.wait_for(path, depth),
-            _ => self.deadline(path, depth),
+            8 | 9 => self.wait_for(path, depth),
+            10 => self.deadline(path, depth),
+            11 | 12 => self.for_each(path, depth),
+            _ => {
+                let branches = (0..self.draw.below(3) + 1)
+                    .map(|number| self.inner(&format!("{path}.parallel[{number}]"), depth))
+                    .collect();
+                StepKind::Parallel { branches }
+            }
         };
         let step = &mut self.def.steps[id.0 as usize];
         (step.kind, step.name) = (kind, name);
@@ -229,11 +267,15 @@ impl Maker<'_> {
                 },
             },
         };
-        let since = (!self.names.is_empty() && !self.draw.one_in(3))
+        let since = (!self.names.is_empty() && !self.draw.one_in(4))
             .then(|| self.draw.pick(&self.names).clone());
+        let about = match self.tickets.last() {
+            Some(item) if self.draw.one_in(2) => Some(formula(item)),
+            _ => None,
+        };
         StepKind::WaitFor(WaitFor {
             occurrence,
-            about: None,
+            about,
             since,
             up_to: (!self.draw.one_in(5)).then(|| self.duration()),
             then: self.draw.one_in(2).then(|| self.inner(&format!("{path}.then"), depth)),
@@ -261,5 +303,55 @@ impl Maker<'_> {
                 .then(|| formula("ticket.status == \"waiting_for_customer\"")),
             levels,
         })
+    }
+
+    fn for_each(&mut self, path: &str, depth: u32) -> StepKind {
+        const LISTS: [&str; 6] = [
+            "[]",
+            "[\"a\"]",
+            "[\"a\", \"b\", \"c\"]",
+            "[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"b\", \"b\"]",
+            "[ticket, ticket]",
+            "[ticket, ticket.customer, ticket]",
+        ];
+        let place = usize::try_from(self.draw.below(LISTS.len() as u64)).unwrap();
+        let item = format!("item_{}", self.loops);
+        let only_if = match self.draw.below(3) {
+            0 => Some(formula(&format!("{item} != \"b\" and {item} != \"h\""))),
+            1 => Some(self.condition()),
+            _ => None,
+        };
+        if place > 3 {
+            self.tickets.push(item.clone());
+        }
+        self.loops += 1;
+        let block = self.inner(&format!("{path}.steps"), depth);
+        self.loops -= 1;
+        if place > 3 {
+            self.tickets.pop();
+        }
+        StepKind::ForEach(ForEach {
+            list: formula(LISTS[place]),
+            item,
+            only_if,
+            at_once: u32::try_from(self.draw.below(4)).unwrap() + 1,
+            pace: self.draw.one_in(3).then_some(Pace { count: 7, in_ms: 3_600_000 }),
+            block,
+        })
+    }
+
+    fn run(&mut self) -> SubRun {
+        let accepted = ("accepted".to_owned(), Slot::of(Type::YesNo));
+        SubRun {
+            workflow: "other".to_owned(),
+            input: vec![Argument {
+                name: "ticket".to_owned(),
+                value: Expression::Formula(formula("ticket")),
+                conversion: Conversion::Plain,
+            }],
+            output: Type::Map(BTreeMap::from([accepted])),
+            up_to: (!self.draw.one_in(3)).then(|| self.duration()),
+            if_it_fails: self.draw.one_in(2).then(|| text("failed")),
+        }
     }
 }

@@ -3,114 +3,30 @@
 #![allow(dead_code, reason = "each test uses its part of the bench")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench for tests")]
 
+mod catalog;
 pub(crate) mod maker;
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::LazyLock};
 
 use relata_engine::{
-    ActionOutcome, Call, Due, Event, Halt, Happening, HappeningKind, Input, Returned, Run, Start,
-    StepFailure, decide, due, watches,
+    ActionOutcome, Call, ChildCall, Due, Event, Halt, Happening, HappeningKind, Input, Outcome,
+    Run, Start, State, Status, StepFailure, decide, due, read_inputs, watches,
 };
 use relata_model::{
     Calendar, Change, ChangeKind, EventId, Fields, Objects, Record, Reference, RunId, TimeZone,
     Timestamp, Value, object::parse_time, seed,
 };
-use relata_workflow::{ActionSignature, Catalog, Definition, Facts, Need};
+use relata_workflow::{Definition, Facts, Need};
 use serde_json::{Value as Json, json};
 
 /// The standard objects, read once.
 pub(crate) static OBJECTS: LazyLock<Objects> = LazyLock::new(Objects::standard);
 
-/// What workflows of the tests may name.
-pub(crate) fn catalog() -> Catalog {
-    let record = |object: &str| json!({ "type": "string", "format": format!("record/{object}") });
-    let any_record = || json!({ "type": "string", "format": "record" });
-    let text = || json!({ "type": "string" });
-    let actions = [
-        (
-            "crm.update",
-            json!({ "record": any_record(), "set": { "type": "object", "x-fields-of": "record" } }),
-            &["record", "set"][..],
-            json!({ "changed": { "type": "boolean" } }),
-        ),
-        (
-            "mail.send",
-            json!({ "to": any_record(), "template": { "type": "string", "format": "template" } }),
-            &["to", "template"],
-            json!({ "message": text() }),
-        ),
-        (
-            "survey.send",
-            json!({ "to": record("contact"), "template": text() }),
-            &["to", "template"],
-            json!({ "response": record("survey_response") }),
-        ),
-        (
-            "task.create",
-            json!({
-                "record": any_record(), "assignee": record("user"), "title": text(),
-                "due_in": { "type": "string", "format": "due" },
-            }),
-            &["title"],
-            json!({ "task": record("task") }),
-        ),
-        (
-            "assign.round_robin",
-            json!({ "team": record("team"), "max_open_leads": { "type": "integer" } }),
-            &["team"],
-            json!({ "user": record("user") }),
-        ),
-        ("notify.user", json!({ "to": any_record(), "text": text() }), &["to", "text"], json!({})),
-        ("notify.role", json!({ "role": text(), "text": text() }), &["role", "text"], json!({})),
-        (
-            "sentiment.score",
-            json!({ "text": text() }),
-            &["text"],
-            json!({ "label": text(), "score": { "type": "number" } }),
-        ),
-        (
-            "route.by_skill",
-            json!({
-                "record": any_record(), "prefer": text(),
-                "skills": { "type": "array", "items": { "type": "string" } },
-            }),
-            &["record", "skills"],
-            json!({ "user": record("user") }),
-        ),
-        (
-            "ticket.create",
-            json!({ "customer": record("contact"), "category": text(), "subject": text() }),
-            &["customer", "subject"],
-            json!({ "ticket": record("ticket") }),
-        ),
-    ];
-    let actions = actions.into_iter().map(|(name, input, required, output)| {
-        let all: Vec<_> = output.as_object().unwrap().keys().cloned().collect();
-        let correlation = match name {
-            "mail.send" => vec![("mail.clicked".to_owned(), "message".to_owned())],
-            "survey.send" => vec![("survey.answered".to_owned(), "response".to_owned())],
-            _ => Vec::new(),
-        };
-        let signature = ActionSignature {
-            name: name.to_owned(),
-            title: name.to_owned(),
-            input: json!({
-                "type": "object", "properties": input, "required": required, "additionalProperties": false,
-            }),
-            output: json!({ "type": "object", "properties": output, "required": all }),
-            writes: Vec::new(),
-            correlation,
-            exclusive: (name == "assign.round_robin").then(|| "rotation/{team}".to_owned()),
-        };
-        (name.to_owned(), signature)
-    });
-    Catalog { objects: OBJECTS.clone(), actions: actions.collect(), ..Catalog::default() }
-}
-
 /// The workflow that a YAML text says.
 #[track_caller]
 pub(crate) fn workflow(source: &str) -> Definition {
-    let (definition, diagnostics) = relata_workflow::parse("test.yaml", source, &catalog());
+    let (definition, diagnostics) =
+        relata_workflow::parse("test.yaml", source, &catalog::catalog());
     match definition {
         Some(definition) => definition,
         None => panic!("{}", relata_workflow::render(&diagnostics, source, false)),
@@ -271,6 +187,8 @@ pub(crate) struct Bench {
     pub(crate) world: World,
     pub(crate) now: Timestamp,
     pub(crate) calls: Vec<Call>,
+    /// The runs of other workflows that it has asked for.
+    pub(crate) asked: Vec<ChildCall>,
     pub(crate) trace: String,
     happenings: u128,
     /// Whether the journal is replayed after every input.
@@ -285,14 +203,14 @@ impl Bench {
         subject: Option<&str>,
         now: Timestamp,
     ) -> Self {
-        let start = Start {
-            id: RunId::from_uuid(uuid(7)),
-            version: "v1".to_owned(),
-            subject: subject.map(|subject| subject.parse().unwrap()),
-            key: None,
-            happening: None,
-            now,
-        };
+        let subject = subject.map(|subject| subject.parse().unwrap());
+        let start = Start { subject, ..started(now) };
+        Self::begin(def, world, start)
+    }
+
+    /// Starts a run with all that it begins with.
+    pub(crate) fn begin(def: Definition, world: World, start: Start) -> Self {
+        let now = start.now;
         let (run, journal) = Run::start(&def, start.clone());
         Self {
             def,
@@ -302,6 +220,7 @@ impl Bench {
             world,
             now,
             calls: Vec::new(),
+            asked: Vec::new(),
             trace: String::new(),
             happenings: 0,
             replays: true,
@@ -346,8 +265,10 @@ impl Bench {
 
     fn tell(&mut self, event: &Event) {
         let step = event.step().map(|step| self.def.step(step));
-        let label =
-            step.map_or_else(String::new, |step| format!("{} [{}] ", step.path, step.label));
+        let rounds = event.rounds().filter(|rounds| !rounds.is_main());
+        let rounds = rounds.map_or_else(String::new, |rounds| format!(" ({rounds})"));
+        let label = step
+            .map_or_else(String::new, |step| format!("{}{rounds} [{}] ", step.path, step.label));
         let output = event.output().map_or_else(String::new, |output| format!(" => {output}"));
         let colon = if event.explanation().is_empty() { "" } else { ": " };
         writeln!(self.trace, "  {label}{}{colon}{}{output}", event.kind(), event.explanation())
@@ -367,9 +288,19 @@ impl Bench {
         }
     }
 
+    /// Whether the run listens for it. What it does not listen for means
+    /// nothing to it.
     pub(crate) fn listens(&self, happening: &Happening) -> bool {
         let watches = watches(&self.def, &self.run);
-        happening.topics().iter().any(|topic| watches.contains(topic))
+        let listens = happening.topics().iter().any(|topic| watches.contains(topic));
+        if !listens {
+            let input = Input::Happened(happening.clone());
+            let decided = self
+                .world
+                .ask(|facts| decide(&self.def, &self.run, input.clone(), facts, self.now));
+            assert_eq!(decided, Ok(Vec::new()), "it does not listen for {happening:?}");
+        }
+        listens
     }
 
     /// Plays one line of a script:
@@ -382,18 +313,18 @@ impl Bench {
     /// set ticket/t1 status=open  a record changes (own: by the run itself)
     /// own ticket/t1 status=open
     /// event order.paid key about…
+    /// began                      the other run has begun | refused why
+    /// ended done {"accepted": true}
+    /// ended failed why           the run that was started last has ended
+    /// ended 1 failed why         the first that was
     /// cancel why
+    /// crash                      the run is read from the store again
     /// ```
     pub(crate) fn play(&mut self, line: &str) {
         let (word, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
         let answer = |bench: &Self, result| {
             let call = bench.calls.last().expect("a call to answer");
-            Input::Returned(Returned {
-                step: call.step,
-                iteration: call.iteration,
-                attempt: call.attempt,
-                result,
-            })
+            Input::Returned(call.returned(result))
         };
         let failure = |permanent| StepFailure {
             code: "test".to_owned(),
@@ -426,6 +357,30 @@ impl Bench {
             }
             "fail" => answer(self, Err(failure(false))),
             "refuse" => answer(self, Err(failure(true))),
+            "crash" => {
+                let replayed = Run::replay(&self.def, self.start.clone(), &self.journal);
+                let stored = serde_json::to_string(&replayed).unwrap();
+                self.run = serde_json::from_str(&stored).unwrap();
+                Input::Wake
+            }
+            "began" => Input::Child(self.asked.last().unwrap().clone().began()),
+            "refused" => Input::Child(self.asked.last().unwrap().clone().refused(rest)),
+            "ended" => {
+                let (first, behind) = rest.split_once(' ').unwrap_or((rest, ""));
+                let (place, rest) = match first.parse::<usize>() {
+                    Ok(number) => (number - 1, behind),
+                    Err(_) => (self.asked.len() - 1, rest),
+                };
+                let (outcome, more) = rest.split_once(' ').unwrap_or((rest, ""));
+                let child = self.asked[place].child;
+                let kind = told(child, outcome, more);
+                let happening = self.happens(kind, false);
+                if !self.listens(&happening) {
+                    writeln!(self.trace, "  (does not listen)").unwrap();
+                    return;
+                }
+                Input::Happened(happening)
+            }
             "cancel" => Input::Cancel { why: rest.to_owned() },
             "set" | "own" => {
                 let change = self.world.change(rest);
@@ -462,6 +417,14 @@ impl Bench {
             Ok(Due::Sleep { until: None }) => "sleeps".to_owned(),
             Ok(Due::Sleep { until: Some(until) }) => format!("sleeps until {}", show(until)),
             Ok(Due::Decide) => unreachable!("decided already"),
+            Ok(Due::Run(call)) => {
+                let input: Vec<_> =
+                    call.input.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                let told =
+                    format!("runs {} with {} as {}", call.workflow, input.join(", "), call.child);
+                self.asked.push(call);
+                told
+            }
             Ok(Due::Call(call)) => {
                 let lane = call
                     .exclusive
@@ -479,6 +442,37 @@ impl Bench {
     }
 }
 
+/// What tells the end of a run that another one started.
+pub(crate) fn told(child: RunId, outcome: &str, more: &str) -> HappeningKind {
+    let outcome = match outcome {
+        "done" => Outcome::Done,
+        "failed" => Outcome::Failed { step: "steps[0]".to_owned(), why: more.to_owned() },
+        "stopped" => Outcome::Stopped { outcome: "stopped".to_owned(), why: more.to_owned() },
+        "cancelled" => Outcome::Cancelled { why: more.to_owned() },
+        other => panic!("`{other}` is no outcome"),
+    };
+    let outputs = match (&outcome, more) {
+        (Outcome::Done, more) if !more.is_empty() => {
+            Value::from_json(&serde_json::from_str(more).unwrap())
+        }
+        _ => Value::Nothing,
+    };
+    let state = State { outputs, ..State::default() };
+    let run = Run {
+        id: child,
+        workflow: "other".to_owned(),
+        version: "v1".to_owned(),
+        subject: None,
+        key: None,
+        parent: Some(RunId::from_uuid(uuid(7))),
+        started_at: Timestamp::UNIX_EPOCH,
+        seq: 0,
+        status: Status::Ended(outcome),
+        state,
+    };
+    run.told().unwrap()
+}
+
 pub(crate) fn uuid(number: u128) -> uuid::Uuid {
     uuid::Uuid::from_u128(number)
 }
@@ -492,16 +486,51 @@ pub(crate) fn check(
     script: &str,
     expected: expect_test::Expect,
 ) {
+    check_with(source, world, start, "{}", script, expected);
+}
+
+/// The same for a run that is given inputs, an object of JSON.
+#[track_caller]
+pub(crate) fn check_with(
+    source: &str,
+    world: &[&str],
+    start: &str,
+    inputs: &str,
+    script: &str,
+    expected: expect_test::Expect,
+) {
     let def = workflow(source);
     let mut records = World::default();
     for record in world {
         records.add(record);
     }
     let (subject, time) = start.split_once(' ').unwrap();
-    let mut bench = Bench::start(def, records, (subject != "-").then_some(subject), at(time));
+    let Value::Map(given) = Value::from_json(&serde_json::from_str(inputs).unwrap()) else {
+        panic!("{inputs} are no inputs");
+    };
+    let start = Start {
+        inputs: read_inputs(&def, &given).unwrap(),
+        subject: (subject != "-").then(|| subject.parse().unwrap()),
+        ..started(at(time))
+    };
+    let mut bench = Bench::begin(def, records, start);
     bench.play("wake");
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         bench.play(line);
     }
     expected.assert_eq(&bench.trace);
+}
+
+/// What a run begins with that is about nothing.
+pub(crate) fn started(now: Timestamp) -> Start {
+    Start {
+        id: RunId::from_uuid(uuid(7)),
+        version: "v1".to_owned(),
+        subject: None,
+        key: None,
+        inputs: BTreeMap::new(),
+        happening: None,
+        parent: None,
+        now,
+    }
 }

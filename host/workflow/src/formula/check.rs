@@ -8,7 +8,7 @@ use relata_model::{Objects, Value, text::with_article};
 
 use super::{
     Fault,
-    functions::{self, FUNCTIONS, Takes, Yield},
+    functions,
     tree::{Node, NodeId, NodeKind},
 };
 use crate::{
@@ -57,26 +57,106 @@ pub(crate) struct Checked {
     pub(crate) filled_if_true: BTreeSet<String>,
     /// The paths that cannot be empty where it does not.
     pub(crate) filled_if_false: BTreeSet<String>,
+    /// What counts working time, as bytes of the source.
+    pub(crate) calendar: Option<(usize, usize)>,
 }
 
 /// Checks a formula.
 pub(crate) fn check(nodes: &[Node], root: NodeId, names: &Names, objects: &Objects) -> Checked {
-    let mut checker = Checker { nodes, names, objects, faults: Vec::new() };
-    let slot = checker.slot(root, &names.filled);
+    let mut checker = Checker {
+        nodes,
+        names,
+        objects,
+        constants: constants(nodes),
+        filled: Filled::of(&names.filled),
+        words: BTreeMap::new(),
+        calendar: None,
+        faults: Vec::new(),
+    };
+    let slot = checker.slot(root);
+    checker.conditions_together(root);
     Checked {
         slot,
-        filled_if_true: checker.filled(root, true),
-        filled_if_false: checker.filled(root, false),
+        filled_if_true: checker.filled_where(root, true),
+        filled_if_false: checker.filled_where(root, false),
+        calendar: checker.calendar,
         faults: checker.faults,
     }
 }
 
-pub(super) type Filled = BTreeSet<String>;
+/// Which nodes read nothing that varies.
+fn constants(nodes: &[Node]) -> Vec<bool> {
+    let mut constants: Vec<bool> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let varies = match &node.kind {
+            NodeKind::Variable(_) => true,
+            NodeKind::Call { function, .. } => matches!(function.as_str(), "now" | "today"),
+            _ => false,
+        };
+        // Children stand before their parents.
+        let constant = |id: &NodeId| constants.get(id.0 as usize).copied().unwrap_or(false);
+        let is_constant = !varies && node.kind.children().iter().all(constant);
+        constants.push(is_constant);
+    }
+    constants
+}
+
+/// The paths that cannot be empty at a place: those of the names, and those
+/// that the formula itself has tested before.
+pub(super) struct Filled<'a> {
+    before: &'a BTreeSet<String>,
+    here: Vec<String>,
+    counts: BTreeMap<String, usize>,
+}
+
+/// Nothing was tested.
+static NOTHING: BTreeSet<String> = BTreeSet::new();
+
+impl<'a> Filled<'a> {
+    const fn of(before: &'a BTreeSet<String>) -> Self {
+        Self { before, here: Vec::new(), counts: BTreeMap::new() }
+    }
+
+    pub(super) const fn nothing() -> Self {
+        Self::of(&NOTHING)
+    }
+
+    pub(super) fn contains(&self, path: &str) -> bool {
+        self.before.contains(path) || self.counts.contains_key(path)
+    }
+
+    pub(super) const fn depth(&self) -> usize {
+        self.here.len()
+    }
+
+    pub(super) fn push(&mut self, path: String) {
+        *self.counts.entry(path.clone()).or_default() += 1;
+        self.here.push(path);
+    }
+
+    /// Forgets what was tested since the depth was this.
+    pub(super) fn back_to(&mut self, depth: usize) {
+        for path in self.here.drain(depth..) {
+            if let Some(count) = self.counts.get_mut(&path) {
+                *count -= 1;
+                if *count == 0 {
+                    self.counts.remove(&path);
+                }
+            }
+        }
+    }
+}
 
 pub(super) struct Checker<'a> {
     nodes: &'a [Node],
     pub(super) names: &'a Names,
     objects: &'a Objects,
+    constants: Vec<bool>,
+    pub(super) filled: Filled<'a>,
+    /// The words that paths can be, where they are always one of a few.
+    pub(super) words: BTreeMap<String, Vec<String>>,
+    /// The first place that counts working time.
+    calendar: Option<(usize, usize)>,
     faults: Vec<Fault>,
 }
 
@@ -96,6 +176,30 @@ impl<'a> Checker<'a> {
         self.faults.push(Fault::new(code, node.start as usize, node.end as usize, message, help));
     }
 
+    /// A fault of a call, at the function's name.
+    pub(super) fn fault_at_name(
+        &mut self,
+        at: NodeId,
+        name: &str,
+        code: &'static str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        let start = self.nodes[at.0 as usize].start as usize;
+        self.faults.push(Fault::new(code, start, start + name.len(), message, help));
+    }
+
+    /// Remembers that a node counts working time.
+    pub(super) fn needs_calendar(&mut self, at: NodeId) {
+        let node = &self.nodes[at.0 as usize];
+        self.calendar = self.calendar.or(Some((node.start as usize, node.end as usize)));
+    }
+
+    /// Whether a node reads nothing that varies.
+    pub(super) fn is_constant(&self, id: NodeId) -> bool {
+        self.constants[id.0 as usize]
+    }
+
     pub(super) fn warn(
         &mut self,
         at: NodeId,
@@ -109,19 +213,24 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// A node as it is written.
+    pub(super) fn printed(&self, id: NodeId) -> String {
+        super::print::Printed { nodes: self.nodes, root: id }.to_string()
+    }
+
     /// `ticket.customer.tier`, if the node is a path.
     pub(super) fn path(&self, id: NodeId) -> Option<String> {
         super::path(self.nodes, id)
     }
 
     /// The type of a node.
-    pub(super) fn slot(&mut self, id: NodeId, filled: &Filled) -> Slot {
+    pub(super) fn slot(&mut self, id: NodeId) -> Slot {
         match self.kind(id) {
             NodeKind::Literal(value) => literal(value),
             NodeKind::List(items) => {
                 let mut of: Option<Slot> = None;
                 for item in items {
-                    let slot = self.slot(*item, filled);
+                    let slot = self.slot(*item);
                     of = match &of {
                         None => Some(slot),
                         Some(before) => Some(before.join(&slot).unwrap_or_else(|| {
@@ -141,25 +250,25 @@ impl<'a> Checker<'a> {
                 }
                 Slot::of(Type::List(Box::new(of.unwrap_or(Slot::of(Type::Nothing)))))
             }
-            NodeKind::Variable(name) => self.variable(id, name, filled),
-            NodeKind::Field { of, name } => self.field(id, *of, name, filled),
+            NodeKind::Variable(name) => self.variable(id, name),
+            NodeKind::Field { of, name } => self.field(id, *of, name),
             NodeKind::Not(inner) => {
-                self.condition(*inner, filled);
+                self.condition(*inner);
                 Slot::of(Type::YesNo)
             }
-            NodeKind::Minus(inner) => self.minus(*inner, filled),
-            NodeKind::All(parts) => self.conditions(parts, true, filled),
-            NodeKind::Any(parts) => self.conditions(parts, false, filled),
+            NodeKind::Minus(inner) => self.minus(*inner),
+            NodeKind::All(parts) => self.conditions(parts, true),
+            NodeKind::Any(parts) => self.conditions(parts, false),
             NodeKind::Compare { by, left, right } => {
-                self.compare(id, *by, *left, *right, filled);
+                self.compare(id, *by, *left, *right);
                 Slot::of(Type::YesNo)
             }
             NodeKind::In { item, list, .. } => {
-                self.is_in(*item, *list, filled);
+                self.is_in(*item, *list);
                 Slot::of(Type::YesNo)
             }
             NodeKind::Contains { list, item } => {
-                self.contains(*list, *item, filled);
+                self.contains(*list, *item);
                 Slot::of(Type::YesNo)
             }
             NodeKind::Empty { of, negated } => {
@@ -167,38 +276,51 @@ impl<'a> Checker<'a> {
                 Slot::of(Type::YesNo)
             }
             NodeKind::Arithmetic { by, left, right } => {
-                self.arithmetic(id, *by, *left, *right, filled)
+                self.arithmetic(id, *by, *left, *right)
             }
-            NodeKind::Call { function, arguments } => self.call(id, function, arguments, filled),
+            NodeKind::Call { function, arguments } => self.call(id, function, arguments),
         }
     }
 
     /// A node whose value must be there.
-    pub(super) fn needed(&mut self, id: NodeId, filled: &Filled) -> Type {
-        let slot = self.slot(id, filled);
-        if slot.optional && !self.reported_unset(id) {
+    pub(super) fn needed(&mut self, id: NodeId) -> Type {
+        let before = self.faults.len();
+        let slot = self.slot(id);
+        // What may be unset was told of already.
+        let is_told = self.faults[before..].iter().any(|fault| fault.code == codes::MAY_BE_UNSET);
+        if slot.optional && !is_told {
             let message = self.path(id).map_or_else(
                 || "this value may be empty, and one is needed here".to_owned(),
                 |path| format!("`{path}` may be empty, and a value is needed here"),
             );
-            let help = self.path(id).map(|path| empty_help(&path, &slot.kind));
+            let help = match self.path(id) {
+                Some(path) => empty_help(&path, &slot.kind),
+                None => {
+                    let otherwise = default_of(&slot.kind);
+                    format!("write `default({}, {otherwise})`", self.printed(id))
+                }
+            };
+            let help = Some(help);
             self.fault(id, codes::MAY_BE_EMPTY, message, help);
         }
         slot.kind
     }
 
-    /// Whether the node's trouble has been told already.
-    fn reported_unset(&self, id: NodeId) -> bool {
-        let node = &self.nodes[id.0 as usize];
-        self.faults.iter().any(|fault| {
-            fault.code == codes::MAY_BE_UNSET
-                && fault.start >= node.start as usize
-                && fault.end <= node.end as usize
-        })
+    /// A node whose value must be there, unless it is a list: one that is empty
+    /// is a list, too.
+    pub(super) fn list_or_needed(&mut self, id: NodeId) -> Type {
+        let before = self.faults.len();
+        let slot = self.slot(id);
+        if matches!(slot.kind, Type::List(_)) || !slot.optional {
+            return slot.kind;
+        }
+        // What is wrong is told once, by the check for what is needed.
+        self.faults.truncate(before);
+        self.needed(id)
     }
 
-    fn condition(&mut self, id: NodeId, filled: &Filled) {
-        let kind = self.needed(id, filled);
+    fn condition(&mut self, id: NodeId) {
+        let kind = self.needed(id);
         if !matches!(kind, Type::YesNo | Type::Any) {
             self.fault(
                 id,
@@ -210,8 +332,8 @@ impl<'a> Checker<'a> {
     }
 
     /// `and`, `or`: each part is checked under what the parts before it say.
-    fn conditions(&mut self, parts: &[NodeId], truth: bool, filled: &Filled) -> Slot {
-        let mut filled = filled.clone();
+    fn conditions(&mut self, parts: &[NodeId], truth: bool) -> Slot {
+        let depth = self.filled.depth();
         let all_constant = parts.iter().all(|part| self.is_constant(*part));
         for part in parts {
             if !all_constant && self.is_constant(*part) {
@@ -222,23 +344,37 @@ impl<'a> Checker<'a> {
                     None,
                 );
             }
-            self.condition(*part, &filled);
-            filled.extend(self.filled(*part, truth));
+            self.condition(*part);
+            for path in self.filled_where(*part, truth) {
+                self.filled.push(path);
+            }
         }
+        self.filled.back_to(depth);
         Slot::of(Type::YesNo)
     }
 
-    fn variable(&mut self, id: NodeId, name: &str, filled: &Filled) -> Slot {
+    fn variable(&mut self, id: NodeId, name: &str) -> Slot {
         let names = self.names;
         let Some(known) = names.variables.get(name) else {
-            let help = if function_named(name) {
-                Some(format!("call the function: `{name}(…)`"))
+            let text = || format!("for the text, write \"{name}\"");
+            let help = if functions::function(name).is_some() {
+                format!("call the function: `{name}(…)`")
             } else {
-                match name {
-                    "yes" => Some("write `true`".to_owned()),
-                    "no" => Some("write `false`".to_owned()),
-                    "null" | "none" | "nothing" | "nil" => Some("write `is empty`".to_owned()),
-                    _ => codes::mean_or_list(name, names.variables.keys().map(String::as_str)),
+                match name.to_lowercase().as_str() {
+                    "yes" | "true" => "write `true`".to_owned(),
+                    "no" | "false" if name.len() > 2 || name == "no" => "write `false`".to_owned(),
+                    "null" | "none" | "nothing" | "nil" | "blank" => {
+                        "write `is empty`, or `is not empty`".to_owned()
+                    }
+                    // What stands in capitals is a country, a currency, a code.
+                    _ if name.chars().all(|letter| letter.is_uppercase() || letter == '_') => text(),
+                    _ => {
+                        let known = names.variables.keys().map(String::as_str);
+                        codes::did_you_mean(name, known.clone()).unwrap_or_else(|| {
+                            codes::listed(known)
+                                .map_or_else(text, |listed| format!("{listed}; {}", text()))
+                        })
+                    }
                 }
             };
             let message = format!("nothing is called `{name}` here");
@@ -246,12 +382,12 @@ impl<'a> Checker<'a> {
                 id,
                 codes::UNKNOWN_VARIABLE,
                 message,
-                help.or_else(|| Some(format!("for the text, write \"{name}\""))),
+                Some(help),
             );
             return Slot::of(Type::Any);
         };
         let mut slot = known.slot.clone();
-        if filled.contains(name) {
+        if self.filled.contains(name) {
             slot.optional = false;
         } else if known.unset {
             self.fault(
@@ -267,8 +403,8 @@ impl<'a> Checker<'a> {
         slot
     }
 
-    fn field(&mut self, id: NodeId, of: NodeId, name: &str, filled: &Filled) -> Slot {
-        let base = self.slot(of, filled);
+    fn field(&mut self, id: NodeId, of: NodeId, name: &str) -> Slot {
+        let base = self.slot(of);
         let found = match &base.kind {
             Type::Any => Some(Slot::of(Type::Any)),
             Type::Record(objects) => self.record_field(id, objects, name),
@@ -298,10 +434,22 @@ impl<'a> Checker<'a> {
         };
         let Some(mut slot) = found else { return Slot::of(Type::Any) };
         slot.optional |= base.optional;
-        if self.path(id).is_some_and(|path| filled.contains(&path)) {
-            slot.optional = false;
+        if let Some(path) = self.path(id) {
+            if self.filled.contains(&path) {
+                slot.optional = false;
+            }
+            self.remember_words(path, &slot);
         }
         slot
+    }
+
+    /// Keeps the words that a path can be, for what conditions say together.
+    fn remember_words(&mut self, path: String, slot: &Slot) {
+        if let Type::Choice(words) = &slot.kind
+            && !slot.optional
+        {
+            self.words.insert(path, words.clone());
+        }
     }
 
     /// A field of a record that may be of several objects.
@@ -344,103 +492,6 @@ impl<'a> Checker<'a> {
         joined.optional |= !everywhere;
         Some(joined)
     }
-
-    fn call(&mut self, id: NodeId, name: &str, arguments: &[NodeId], filled: &Filled) -> Slot {
-        let Some(function) = functions::function(name) else {
-            for argument in arguments {
-                self.slot(*argument, filled);
-            }
-            let help = codes::mean_or_list(name, FUNCTIONS.iter().map(|function| function.name));
-            self.fault(id, codes::UNKNOWN_FUNCTION, format!("there is no function `{name}`"), help);
-            return Slot::of(Type::Any);
-        };
-        let most = function.parameters.len();
-        let least = most - function.may_leave_out;
-        if arguments.len() < least || (arguments.len() > most && !function.repeats) {
-            let names: Vec<&str> =
-                function.parameters.iter().map(|parameter| parameter.name).collect();
-            self.fault(
-                id,
-                codes::WRONG_COUNT,
-                format!(
-                    "`{name}` takes {}, but is given {}",
-                    counted(least, most, function.repeats),
-                    arguments.len()
-                ),
-                Some(format!("{name}({})", names.join(", "))),
-            );
-        }
-        let mut slots = Vec::new();
-        for (place, argument) in arguments.iter().enumerate() {
-            let parameter = function.parameters.get(place).or(function.parameters.last());
-            let takes = parameter.map_or(Takes::Anything, |parameter| parameter.takes);
-            if takes == Takes::Anything {
-                slots.push(self.defaulted(*argument, filled));
-                continue;
-            }
-            let kind = self.needed(*argument, filled);
-            if !takes.accepts(&kind) {
-                self.fault(
-                    *argument,
-                    codes::WRONG_TYPE,
-                    format!("`{name}` takes {} here, not {}", takes.describe(), kind.describe()),
-                    None,
-                );
-            }
-            slots.push(Slot::of(kind));
-        }
-        self.result(id, function, &slots)
-    }
-
-    /// The argument of `default`, which may be unset as well as empty.
-    fn defaulted(&mut self, id: NodeId, filled: &Filled) -> Slot {
-        let root = self.path(id).and_then(|path| path.split('.').next().map(str::to_owned));
-        let unset =
-            root.filter(|root| self.names.variables.get(root).is_some_and(|known| known.unset));
-        let Some(root) = unset else { return self.slot(id, filled) };
-        let mut known = filled.clone();
-        let was_filled = !known.insert(root);
-        let mut slot = self.slot(id, &known);
-        slot.optional |= !was_filled;
-        slot
-    }
-
-    fn result(&mut self, id: NodeId, function: &functions::Function, slots: &[Slot]) -> Slot {
-        match function.result {
-            Yield::Text => Slot::of(Type::Text),
-            Yield::Number => Slot::of(Type::Number),
-            Yield::YesNo => Slot::of(Type::YesNo),
-            Yield::Date => Slot::of(Type::Date),
-            Yield::Time => Slot::of(Type::Time),
-            Yield::First | Yield::FirstThatIs => {
-                let Some((first, others)) = slots.split_first() else { return Slot::of(Type::Any) };
-                let joined = others.iter().try_fold(first.clone(), |all, slot| all.join(slot));
-                let Some(mut joined) = joined else {
-                    let kinds: Vec<String> =
-                        slots.iter().map(|slot| slot.kind.describe()).collect();
-                    self.fault(
-                        id,
-                        codes::WRONG_TYPE,
-                        format!(
-                            "the values of `{}` are of different kinds: {}",
-                            function.name,
-                            kinds.join(" and ")
-                        ),
-                        None,
-                    );
-                    return Slot::of(Type::Any);
-                };
-                if function.result == Yield::FirstThatIs {
-                    joined.optional = slots.iter().all(|slot| slot.optional);
-                }
-                joined
-            }
-        }
-    }
-}
-
-fn function_named(name: &str) -> bool {
-    functions::function(name).is_some()
 }
 
 /// The type of a value as written. A text is a choice of one word, so that
@@ -461,7 +512,13 @@ fn literal(value: &Value) -> Slot {
 }
 
 fn empty_help(path: &str, kind: &Type) -> String {
-    let otherwise = match kind {
+    let otherwise = default_of(kind);
+    format!("write `{path} is not empty and …`, or `default({path}, {otherwise})`")
+}
+
+/// What may stand for a value of a type that is not there.
+fn default_of(kind: &Type) -> String {
+    match kind {
         Type::Number => "0".to_owned(),
         Type::Text => "\"\"".to_owned(),
         Type::YesNo => "false".to_owned(),
@@ -469,19 +526,7 @@ fn empty_help(path: &str, kind: &Type) -> String {
         Type::Choice(words) => {
             words.first().map_or_else(|| "…".to_owned(), |word| format!("\"{word}\""))
         }
+        Type::List(_) => "[]".to_owned(),
         _ => "…".to_owned(),
-    };
-    format!("write `{path} is not empty and …`, or `default({path}, {otherwise})`")
-}
-
-fn counted(least: usize, most: usize, repeats: bool) -> String {
-    let values =
-        |count: usize| if count == 1 { "1 value".to_owned() } else { format!("{count} values") };
-    if repeats {
-        format!("at least {}", values(least))
-    } else if least == most {
-        values(most)
-    } else {
-        format!("{least} to {}", values(most))
     }
 }

@@ -1,10 +1,10 @@
 //! The value of a formula. Total and linear: every node is visited at most
 //! once, and what the checker could not exclude is a fault in a sentence.
 
-use relata_model::{Decimal, Money, Reference, Value};
+use relata_model::{Decimal, Money, Value};
 
 use super::{
-    EvaluationError, Formula, Scope,
+    EvaluationError, Formula, Scope, faults,
     functions::{self, named},
     time,
     tree::{Arithmetic, Comparison, NodeId, NodeKind},
@@ -77,7 +77,7 @@ impl Evaluator<'_> {
             NodeKind::In { item, list, negated } => {
                 let item = self.value(*item)?;
                 let list = self.value(*list)?;
-                let found = functions::list(&list)?.iter().any(|other| self.equal(&item, other));
+                let found = functions::list(&list)?.iter().any(|other| equal(&item, other, self.scope));
                 Ok(Value::YesNo(found != *negated))
             }
             NodeKind::Contains { list, item } => {
@@ -85,7 +85,8 @@ impl Evaluator<'_> {
                 let item = self.value(*item)?;
                 Ok(Value::YesNo(match (&list, &item) {
                     (Value::Text(text), Value::Text(part)) => text.contains(part.as_str()),
-                    (Value::List(items), item) => items.iter().any(|other| self.equal(other, item)),
+                    (Value::List(items), item) => items.iter().any(|other| equal(other, item, self.scope)),
+                    (Value::Nothing, _) => false,
                     (other, _) => return Err(EvaluationError::expected("a list or a text", other)),
                 }))
             }
@@ -112,7 +113,7 @@ impl Evaluator<'_> {
         let formula = self.formula;
         match formula.nodes.get(id.0 as usize).map(|node| &node.kind) {
             Some(NodeKind::Variable(name)) => {
-                Ok(self.scope.variables.get(name).cloned().unwrap_or(Value::Nothing))
+                Ok(self.scope.variable(name).cloned().unwrap_or(Value::Nothing))
             }
             Some(NodeKind::Field { of, name }) => {
                 // Only the whole path is told to those who ask what was read.
@@ -176,39 +177,30 @@ impl Evaluator<'_> {
         right: &Value,
     ) -> Result<bool, EvaluationError> {
         Ok(match by {
-            Comparison::Equal => self.equal(left, right),
-            Comparison::Unequal => !self.equal(left, right),
+            Comparison::Equal => equal(left, right, self.scope),
+            Comparison::Unequal => !equal(left, right, self.scope),
             Comparison::Less => functions::order(left, right)?.is_lt(),
             Comparison::LessOrEqual => functions::order(left, right)?.is_le(),
             Comparison::Greater => functions::order(left, right)?.is_gt(),
             Comparison::GreaterOrEqual => functions::order(left, right)?.is_ge(),
         })
     }
+}
 
-    /// Equality. Two references are equal if they lead to one record, be it
-    /// by id or by external id.
-    fn equal(&self, left: &Value, right: &Value) -> bool {
-        match (left, right) {
-            (Value::Reference(left), Value::Reference(right)) => {
-                left == right
-                    || (left.object == right.object && self.resolved(left) == self.resolved(right))
-            }
-            (Value::Duration(left), Value::Duration(right)) => {
-                time::order(*left, *right).is_ok_and(std::cmp::Ordering::is_eq)
-            }
-            (Value::List(left), Value::List(right)) => {
-                left.len() == right.len()
-                    && left.iter().zip(right).all(|(left, right)| self.equal(left, right))
-            }
-            _ => left == right,
+/// Equality. Two references are equal if they lead to one record, be it by id
+/// or by external id.
+fn equal(left: &Value, right: &Value, scope: &Scope<'_>) -> bool {
+    match (left, right) {
+        (Value::Reference(left), Value::Reference(right)) => {
+            left == right
+                || (left.object == right.object && scope.resolved(left) == scope.resolved(right))
         }
-    }
-
-    fn resolved<'r>(&'r self, reference: &'r Reference) -> &'r Reference {
-        match self.scope.facts.records.get(reference) {
-            Some(Some(record)) => &record.reference,
-            _ => reference,
+        (Value::Duration(left), Value::Duration(right)) => time::kinds(*left) == time::kinds(*right),
+        (Value::List(left), Value::List(right)) => {
+            left.len() == right.len()
+                && left.iter().zip(right).all(|(left, right)| equal(left, right, scope))
         }
+        _ => left == right,
     }
 }
 
@@ -223,7 +215,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 fn negated(value: Value) -> Evaluated {
-    let overflow = EvaluationError::overflow;
+    let overflow = faults::overflow;
     Ok(match value {
         Value::Number(number) => Value::Number(-number),
         Value::Duration(duration) => {
@@ -241,19 +233,15 @@ fn times(duration: relata_model::Duration, by: Decimal) -> Option<relata_model::
     duration.share(by)
 }
 
-fn by_zero() -> EvaluationError {
-    EvaluationError::fault("nothing can be divided by 0")
-}
-
 fn calculate(by: Arithmetic, left: &Value, right: &Value, scope: &Scope<'_>) -> Evaluated {
-    let overflow = EvaluationError::overflow;
+    let overflow = faults::overflow;
     Ok(match (by, left, right) {
         (_, Value::Number(left), Value::Number(right)) => Value::Number(
             match by {
                 Arithmetic::Plus => left.checked_add(*right),
                 Arithmetic::Minus => left.checked_sub(*right),
                 Arithmetic::Times => left.checked_mul(*right),
-                Arithmetic::By if right.is_zero() => return Err(by_zero()),
+                Arithmetic::By if right.is_zero() => return Err(faults::by_zero()),
                 Arithmetic::By => left.checked_div(*right),
             }
             .ok_or_else(overflow)?,
@@ -275,7 +263,7 @@ fn calculate(by: Arithmetic, left: &Value, right: &Value, scope: &Scope<'_>) -> 
             money_times(money, |minor| minor.checked_mul(*factor))?
         }
         (Arithmetic::By, Value::Money(_), Value::Number(zero)) if zero.is_zero() => {
-            return Err(by_zero());
+            return Err(faults::by_zero());
         }
         (Arithmetic::By, Value::Money(money), Value::Number(divisor)) => {
             money_times(money, |minor| minor.checked_div(*divisor))?
@@ -292,7 +280,7 @@ fn calculate(by: Arithmetic, left: &Value, right: &Value, scope: &Scope<'_>) -> 
             shared(*duration, Some(*factor))?
         }
         (Arithmetic::By, Value::Duration(_), Value::Number(zero)) if zero.is_zero() => {
-            return Err(by_zero());
+            return Err(faults::by_zero());
         }
         (Arithmetic::By, Value::Duration(duration), Value::Number(divisor)) => {
             shared(*duration, Decimal::ONE.checked_div(*divisor))?
@@ -319,6 +307,9 @@ fn calculate(by: Arithmetic, left: &Value, right: &Value, scope: &Scope<'_>) -> 
             let back = times(*by, Decimal::NEGATIVE_ONE).ok_or_else(overflow)?;
             Value::Date(time::day_later(*from, back)?)
         }
+        (_, Value::Nothing, _) | (_, _, Value::Nothing) => {
+            return Err(faults::nothing_there("a value"));
+        }
         _ => {
             return Err(EvaluationError::fault(format!(
                 "`{}` does not work with {} and {}",
@@ -335,14 +326,13 @@ fn money_times(money: &Money, by: impl Fn(Decimal) -> Option<Decimal>) -> Evalua
     let away = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
     let minor = by(Decimal::from(money.minor))
         .and_then(|minor| minor.round_dp_with_strategy(0, away).to_i64())
-        .ok_or_else(EvaluationError::overflow)?;
+        .ok_or_else(faults::overflow)?;
     Ok(Value::Money(Money { minor, currency: money.currency.clone() }))
 }
 
 fn shared(duration: relata_model::Duration, factor: Option<Decimal>) -> Evaluated {
-    factor.and_then(|factor| times(duration, factor)).map(Value::Duration).ok_or_else(|| {
-        EvaluationError::fault(format!(
-            "`{duration}` cannot be divided so: days and months stay whole"
-        ))
-    })
+    factor
+        .and_then(|factor| times(duration, factor))
+        .map(Value::Duration)
+        .ok_or_else(|| faults::not_divisible(duration))
 }

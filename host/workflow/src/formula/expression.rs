@@ -77,7 +77,7 @@ fn written(
     })
 }
 
-fn plain(value: &Value, scope: &Scope<'_>) -> String {
+pub(super) fn plain(value: &Value, scope: &Scope<'_>) -> String {
     match value {
         Value::Nothing => String::new(),
         Value::Time(at) => time::short(*at, scope),

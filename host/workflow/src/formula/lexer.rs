@@ -34,20 +34,43 @@ pub(crate) enum Kind {
 const SIGNS: &[&str] =
     &["==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "(", ")", "[", "]", ",", "."];
 
-/// What people write who know another language, and what it is here.
+/// What people write who know another language, and what to write here; the
+/// longer of two that begin alike first.
 const FOREIGN: &[(&str, &str)] = &[
-    ("&&", "and"),
-    ("||", "or"),
-    ("<>", "!="),
-    ("=", "=="),
-    ("!", "not"),
-    ("“", "\""),
-    ("”", "\""),
-    ("„", "\""),
-    ("‘", "'"),
-    ("’", "'"),
-    ("{", "[ ]"),
-    ("}", "[ ]"),
+    ("&&", "write `and`"),
+    ("||", "write `or`"),
+    ("<>", "write `!=`"),
+    ("===", "write `==`"),
+    ("!==", "write `!=`"),
+    ("=<", "write `<=`"),
+    ("=>", "write `>=`"),
+    ("${{", "leave `${{ }}` out: this is a formula already"),
+    ("{{", "leave `{{ }}` out: this is a formula already"),
+    ("≠", "write `!=`"),
+    ("≤", "write `<=`"),
+    ("≥", "write `>=`"),
+    ("×", "write `*`"),
+    ("÷", "write `/`"),
+    ("–", "write `-`"),
+    ("—", "write `-`"),
+    ("−", "write `-`"),
+    ("“", "write `\"`"),
+    ("”", "write `\"`"),
+    ("„", "write `\"`"),
+    ("«", "write `\"`"),
+    ("»", "write `\"`"),
+    ("‘", "write `'`"),
+    ("’", "write `'`"),
+    ("=", "write `==`"),
+    ("!", "write `not`"),
+    (";", "write `,` between values"),
+    ("&", "write `and`; to join texts, write \"{{ a }} {{ b }}\" without `=`"),
+    ("|", "write `or`; a `|` stands only within `{{ }}`, before a filter"),
+    ("?", "decide before: a `decide:` step yields one of several values"),
+    (":", "for the time of a day, compare `hour(…)`; a text stands in quotes"),
+    ("%", "write `50%` for a share"),
+    ("{", "write `[ ]` around a list"),
+    ("}", "write `[ ]` around a list"),
 ];
 
 /// Takes a formula apart. The last token is [`Kind::End`].
@@ -79,22 +102,33 @@ fn token(source: &str, at: usize, first: char) -> Result<(Kind, usize), Fault> {
     if first == '"' || first == '\'' {
         return text(rest, at, first);
     }
-    if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
+    let foreign = FOREIGN.iter().find(|(sign, _)| rest.starts_with(sign));
+    let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));
+    let is_ours = |sign: &&&str| foreign.is_none_or(|(foreign, _)| foreign.len() < sign.len());
+    if let Some(sign) = sign.filter(is_ours) {
         return Ok((Kind::Sign(sign), sign.len()));
     }
-    let foreign = FOREIGN.iter().find(|(sign, _)| rest.starts_with(sign));
     let length = foreign.map_or(first.len_utf8(), |(sign, _)| sign.len());
     Err(Fault::new(
         codes::FORMULA_SYNTAX,
         at,
         at + length,
         format!("a formula cannot have `{}` here", &rest[..length]),
-        foreign.map(|(_, ours)| format!("write `{ours}`")),
+        foreign.map(|(_, help)| (*help).to_owned()),
     ))
 }
 
 fn digits(text: &str) -> usize {
     text.bytes().take_while(u8::is_ascii_digit).count()
+}
+
+/// The length of a day as `24.12.2026` at the beginning of a text.
+fn dotted_day(rest: &str) -> Option<usize> {
+    let day = digits(rest);
+    let month = digits(rest.get(day..)?.strip_prefix('.')?);
+    let year = digits(rest.get(day + 1 + month..)?.strip_prefix('.')?);
+    let is_day = (1..=2).contains(&day) && (1..=2).contains(&month) && year == 4;
+    is_day.then_some(day + month + year + 2)
 }
 
 fn number(rest: &str, at: usize) -> Result<(Kind, usize), Fault> {
@@ -117,6 +151,18 @@ fn number(rest: &str, at: usize) -> Result<(Kind, usize), Fault> {
                 )
             });
         }
+    }
+    if let Some(length) = dotted_day(rest) {
+        let mut parts = rest[..length].split('.');
+        let mut part = || parts.next().unwrap_or_default();
+        let (day, month, year) = (part(), part(), part());
+        let written = format!("{year}-{month:0>2}-{day:0>2}");
+        let help = match Date::from_str(&written) {
+            Ok(_) => format!("write `{written}`"),
+            Err(_) => "write it as `2026-12-24`".to_owned(),
+        };
+        let message = format!("a day is not written `{}` in formulas", &rest[..length]);
+        return Err(Fault::new(codes::FORMULA_SYNTAX, at, at + length, message, Some(help)));
     }
     let mut length = whole;
     if rest[whole..].starts_with('.') {

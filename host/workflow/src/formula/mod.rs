@@ -2,26 +2,36 @@
 //! checked against the company's objects before anything runs, and evaluated
 //! against facts that are handed in.
 
+mod calls;
 mod check;
+mod constant;
 mod evaluate;
 mod expression;
+mod faults;
 pub mod functions;
 mod lexer;
+mod lists;
 mod narrow;
+mod numbers;
 mod operators;
 mod parser;
 mod print;
+mod reference;
+mod texts;
 mod time;
 pub mod tree;
 mod words;
 
 use std::{collections::BTreeMap, fmt};
 
-use relata_model::{Calendar, Objects, TimeZone, Timestamp, Value};
+use relata_model::{Calendar, Objects, Reference, TimeZone, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use check::{Checked, Known, Names, check};
 pub(crate) use expression::FILTERS;
+pub(crate) use parser::duration_help;
+pub use faults::{FAULTS, PossibleFault};
+pub use reference::reference_page;
 use tree::{Node, NodeId, NodeKind};
 
 use crate::{
@@ -49,8 +59,9 @@ pub struct Formula {
 /// What a formula is evaluated against.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
-    /// The run's subject and the results so far, by name.
-    pub variables: &'a BTreeMap<String, Value>,
+    /// Values by name, in layers: a name means what the last layer that has
+    /// it says, as in blocks within blocks.
+    pub variables: &'a [&'a BTreeMap<String, Value>],
     /// What is known of records.
     pub facts: &'a Facts,
     /// The time.
@@ -59,6 +70,26 @@ pub struct Scope<'a> {
     pub zone: &'a TimeZone,
     /// For working hours and days.
     pub calendar: Option<&'a Calendar>,
+}
+
+impl<'a> Scope<'a> {
+    /// What a name means; none where nothing has it.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&'a Value> {
+        self.variables.iter().rev().find_map(|layer| layer.get(name))
+    }
+
+    /// The record's own reference, where one by external id is known to lead
+    /// to it.
+    pub(crate) fn resolved<'r>(&self, reference: &'r Reference) -> &'r Reference
+    where
+        'a: 'r,
+    {
+        match self.facts.records.get(reference) {
+            Some(Some(record)) => &record.reference,
+            _ => reference,
+        }
+    }
 }
 
 /// Why a formula has no value.
@@ -85,16 +116,12 @@ impl EvaluationError {
     }
 
     pub(crate) fn expected(wanted: &str, found: &Value) -> Self {
+        if found.is_nothing() {
+            return faults::nothing_there(wanted);
+        }
         Self::Fault(format!("{wanted} is needed, but there is {}", functions::named(found)))
     }
 
-    pub(crate) fn overflow() -> Self {
-        Self::fault("the result is too large to calculate with")
-    }
-
-    pub(crate) fn no_calendar() -> Self {
-        Self::fault("working hours and days need a calendar, and none is named")
-    }
 }
 
 /// What is wrong in a formula, in bytes of its source.
@@ -272,13 +299,21 @@ pub(crate) fn condition_fault(formula: &Formula, slot: &Slot) -> Option<Fault> {
             Some(format!("write `default({}, false)`", formula.source.trim())),
         )),
         Type::YesNo => None,
-        ref kind => Some(Fault::new(
-            NOT_A_CONDITION,
-            0,
-            end,
-            format!("a condition has to be yes or no, and {what} is {}", kind.describe()),
-            Some("compare it with something".to_owned()),
-        )),
+        ref kind => {
+            let help = match (formula.as_path(), kind) {
+                (Some(path), Type::Record(_) | Type::Text | Type::List(_) | Type::Time) => {
+                    format!("write `{path} is not empty`, or compare it with something")
+                }
+                _ => "compare it with something".to_owned(),
+            };
+            Some(Fault::new(
+                NOT_A_CONDITION,
+                0,
+                end,
+                format!("a condition has to be yes or no, and {what} is {}", kind.describe()),
+                Some(help),
+            ))
+        }
     }
 }
 

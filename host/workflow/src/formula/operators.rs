@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl Checker<'_> {
-    pub(super) fn minus(&mut self, inner: NodeId, filled: &Filled) -> Slot {
-        let kind = self.needed(inner, filled);
+    pub(super) fn minus(&mut self, inner: NodeId) -> Slot {
+        let kind = self.needed(inner);
         match kind {
             Type::Number | Type::Duration | Type::Money | Type::Any => Slot::of(kind),
             other => {
@@ -39,12 +39,11 @@ impl Checker<'_> {
         by: Comparison,
         left: NodeId,
         right: NodeId,
-        filled: &Filled,
     ) {
         let (one, other) = if by.is_equality() {
-            (self.slot(left, filled).kind, self.slot(right, filled).kind)
+            (self.slot(left).kind, self.slot(right).kind)
         } else {
-            (self.needed(left, filled), self.needed(right, filled))
+            (self.needed(left), self.needed(right))
         };
         if matches!(one, Type::Any) || matches!(other, Type::Any) {
             return;
@@ -131,18 +130,18 @@ impl Checker<'_> {
         self.fault(at, codes::NOT_A_CHOICE, format!("{what} is never \"{word}\""), Some(help));
     }
 
-    pub(super) fn is_in(&mut self, item: NodeId, list: NodeId, filled: &Filled) {
-        let one = self.slot(item, filled).kind;
+    pub(super) fn is_in(&mut self, item: NodeId, list: NodeId) {
+        let one = self.slot(item).kind;
         if let NodeKind::List(items) = self.kind(list) {
             for literal in items {
-                let other = self.slot(*literal, filled).kind;
+                let other = self.slot(*literal).kind;
                 if !matches!(one, Type::Any) && !matches!(other, Type::Any) {
                     self.comparable(*literal, item, &one, *literal, &other);
                 }
             }
             return;
         }
-        match self.needed(list, filled) {
+        match self.list_or_needed(list) {
             Type::List(items) => {
                 if !matches!(one, Type::Any) && !matches!(items.kind, Type::Any) {
                     self.comparable(list, item, &one, list, &items.kind);
@@ -158,9 +157,9 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn contains(&mut self, list: NodeId, item: NodeId, filled: &Filled) {
-        let of = self.needed(list, filled);
-        let wanted = self.needed(item, filled);
+    pub(super) fn contains(&mut self, list: NodeId, item: NodeId) {
+        let of = self.list_or_needed(list);
+        let wanted = self.needed(item);
         match of {
             Type::Any => {}
             Type::List(items) => {
@@ -190,17 +189,23 @@ impl Checker<'_> {
     pub(super) fn empty(&mut self, id: NodeId, of: NodeId, negated: bool) {
         // A result that may be unset is asked here whether it is set, so the
         // variable at the root of the path counts as known.
-        let mut known = Filled::new();
-        if let Some(root) = self.path(of).and_then(|path| path.split('.').next().map(str::to_owned))
-            && self.names.variables.get(&root).is_some_and(|known| known.unset)
-        {
-            if self.path(of).as_deref() == Some(root.as_str()) {
-                return;
-            }
-            known.insert(root);
+        let path = self.path(of);
+        let root = path.as_deref().and_then(|path| path.split('.').next());
+        let unset = root.filter(|root| {
+            self.names.variables.get(*root).is_some_and(|known| known.unset)
+        });
+        if unset.is_some() && unset == path.as_deref() {
+            return;
         }
-        let unset = !known.is_empty();
-        let slot = self.slot(of, &known);
+        let unset = unset.map(str::to_owned);
+        // What was tested long before may have changed since.
+        let filled = std::mem::replace(&mut self.filled, Filled::nothing());
+        if let Some(root) = &unset {
+            self.filled.push(root.clone());
+        }
+        let slot = self.slot(of);
+        self.filled = filled;
+        let unset = unset.is_some();
         // A text can be there and have no letters, a list no values.
         let never = !slot.optional
             && !unset
@@ -226,10 +231,9 @@ impl Checker<'_> {
         by: Arithmetic,
         left: NodeId,
         right: NodeId,
-        filled: &Filled,
     ) -> Slot {
-        let one = self.needed(left, filled);
-        let other = self.needed(right, filled);
+        let one = self.needed(left);
+        let other = self.needed(right);
         let yields = match (by, &one, &other) {
             (_, Type::Any, _) | (_, _, Type::Any) => Type::Any,
             (_, Type::Number, Type::Number) => Type::Number,
@@ -242,7 +246,10 @@ impl Checker<'_> {
             | (Arithmetic::Minus, Type::Time, Type::Time)
             | (Arithmetic::Minus, Type::Date, Type::Date) => Type::Duration,
             (Arithmetic::Plus | Arithmetic::Minus, Type::Time, Type::Duration)
-            | (Arithmetic::Plus, Type::Duration, Type::Time) => Type::Time,
+            | (Arithmetic::Plus, Type::Duration, Type::Time) => {
+                self.working_time(if matches!(one, Type::Time) { right } else { left });
+                Type::Time
+            }
             (Arithmetic::Plus | Arithmetic::Minus, Type::Date, Type::Duration)
             | (Arithmetic::Plus, Type::Duration, Type::Date) => {
                 self.whole_days(if matches!(one, Type::Date) { right } else { left });
@@ -277,6 +284,14 @@ impl Checker<'_> {
         Slot::of(yields)
     }
 
+    /// A duration that is written out and added to a point in time may count
+    /// by the calendar.
+    fn working_time(&mut self, id: NodeId) {
+        if matches!(self.kind(id), NodeKind::Literal(Value::Duration(by)) if by.is_working()) {
+            self.needs_calendar(id);
+        }
+    }
+
     /// A duration that is written out and added to a day has to be of days.
     fn whole_days(&mut self, id: NodeId) {
         if let NodeKind::Literal(Value::Duration(duration)) = self.kind(id)
@@ -299,6 +314,28 @@ fn mixed_help(one: &Type, other: &Type) -> Option<String> {
         }
         (Type::Money, Type::Number) | (Type::Number, Type::Money) => {
             Some("`.amount` of an amount is a number".to_owned())
+        }
+        (Type::Money, Type::Choice(words)) | (Type::Choice(words), Type::Money) => {
+            let written = words.first().and_then(|word| word.parse::<relata_model::Money>().ok());
+            let (amount, currency) = written.map_or_else(
+                || ("1000".to_owned(), "EUR".to_owned()),
+                |money| (money.amount().normalize().to_string(), money.currency),
+            );
+            Some(format!("write `money({amount}, \"{currency}\")`"))
+        }
+        (Type::Time | Type::Date, Type::Choice(_)) | (Type::Choice(_), Type::Time | Type::Date) => {
+            Some("write a day without quotes: 2026-12-24".to_owned())
+        }
+        (Type::YesNo, Type::Choice(_)) | (Type::Choice(_), Type::YesNo) => {
+            Some("write `true` or `false` without quotes".to_owned())
+        }
+        (Type::Duration, Type::Choice(_)) | (Type::Choice(_), Type::Duration) => {
+            Some("write a duration without quotes: 30 days".to_owned())
+        }
+        (Type::Text, Type::Number) => Some("`number(…)` reads a number in a text".to_owned()),
+        (Type::Number, Type::Text) => Some("`number(…)` reads a number in a text".to_owned()),
+        (Type::List(_), _) | (_, Type::List(_)) => {
+            Some("write `contains`, or `in` a list".to_owned())
         }
         (Type::Duration, Type::Number) | (Type::Number, Type::Duration) => {
             Some("a duration has a unit: `30 days`".to_owned())

@@ -215,9 +215,14 @@ impl Parser {
             if !self.take_word("empty") {
                 let not = if negated { "not " } else { "" };
                 let sign = if negated { "!=" } else { "==" };
+                let help = if matches!(self.peek(), Kind::Word(word) if is_nothing(word)) {
+                    format!("write `is {not}empty`")
+                } else {
+                    format!("to compare, write `{sign}`")
+                };
                 return Err(self.fault(
-                    format!("after `is {not}` comes `empty`, not {}", self.found()),
-                    Some(format!("to compare, write `{sign}`")),
+                    format!("after `is{}` comes `empty`, not {}", not_of(negated), self.found()),
+                    Some(help),
                 ));
             }
             self.add(start, NodeKind::Empty { of: left, negated }, &[left])?
@@ -315,7 +320,10 @@ impl Parser {
                 self.advance();
                 let inner = self.nested(Self::any)?;
                 if !self.take_sign(")") {
-                    return Err(self.fault(format!("`)` is missing before {}", self.found()), None));
+                    let help = matches!(self.peek(), Kind::Sign(","))
+                        .then(|| "a list stands in square brackets: `[\"a\", \"b\"]`".to_owned());
+                    let message = format!("`)` is missing before {}", self.found());
+                    return Err(self.fault(message, help));
                 }
                 Ok(inner)
             }
@@ -344,11 +352,11 @@ impl Parser {
         };
         let mut total: Option<Duration> = None;
         let mut amount = number;
+        let mut amount_start = start;
         while let Kind::Word(word) = self.peek().clone() {
             if KEYWORDS.contains(&word.as_str()) {
                 break;
             }
-            let unit_start = self.start();
             let mut unit = word.to_lowercase();
             self.advance();
             if unit == "working"
@@ -358,12 +366,13 @@ impl Parser {
                 self.advance();
             }
             let part = Duration::of(amount, &unit).ok_or_else(|| {
+                let help = duration_help(&format!("{amount} {word}"));
                 Fault::new(
                     codes::FORMULA_SYNTAX,
-                    unit_start,
+                    amount_start,
                     self.end(),
                     format!("`{amount} {unit}` is not a duration"),
-                    Some(unit_help(amount, &unit)),
+                    help.or_else(|| Some(DURATIONS.to_owned())),
                 )
             })?;
             let sum = total.unwrap_or_default().checked_add(part);
@@ -371,6 +380,7 @@ impl Parser {
             match (self.peek(), self.tokens.get(self.at + 1)) {
                 (Kind::Number(next), Some(Token { kind: Kind::Word(_), .. })) => {
                     amount = *next;
+                    amount_start = self.start();
                     self.advance();
                 }
                 _ => break,
@@ -421,8 +431,17 @@ impl Parser {
                 "and" | "or" | "not" | "in" | "is" | "contains" => {
                     Some(format!("write `{}` in small letters", word.to_lowercase()))
                 }
-                "equals" => Some("write `==`".to_owned()),
+                "equals" | "eq" => Some("write `==`".to_owned()),
                 "has" | "includes" => Some("write `contains`".to_owned()),
+                "like" | "matches" | "ilike" => Some(
+                    "write `… contains …`, `starts_with(…, …)` or `ends_with(…, …)`".to_owned(),
+                ),
+                "between" => Some("write `x >= 1 and x <= 5`".to_owned()),
+                "isnull" | "exists" => Some("write `is empty`, or `is not empty`".to_owned()),
+                "then" | "else" | "when" => {
+                    Some("decide before: a `decide:` step yields one of several values".to_owned())
+                }
+                "div" | "mod" => Some("write `/`".to_owned()),
                 _ => codes::did_you_mean(word, KEYWORDS.iter().copied()),
             },
             _ => None,
@@ -434,14 +453,67 @@ impl Parser {
     }
 }
 
-fn unit_help(amount: Decimal, unit: &str) -> String {
-    let meant = match unit {
-        "h" | "hr" | "hrs" | "std" => "hours",
-        "m" | "min" | "mins" => "minutes",
-        "d" | "tage" => "days",
-        "s" | "sec" | "secs" => "seconds",
-        "w" => "weeks",
-        _ => return "write `24 hours`, `1 day`, `90 minutes` or `4 working hours`".to_owned(),
+/// How durations are written.
+const DURATIONS: &str = "write `24 hours`, `1 day`, `90 minutes` or `4 working hours`";
+
+/// What a text means that was meant as a duration: `24h`, `2 business days`.
+pub(crate) fn duration_help(text: &str) -> Option<String> {
+    let text = text.trim();
+    let length = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let amount: Decimal = text[..length].parse().ok()?;
+    let unit = text[length..].trim().to_lowercase();
+    if unit.is_empty() {
+        return Some(format!("say of what: `{amount} minutes`, `{amount} days`"));
+    }
+    // Three capital letters are a currency.
+    let currency = text[length..].trim();
+    if currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Some(format!("write `money({amount}, \"{currency}\")` for an amount"));
+    }
+    let whole = unit.strip_suffix('s').unwrap_or(&unit);
+    let parts = [("day", 24, "hours"), ("week", 7, "days"), ("year", 12, "months")];
+    if let Some((_, size, smaller)) = parts.into_iter().find(|(name, ..)| *name == whole) {
+        let count = amount.checked_mul(Decimal::from(size))?;
+        let is_whole = count.fract().is_zero();
+        return is_whole.then(|| format!("write `{} {smaller}`", count.normalize()));
+    }
+    let meant = match unit.as_str() {
+        "h" | "hr" | "hrs" | "std" | "stunde" | "stunden" | "heure" | "heures" => "hours",
+        "m" | "min" | "mins" | "minuten" => "minutes",
+        "d" | "tag" | "tage" | "jour" | "jours" => "days",
+        "s" | "sec" | "secs" | "sekunden" => "seconds",
+        "w" | "wk" | "wks" | "woche" | "wochen" => "weeks",
+        "mo" | "mon" | "mth" | "monat" | "monate" => "months",
+        "y" | "yr" | "yrs" | "jahr" | "jahre" => "years",
+        "ms" => "milliseconds",
+        _ => match unit.split_once(' ') {
+            Some(("business" | "office" | "work" | "opening" | "labour" | "labor", rest)) => {
+                let rest = rest.trim();
+                let known = ["minute", "minutes", "hour", "hours", "day", "days"];
+                let rest = known.into_iter().find(|known| *known == rest)?;
+                return Some(format!("write `{amount} working {rest}`"));
+            }
+            Some(("working", "week" | "weeks")) => {
+                let days = amount.checked_mul(Decimal::from(5))?.normalize();
+                return Some(format!("write `{days} working days`"));
+            }
+            _ => "",
+        },
     };
-    format!("write `{amount} {meant}`")
+    if !meant.is_empty() {
+        return Some(format!("write `{amount} {meant}`"));
+    }
+    let units = ["seconds", "minutes", "hours", "days", "weeks", "months", "years"];
+    let near = relata_model::text::nearest(&unit, units.into_iter())?;
+    Some(format!("write `{amount} {near}`"))
+}
+
+/// Whether a word is what other languages call an empty value.
+fn is_nothing(word: &str) -> bool {
+    ["null", "none", "nil", "nothing", "blank", "undefined"]
+        .contains(&word.to_lowercase().as_str())
+}
+
+const fn not_of(negated: bool) -> &'static str {
+    if negated { " not" } else { "" }
 }

@@ -2,10 +2,14 @@
 
 use std::cmp::Ordering;
 
-use jiff::{Span, civil::Weekday};
+use jiff::{
+    Span,
+    civil::{DateTime, Weekday},
+};
 use relata_model::{Calendar, Date, Decimal, Duration, Timestamp, Value};
+use rust_decimal::prelude::ToPrimitive;
 
-use super::{EvaluationError, Scope, functions};
+use super::{EvaluationError, Scope, faults, functions};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -59,28 +63,29 @@ pub(crate) fn hours(millis: i64) -> Result<Value, EvaluationError> {
     Decimal::from(millis)
         .checked_div(Decimal::from(HOUR))
         .map(|hours| Value::Number(hours.round_dp(6).normalize()))
-        .ok_or_else(EvaluationError::overflow)
+        .ok_or_else(faults::overflow)
+}
+
+/// A duration's parts that do not turn into each other: a day counts 24 hours.
+pub(crate) fn kinds(duration: Duration) -> [i128; 4] {
+    let elapsed = i128::from(duration.days) * i128::from(DAY) + i128::from(duration.millis);
+    [
+        elapsed,
+        duration.months.into(),
+        duration.working_days.into(),
+        duration.working_millis.into(),
+    ]
 }
 
 /// Which of two durations is the longer: a day counts 24 hours. Months and
 /// working time compare only with themselves.
 pub(crate) fn order(left: Duration, right: Duration) -> Result<Ordering, EvaluationError> {
-    let elapsed = |duration: Duration| {
-        i128::from(duration.days) * i128::from(DAY) + i128::from(duration.millis)
-    };
-    let differences = [
-        elapsed(left).cmp(&elapsed(right)),
-        left.months.cmp(&right.months),
-        left.working_days.cmp(&right.working_days),
-        left.working_millis.cmp(&right.working_millis),
-    ];
-    let mut different = differences.into_iter().filter(|order| *order != Ordering::Equal);
+    let differences = kinds(left).into_iter().zip(kinds(right)).map(|(left, right)| left.cmp(&right));
+    let mut different = differences.filter(|order| *order != Ordering::Equal);
     match (different.next(), different.next()) {
         (None, _) => Ok(Ordering::Equal),
         (Some(only), None) => Ok(only),
-        _ => Err(EvaluationError::fault(format!(
-            "`{left}` and `{right}` cannot be compared: months and working time are not a fixed number of hours"
-        ))),
+        _ => Err(faults::not_comparable(left, right)),
     }
 }
 
@@ -91,44 +96,58 @@ pub(crate) fn later(
     by: Duration,
     scope: &Scope<'_>,
 ) -> Result<Timestamp, EvaluationError> {
-    let out_of_range = || EvaluationError::fault(format!("`{by}` leads past the range of times"));
-    if by.is_working() {
-        let backwards = [by.months, by.days, by.millis, by.working_days, by.working_millis]
-            .iter()
-            .any(|part| *part < 0);
-        if backwards {
-            return Err(EvaluationError::fault("working time can only be added, not taken away"));
-        }
-        let calendar = scope.calendar.ok_or_else(EvaluationError::no_calendar)?;
-        return calendar.after(from, by).ok_or_else(out_of_range);
-    }
-    if by.months >= 0 && by.days >= 0 && by.millis >= 0 {
-        return Calendar::always_open(scope.zone.clone()).after(from, by).ok_or_else(out_of_range);
-    }
-    let span = Span::new()
-        .try_months(by.months)
-        .and_then(|span| span.try_days(by.days))
-        .map_err(|_| out_of_range())?;
-    from.to_zoned(scope.zone.clone())
-        .checked_add(span)
-        .ok()
-        .and_then(|moved| {
-            let millis = moved.timestamp().as_millisecond().checked_add(by.millis)?;
-            Timestamp::from_millisecond(millis).ok()
-        })
-        .ok_or_else(out_of_range)
+    let moved = if by.is_working() {
+        scope.calendar.ok_or_else(faults::no_calendar)?.after(from, by)
+    } else {
+        Calendar::always_open(scope.zone.clone()).after(from, by)
+    };
+    moved.ok_or_else(|| faults::past_all_times(by))
 }
 
 /// A day so many days and months later.
 pub(crate) fn day_later(from: Date, by: Duration) -> Result<Date, EvaluationError> {
     if by.millis != 0 || by.is_working() {
-        return Err(EvaluationError::fault(format!(
-            "`{by}` cannot be added to a day; add days, weeks or months"
-        )));
+        return Err(faults::not_for_a_day(by));
     }
     let span = Span::new().try_months(by.months).and_then(|span| span.try_days(by.days));
-    span.and_then(|span| from.checked_add(span))
-        .map_err(|_| EvaluationError::fault(format!("`{by}` leads past the range of days")))
+    span.and_then(|span| from.checked_add(span)).map_err(|_| faults::past_all_days(by))
+}
+
+/// The calendar, for functions that count by it.
+pub(crate) fn calendar<'a>(scope: &Scope<'a>) -> Result<&'a Calendar, EvaluationError> {
+    scope.calendar.ok_or_else(faults::no_calendar)
+}
+
+/// A local time of a day: the day, the hour, and the minute if it is given.
+pub(crate) fn at(given: &[Value], scope: &Scope<'_>) -> Result<Value, EvaluationError> {
+    let part = |place: usize, most: i8| {
+        let number = given.get(place).map_or(Ok(Decimal::ZERO), functions::number)?;
+        let whole = number.to_i8().filter(|whole| Decimal::from(*whole) == number);
+        whole.filter(|whole| (0..=most).contains(whole)).ok_or_else(faults::no_such_time)
+    };
+    let local = day(&given[0], scope)?.at(part(1, 23)?, part(2, 59)?, 0, 0);
+    on_the_line(local, scope)
+}
+
+/// The first moment of a local day.
+pub(crate) fn start_of_day(day: Date, scope: &Scope<'_>) -> Result<Value, EvaluationError> {
+    on_the_line(day.at(0, 0, 0, 0), scope)
+}
+
+/// The point in time at which the clock shows a local time for the first time,
+/// or the first moment after the gap in which it would lie.
+fn on_the_line(local: DateTime, scope: &Scope<'_>) -> Result<Value, EvaluationError> {
+    let at = crate::schedule::instant(local, scope.zone);
+    at.map(Value::Time).ok_or_else(|| faults::past_all_times(Duration::default()))
+}
+
+/// The Monday of a day's week.
+pub(crate) fn start_of_week(day: Date) -> Result<Value, EvaluationError> {
+    let by = Duration {
+        days: -i64::from(day.weekday().to_monday_zero_offset()),
+        ..Duration::default()
+    };
+    day_later(day, by).map(Value::Date)
 }
 
 /// The duration between two days.

@@ -95,6 +95,28 @@ pub enum NodeKind {
     },
 }
 
+impl NodeKind {
+    /// The nodes right below it.
+    #[must_use]
+    pub fn children(&self) -> Vec<NodeId> {
+        match self {
+            Self::Literal(_) | Self::Variable(_) => Vec::new(),
+            Self::Field { of, .. }
+            | Self::Not(of)
+            | Self::Minus(of)
+            | Self::Empty { of, .. } => vec![*of],
+            Self::Compare { left, right, .. } | Self::Arithmetic { left, right, .. } => {
+                vec![*left, *right]
+            }
+            Self::In { item, list, .. } | Self::Contains { list, item } => vec![*item, *list],
+            Self::List(parts)
+            | Self::All(parts)
+            | Self::Any(parts)
+            | Self::Call { arguments: parts, .. } => parts.clone(),
+        }
+    }
+}
+
 /// How two values are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -138,6 +160,17 @@ impl Comparison {
         ]
         .into_iter()
         .find(|by| by.sign() == sign)
+    }
+
+    /// The same with its sides turned round.
+    pub(crate) const fn turned(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+            same => same,
+        }
     }
 
     /// Whether it asks only for equality.

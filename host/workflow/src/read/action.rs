@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use relata_model::{Duration, Value};
 
 use super::{
-    Keys, Named, Reader, formulas,
+    Keys, Reader, formulas,
     literal::slot_of,
     schema::{self, Parameter, Wanted},
     value::Got,
@@ -23,6 +23,15 @@ use crate::{
 pub(super) struct Done {
     pub(super) kind: Option<StepKind>,
     pub(super) name: Option<String>,
+}
+
+/// The arguments that are texts written out, by name.
+fn written_out(input: Option<&[Argument]>) -> BTreeMap<&str, &str> {
+    let texts = input.into_iter().flatten().filter_map(|argument| match &argument.value {
+        Expression::Literal(Value::Text(text)) => Some((argument.name.as_str(), text.as_str())),
+        _ => None,
+    });
+    texts.collect()
 }
 
 impl Reader<'_> {
@@ -44,13 +53,15 @@ impl Reader<'_> {
             // what their formulas say.
             for argument in keys.rest().collect::<Vec<_>>() {
                 let open = Parameter { wanted: Wanted::Open, required: false, nullable: true };
+                self.takes_secrets = true;
                 self.value(&argument.value, &open, &format!("`{}`", argument.key), names);
+                self.takes_secrets = false;
             }
             let name = self.name_result(as_name, Slot::of(Type::Any), action, names);
             return Done { kind: None, name };
         };
         let input = self.arguments(&signature, entry.value.place, keys, names);
-        let mut slot = Slot::of(schema::result(&signature.output));
+        let mut slot = Slot::of(schema::result(&signature.output, &written_out(input.as_deref())));
         let mut fallback = None;
         let mut fallback_failed = false;
         if let Some(entry) = if_it_fails {
@@ -78,7 +89,7 @@ impl Reader<'_> {
         Done { kind, name }
     }
 
-    fn name_result(
+    pub(super) fn name_result(
         &mut self,
         entry: Option<&Entry>,
         slot: Slot,
@@ -89,7 +100,7 @@ impl Reader<'_> {
         let text = self.plain_text(entry)?;
         let name = self.result_name(text, entry.value.place, names)?;
         self.set(&name, formulas::known(slot), names);
-        self.named.insert(name.clone(), Named { action });
+        self.name_step(&name, action);
         Some(name)
     }
 
@@ -155,7 +166,9 @@ impl Reader<'_> {
                 }
             };
             let what = format!("`{}`", entry.key);
+            self.takes_secrets = true;
             let got = self.value(&entry.value, &parameter, &what, names);
+            self.takes_secrets = false;
             if let Some(got) = &got {
                 if matches!(parameter.wanted, Wanted::Due | Wanted::Duration) && !self.has_calendar
                 {
@@ -190,16 +203,22 @@ impl Reader<'_> {
         read: &BTreeMap<&str, Option<(Got, Wanted)>>,
     ) -> Parameter {
         let Wanted::FieldsOf(of) = &parameter.wanted else { return parameter.clone() };
+        // What is looked for has some of the fields; what is made, all that
+        // are required.
+        let (of, creates) = match of.strip_prefix("some/") {
+            Some(of) => (of, false),
+            None => (of.as_str(), true),
+        };
         let wanted = if let Some(object) = of.strip_prefix("object/") {
-            Wanted::Fields { objects: vec![object.to_owned()], creates: true }
+            Wanted::Fields { objects: vec![object.to_owned()], creates }
         } else {
-            match read.get(of.as_str()) {
+            match read.get(of) {
                 Some(Some((got, wanted))) => match (&got.slot.kind, wanted) {
                     (Type::Record(objects), _) if !objects.is_empty() => {
                         Wanted::Fields { objects: objects.clone(), creates: false }
                     }
                     (Type::Choice(objects), Wanted::Object | Wanted::Text) => {
-                        Wanted::Fields { objects: objects.clone(), creates: true }
+                        Wanted::Fields { objects: objects.clone(), creates }
                     }
                     _ => parameter.wanted.clone(),
                 },
@@ -244,7 +263,13 @@ impl Reader<'_> {
 
     /// `if_it_fails: { use: … }`: the step's result where it has failed, and
     /// the type of both together.
-    fn fallback(&mut self, entry: &Entry, output: &Slot, names: &Names) -> Option<Got> {
+    pub(super) fn fallback(&mut self, entry: &Entry, output: &Slot, names: &Names) -> Option<Got> {
+        if entry.value.text().is_some() {
+            let message = "`if_it_fails` says what to go on with";
+            let help = Some("write `if_it_fails: { use: … }`, or leave it out".to_owned());
+            self.error(codes::WRONG_FORM, entry.value.place, message, help);
+            return None;
+        }
         let mut keys = self.keys(&entry.value, "`if_it_fails`")?;
         let value = keys.take("use");
         self.unknown_keys(&keys, "`if_it_fails`");

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use relata_model::{Duration, TimeZone, Timestamp, Value};
 
-use super::Reader;
+use super::{Hidden, Reader};
 use crate::{
     definition::{Expression, Piece},
     diagnostic::{self as codes, Place},
     facts::Facts,
-    formula::{self, FILTERS, Formula, Known, Names, Scope, condition_fault},
+    formula::{self, FILTERS, Fault, Formula, Known, Names, Scope, condition_fault},
     source::{Content, Entry, Locator, Node},
     types::{Slot, Type},
 };
@@ -48,12 +48,13 @@ impl Reader<'_> {
         let place = locate(Place { start: lead, end: lead + trimmed.len() });
         let inside =
             |place: Place| locate(Place { start: place.start + lead, end: place.end + lead });
+        if let Some(recording) = &mut self.recording {
+            recording.formula(trimmed, place, names, inside);
+        }
         let mut formula = match Formula::read(trimmed) {
             Ok(formula) => formula,
             Err(mut fault) => {
-                if trimmed.contains("{{") {
-                    fault.help = Some("leave `{{ }}` out: this is a formula already".to_owned());
-                } else if matches!(node.value, Content::Text { is_plain: true, .. })
+                if matches!(node.value, Content::Text { is_plain: true, .. })
                     && fault.message.contains("is missing before the end")
                 {
                     fault.help = Some(
@@ -69,8 +70,16 @@ impl Reader<'_> {
         formula.column = u32::try_from(span.column).unwrap_or(u32::MAX);
         let checked = formula.check(names, &self.catalog.objects);
         let failed = checked.faults.iter().any(|fault| !fault.is_warning);
-        for fault in checked.faults {
-            self.findings.fault(fault, inside);
+        for mut fault in checked.faults {
+            if self.explain_name(&mut fault, trimmed, place) {
+                self.findings.fault(fault, inside);
+            }
+        }
+        if let Some((start, end)) = checked.calendar.filter(|_| !self.has_calendar) {
+            let what = trimmed.get(start..end).unwrap_or_default();
+            let message = format!("`{what}` counts working time, and no calendar says when that is");
+            let help = Some("name one with `calendar:`".to_owned());
+            self.error(codes::NO_CALENDAR, inside(Place { start, end }), message, help);
         }
         let slot = if failed { Slot::of(Type::Any) } else { checked.slot };
         Some(Read {
@@ -81,6 +90,43 @@ impl Reader<'_> {
             filled_if_false: checked.filled_if_false,
             always: None,
         })
+    }
+
+    /// Says why a name is not known that stands elsewhere in the file. Whether
+    /// the fault is to be told at all.
+    fn explain_name(&self, fault: &mut Fault, source: &str, place: Place) -> bool {
+        if fault.code != codes::UNKNOWN_VARIABLE {
+            return true;
+        }
+        let name = source.get(fault.start..fault.end).unwrap_or_default();
+        let (message, help) = match self.hidden.get(name) {
+            Some(Hidden::Item) => (
+                format!("`{name}` is known only within the `for_each` that gives it its value"),
+                "`set:` a name before the loop, and give it another value within",
+            ),
+            Some(Hidden::Branch) => (
+                format!("`{name}` gets its value in another branch, which may not be there yet"),
+                "use it after the `parallel`, when all branches have ended",
+            ),
+            None if name == "secret" => (
+                "a formula cannot read a secret".to_owned(),
+                "write `secret/NAME`, without `=`, as the whole text of an action's argument",
+            ),
+            // The rest of `{{ secret/shop-key }}`.
+            None if is_within_secret(source, fault.start) => return false,
+            None => {
+                let here = self.findings.span(place.start, place.end).line;
+                let later = self.all_names.get(name).map(|place| self.line(*place));
+                if let Some(line) = later.filter(|line| *line as usize > here) {
+                    fault.help = Some(format!("the step that yields it comes later, in line {line}"));
+                }
+                return !self.has_nameless_item;
+            }
+        };
+        fault.code = if name == "secret" { codes::MISPLACED_SECRET } else { codes::OUT_OF_SCOPE };
+        fault.message = message;
+        fault.help = Some(help.to_owned());
+        true
     }
 
     /// A value that is a formula: `=…`.
@@ -135,7 +181,7 @@ impl Reader<'_> {
     /// What a formula that reads nothing comes to.
     fn constant(&mut self, formula: &Formula) -> Option<bool> {
         let scope = Scope {
-            variables: &std::collections::BTreeMap::new(),
+            variables: &[],
             facts: &Facts::default(),
             now: Timestamp::UNIX_EPOCH,
             zone: &TimeZone::UTC,
@@ -165,19 +211,27 @@ impl Reader<'_> {
         let mut pieces = Vec::new();
         let mut at = 0;
         let mut failed = false;
+        if let Some(dollar) = text.find("${{") {
+            self.github_placeholder(node, text, dollar);
+            return None;
+        }
         while let Some(open) = text[at..].find("{{") {
             let open = at + open;
             if open > at {
                 pieces.push(Piece::Literal(text[at..open].to_owned()));
             }
-            let Some(close) = text[open..].find("}}") else {
+            let close = text[open..].find("}}").map(|close| open + close);
+            let again = text[open + 2..].find("{{").map(|again| open + 2 + again);
+            let close = close.filter(|close| again.is_none_or(|again| again > *close));
+            let Some(close) = close else {
                 let locator = Locator::new(self.findings.source(), node);
                 let place = locator.place(Place { start: open, end: open + 2 });
                 let help = Some("close it with `}}`".to_owned());
                 self.error(codes::FORMULA_SYNTAX, place, "`{{` is not closed", help);
-                return None;
+                let Some(again) = again else { return None };
+                (at, failed) = (again, true);
+                continue;
             };
-            let close = open + close;
             match self.piece(node, open + 2, close, names) {
                 Some(piece) => pieces.push(piece),
                 None => failed = true,
@@ -188,6 +242,19 @@ impl Reader<'_> {
             pieces.push(Piece::Literal(text[at..].to_owned()));
         }
         (!failed).then_some(pieces)
+    }
+
+    /// `${{ }}`, as in GitHub's workflows: `{{ }}` in a text, `=` before a value.
+    fn github_placeholder(&mut self, node: &Node, text: &str, dollar: usize) {
+        let locator = Locator::new(self.findings.source(), node);
+        let place = locator.place(Place { start: dollar, end: dollar + 3 });
+        let whole = text.trim().strip_prefix("${{").and_then(|text| text.strip_suffix("}}"));
+        let help = match whole.map(str::trim) {
+            Some(path) if !path.contains("{{") => format!("write `={path}`"),
+            _ => "write `{{` without `$`".to_owned(),
+        };
+        let message = "`${{ }}` is not a word of this language";
+        self.error(codes::FORMULA_SYNTAX, place, message, Some(help));
     }
 
     fn piece(&mut self, node: &Node, from: usize, to: usize, names: &Names) -> Option<Piece> {
@@ -303,6 +370,13 @@ impl Reader<'_> {
             })
             .collect()
     }
+}
+
+/// Whether a place in a formula belongs to a secret's name.
+fn is_within_secret(source: &str, place: usize) -> bool {
+    source.get(..place).and_then(|before| before.rfind("secret/")).is_some_and(|secret| {
+        source[secret + 7..place].chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+    })
 }
 
 /// The `|` before a filter, outside of quotes.

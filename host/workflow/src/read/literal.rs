@@ -7,7 +7,7 @@ use relata_model::{
 use super::{Reader, schema::Wanted};
 use crate::{
     diagnostic::{self as codes, Place},
-    formula::Names,
+    formula::{Names, duration_help},
     types::{Slot, Type},
 };
 
@@ -72,7 +72,22 @@ impl Reader<'_> {
                 message,
                 Some(format!("did you mean `={text}`?")),
             );
+        } else if is_text && let Some(path) = Self::path_within(text, names) {
+            let message = format!("{what} is a text, in which `={path}` is only written out");
+            let help = Some(format!("write `{{{{ {path} }}}}`"));
+            self.findings.warning(codes::TEXT_LIKE_PATH, place, message, help);
         }
+    }
+
+    /// A path that stands behind `=` in the middle of a text.
+    fn path_within<'t>(text: &'t str, names: &Names) -> Option<&'t str> {
+        text.match_indices(" =").find_map(|(place, _)| {
+            let rest = &text[place + 2..];
+            let is_of_path = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+            let length = rest.find(|c| !is_of_path(c)).unwrap_or(rest.len());
+            let path = rest[..length].trim_end_matches('.');
+            (path.contains('.') && Self::is_like_path(path, names)).then_some(path)
+        })
     }
 
     /// Reads a text that is written out.
@@ -126,7 +141,11 @@ impl Reader<'_> {
             Wanted::YesNo => match text_trimmed {
                 "true" | "yes" => Ok(Value::YesNo(true)),
                 "false" | "no" => Ok(Value::YesNo(false)),
-                _ => wrong(None),
+                other => wrong(match other.to_lowercase().as_str() {
+                    "on" | "y" | "1" | "true" | "yes" => Some("write `true`".to_owned()),
+                    "off" | "n" | "0" | "false" | "no" => Some("write `false`".to_owned()),
+                    _ => None,
+                }),
             },
             Wanted::Choice(words) => {
                 if words.iter().any(|word| word == text_trimmed) {
@@ -172,8 +191,11 @@ impl Reader<'_> {
                 .map(Value::Duration)
                 .ok()
                 .or_else(|| text_trimmed.parse().ok().map(Value::Time))
-                .map_or_else(|| wrong(None), Ok),
-            Wanted::Duration => text_trimmed.parse().map(Value::Duration).or_else(|_| wrong(None)),
+                .map_or_else(|| wrong(duration_help(text_trimmed)), Ok),
+            Wanted::Duration => text_trimmed
+                .parse()
+                .map(Value::Duration)
+                .or_else(|_| wrong(duration_help(text_trimmed))),
             Wanted::Time => text_trimmed.parse().map(Value::Time).or_else(|_| {
                 let is_local = parse_time(text_trimmed, &TimeZone::UTC).is_some();
                 wrong(
@@ -286,7 +308,7 @@ pub(super) fn open_literal(text: &str, is_plain: bool) -> Value {
 }
 
 /// The type of a value that is written out.
-pub(super) fn slot_of(value: &Value) -> Slot {
+pub(crate) fn slot_of(value: &Value) -> Slot {
     Slot::of(match value {
         Value::Nothing => return Slot::maybe(Type::Nothing),
         Value::YesNo(_) => Type::YesNo,

@@ -1,11 +1,21 @@
 //! YAML text to [`Definition`]: everything is read and checked in one pass
 //! over the tree, and nothing stops at the first mistake.
+//!
+//! [`Definition`]: crate::Definition
 
 mod action;
+mod ask;
+mod blueprint;
 mod branches;
+mod files;
+mod for_each;
 mod formulas;
+mod inputs;
 mod literal;
+mod parallel;
+mod run;
 pub(crate) mod schema;
+mod set;
 mod steps;
 mod trigger;
 mod value;
@@ -14,39 +24,24 @@ mod workflow;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use files::recorded;
+pub use files::{Head, head, parse, parse_all};
+pub(crate) use literal::slot_of;
+pub(crate) use schema::{Parameter, Wanted, is_open as takes_any, parameters};
+
 use crate::{
-    catalog::Catalog,
-    definition::{BlockId, Definition, Step, StepId},
-    diagnostic::{self as codes, Diagnostic, Findings, Place},
+    catalog::{Catalog, WorkflowSignature},
+    definition::{BlockId, Input, Step, StepId},
+    diagnostic::{self as codes, Findings, Place},
     formula::Names,
-    source::{self, Content, Entry, Node},
+    insight::Recording,
+    source::{Content, Entry, Node},
+    types::Slot,
 };
 
-/// Reads a workflow from its YAML text; `file` is its name, for the
-/// diagnostics.
-///
-/// The definition is there only if no diagnostic is an error. The diagnostics
-/// are all that can be found in one run, in the order of the text.
-#[must_use]
-pub fn parse(file: &str, source: &str, catalog: &Catalog) -> (Option<Definition>, Vec<Diagnostic>) {
-    let mut reader = Reader {
-        findings: Findings::new(file, source),
-        catalog,
-        steps: Vec::new(),
-        blocks: Vec::new(),
-        subject: None,
-        has_calendar: false,
-        named: BTreeMap::new(),
-    };
-    let root = source::read(&mut reader.findings);
-    if root.is_none() && reader.findings.count() == 0 {
-        let help = Some("begin with `workflow: name`".to_owned());
-        reader.error(codes::MISSING_KEY, Place::default(), "the file is empty", help);
-    }
-    let definition = root.and_then(|root| reader.workflow(&root));
-    let diagnostics = reader.findings.finish();
-    let failed = diagnostics.iter().any(Diagnostic::is_error);
-    (definition.filter(|_| !failed), diagnostics)
+/// What an action yields, as far as that does not hang on its arguments.
+pub(crate) fn result_of(signature: &crate::catalog::ActionSignature) -> crate::types::Type {
+    schema::result(&signature.output, &BTreeMap::new())
 }
 
 /// The argument that holds fields, and the argument (or `object/lead`) that
@@ -67,6 +62,17 @@ pub(crate) fn fields_argument(
 struct Named {
     /// The action, if it is a `do`.
     action: Option<String>,
+    /// Runs once for each item of a list.
+    in_loop: bool,
+}
+
+/// Why a name that stands in the file is not known at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hidden {
+    /// It belongs to one item of a `for_each` that has ended.
+    Item,
+    /// It belongs to another branch of a `parallel`.
+    Branch,
 }
 
 /// Everything that is known while a workflow is read.
@@ -82,28 +88,63 @@ struct Reader<'a> {
     has_calendar: bool,
     /// Steps with a name, so far.
     named: BTreeMap<String, Named>,
+    /// The workflow's own name, once it is known.
+    name: Option<String>,
+    /// What others need to know of the workflow, as far as it was read.
+    signature: WorkflowSignature,
+    /// Workflows whose heads have errors: what they are given is not checked.
+    uncertain: &'a BTreeSet<String>,
+    /// The names that `set` has made, with the types that they keep.
+    declared: BTreeMap<String, Slot>,
+    /// The names that steps give to what they yield, with their places.
+    all_names: BTreeMap<String, Place>,
+    /// Names that are not known here, though the file has them.
+    hidden: BTreeMap<String, Hidden>,
+    /// How many loops and branches stand around this place.
+    depth: u32,
+    /// The name of a loop's items could not be read, so a name that is not
+    /// known may be that.
+    has_nameless_item: bool,
+    /// Whether `secret/NAME` may stand here.
+    takes_secrets: bool,
+    /// The parameters of a blueprint.
+    parameters: Vec<Input>,
+    /// What is written down for an editor, where one asks.
+    recording: Option<Box<Recording>>,
 }
 
 /// What belongs to the language, but not to this version.
-const NOT_YET: &[&str] = &[
-    "for_each",
-    "parallel",
-    "run",
-    "ask",
-    "set",
-    "webhook",
-    "button",
-    "form",
-    "mail",
-    "finally",
-    "outputs",
-    "inputs",
-    "if_unknown",
-    "secrets",
-    "import",
-];
+const NOT_YET: &[&str] = &["form", "mail", "if_unknown", "import"];
 
 impl<'a> Reader<'a> {
+    fn new(
+        file: &'a str,
+        source: &'a str,
+        catalog: &'a Catalog,
+        uncertain: &'a BTreeSet<String>,
+    ) -> Self {
+        Self {
+            findings: Findings::new(file, source),
+            catalog,
+            steps: Vec::new(),
+            blocks: Vec::new(),
+            subject: None,
+            has_calendar: false,
+            named: BTreeMap::new(),
+            name: None,
+            signature: WorkflowSignature::default(),
+            uncertain,
+            declared: BTreeMap::new(),
+            all_names: BTreeMap::new(),
+            hidden: BTreeMap::new(),
+            depth: 0,
+            has_nameless_item: false,
+            takes_secrets: false,
+            parameters: Vec::new(),
+            recording: None,
+        }
+    }
+
     fn error(
         &mut self,
         code: &'static str,
@@ -120,6 +161,10 @@ impl<'a> Reader<'a> {
 
     /// Tells of the keys that nobody asked for.
     fn unknown_keys(&mut self, keys: &Keys<'_>, what: &str) {
+        if let Some(recording) = &mut self.recording {
+            let asked = keys.asked.iter().copied().collect();
+            recording.asked.push((what.to_owned(), keys.place(), asked));
+        }
         for entry in keys.rest() {
             let key = entry.key.as_str();
             if NOT_YET.contains(&key) {
@@ -262,6 +307,9 @@ impl<'a> Reader<'a> {
 
     /// Whether a name can be given to a result here.
     fn result_name(&mut self, text: &str, place: Place, names: &Names) -> Option<String> {
+        if let Some(recording) = &mut self.recording {
+            recording.named.push((text.to_owned(), place));
+        }
         let wrong = if !relata_model::text::is_name(text) {
             Some(format!("`{text}` cannot be a name: use lower-case letters, digits and _"))
         } else if crate::formula::is_keyword(text) {
@@ -269,23 +317,63 @@ impl<'a> Reader<'a> {
         } else if self.subject.as_deref() == Some(text) {
             Some(format!("`{text}` is what the workflow is about"))
         } else if names.variables.get(text).is_some_and(|known| !known.unset) {
-            Some(format!("an earlier step is called `{text}` already"))
+            let earlier = if self
+                .signature
+                .inputs
+                .iter()
+                .chain(&self.parameters)
+                .any(|input| input.name == text)
+            {
+                "an input"
+            } else if self.declared.contains_key(text) {
+                "what `set` made before"
+            } else {
+                "an earlier step"
+            };
+            Some(format!("{earlier} is called `{text}` already"))
         } else {
             None
         };
         match wrong {
             Some(message) => {
-                self.error(
-                    codes::WRONG_NAME,
-                    place,
-                    message,
-                    Some("choose another name".to_owned()),
+                let meant = spelt(text, '_').filter(|meant| meant != text);
+                let help = meant.map_or_else(
+                    || "choose another name".to_owned(),
+                    |meant| format!("write `{meant}`"),
                 );
+                self.error(codes::WRONG_NAME, place, message, Some(help));
                 None
             }
             None => Some(text.to_owned()),
         }
     }
+}
+
+/// The names that steps within a node give to what they yield.
+fn names_within(node: &Node, names: &mut BTreeMap<String, Place>) {
+    match &node.value {
+        Content::List(items) => items.iter().for_each(|item| names_within(item, names)),
+        Content::Map(entries) => {
+            for entry in entries {
+                match (entry.key.as_str(), entry.value.text()) {
+                    ("as" | "decide" | "split", Some(name)) => {
+                        names.entry(name.trim().to_owned()).or_insert(entry.value.place);
+                    }
+                    _ => names_within(&entry.value, names),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A name in small letters, with this sign between its words.
+fn spelt(text: &str, between: char) -> Option<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let words: Vec<String> = words.map(str::to_ascii_lowercase).collect();
+    let name = words.join(&between.to_string());
+    let is_whole = text.is_ascii() && name.starts_with(|first: char| first.is_ascii_lowercase());
+    is_whole.then_some(name)
 }
 
 /// The keys of a block, and which of them were asked for.
@@ -299,6 +387,13 @@ impl<'n> Keys<'n> {
     /// A key's entry.
     fn take(&mut self, key: &'static str) -> Option<&'n Entry> {
         self.asked.insert(key);
+        let entry = self.entries.iter().find(|entry| entry.key == key)?;
+        self.taken.insert(&entry.key);
+        Some(entry)
+    }
+
+    /// The entry of a key that is none, and that nobody is told of.
+    fn take_hidden(&mut self, key: &str) -> Option<&'n Entry> {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         self.taken.insert(&entry.key);
         Some(entry)

@@ -390,9 +390,33 @@ pub(crate) fn is_open(input: &Json) -> bool {
         || Schema { root: input, here: input }.plain(0).schema.properties().is_none()
 }
 
-/// The type of an action's result.
-pub(crate) fn result(output: &Json) -> Type {
-    Schema { root: output, here: output }.slot(0).kind
+/// The type of an action's result. `record/{object}` is a record of what the
+/// argument `object` names, where that is written out.
+pub(crate) fn result(output: &Json, arguments: &BTreeMap<&str, &str>) -> Type {
+    let mut kind = Schema { root: output, here: output }.slot(0).kind;
+    fill_in(&mut kind, arguments);
+    kind
+}
+
+fn fill_in(kind: &mut Type, arguments: &BTreeMap<&str, &str>) {
+    match kind {
+        Type::Record(objects) => {
+            for object in objects.iter_mut() {
+                let name = object.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+                let Some(name) = name else { continue };
+                match arguments.get(name) {
+                    Some(argument) => *object = (*argument).to_owned(),
+                    // Of any object, then.
+                    None => return objects.clear(),
+                }
+            }
+        }
+        Type::List(items) => fill_in(&mut items.kind, arguments),
+        Type::Map(parts) => {
+            parts.values_mut().for_each(|part| fill_in(&mut part.kind, arguments));
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -447,11 +471,34 @@ mod tests {
                 "candidates": { "type": "array", "items": { "type": "object", "properties": { "at": { "type": "string", "format": "date-time" } } } },
             },
         });
-        let Type::Map(parts) = result(&output) else { panic!() };
+        let Type::Map(parts) = result(&output, &BTreeMap::new()) else { panic!() };
         assert_eq!(parts["user"], Slot::of(Type::Record(vec!["user".to_owned()])));
         assert_eq!(parts["label"].kind.describe(), "one of positive, negative");
         assert_eq!(parts["why"], Slot::maybe(Type::Text));
         assert!(matches!(&parts["candidates"].kind, Type::List(items)
             if matches!(&items.kind, Type::Map(parts) if parts["at"] == Slot::maybe(Type::Time))));
+    }
+
+    #[test]
+    fn a_result_may_be_of_what_an_argument_names() {
+        let output = json!({
+            "type": "object",
+            "required": ["records"],
+            "properties": {
+                "records": { "type": "array", "items": { "type": "string", "format": "record/{object}" } },
+            },
+        });
+        let records = |arguments: &[(&'static str, &'static str)]| {
+            let Type::Map(parts) = result(&output, &arguments.iter().copied().collect()) else {
+                panic!()
+            };
+            parts["records"].kind.clone()
+        };
+        let list = |objects: &[&str]| {
+            let objects = objects.iter().map(|object| (*object).to_owned()).collect();
+            Type::List(Box::new(Slot::of(Type::Record(objects))))
+        };
+        assert_eq!(records(&[("object", "contact")]), list(&["contact"]));
+        assert_eq!(records(&[]), list(&[]));
     }
 }

@@ -17,8 +17,23 @@ use crate::{
 };
 
 /// The keys of which each step has one.
-const STEPS: &[&str] =
-    &["do", "decide", "if", "wait", "wait_for", "deadline", "split", "stop_if", "stop_unless"];
+pub(super) const STEPS: &[&str] = &[
+    "do",
+    "decide",
+    "if",
+    "wait",
+    "wait_until",
+    "wait_for",
+    "deadline",
+    "split",
+    "set",
+    "for_each",
+    "parallel",
+    "run",
+    "ask",
+    "stop_if",
+    "stop_unless",
+];
 
 /// What a step does to what comes after it.
 pub(super) struct After {
@@ -27,11 +42,13 @@ pub(super) struct After {
     pub(super) label: String,
     /// The run always stops here.
     pub(super) ends: bool,
+    /// Steps that are to follow it, where it is made of several.
+    pub(super) more: Vec<StepId>,
 }
 
 impl After {
     pub(super) const fn of(kind: Option<StepKind>, label: String) -> Self {
-        Self { kind, name: None, label, ends: false }
+        Self { kind, name: None, label, ends: false, more: Vec::new() }
     }
 }
 
@@ -70,6 +87,10 @@ impl Reader<'_> {
         let mut ended = false;
         let mut told = false;
         for (number, node) in items.iter().enumerate() {
+            if let Some(text) = node.text() {
+                self.step_as_text(text, node);
+                continue;
+            }
             let Some(mut keys) = self.keys(node, "a step") else { continue };
             if ended && !told {
                 told = true;
@@ -82,29 +103,38 @@ impl Reader<'_> {
                     help,
                 );
             }
-            let (step, ends) = self.step(&mut keys, &format!("{path}[{number}]"), names);
-            steps.push(step);
-            ended |= ends;
+            ended |= self.step(&mut keys, &format!("{path}[{number}]"), names, &mut steps);
         }
         (self.block_of(steps), ended)
     }
 
-    /// A step without the keys that were taken from it before.
+    /// A step without the keys that were taken from it before; it is added to
+    /// its block. Whether the run always stops there.
     pub(super) fn step(
         &mut self,
         keys: &mut Keys<'_>,
         path: &str,
         names: &mut Names,
-    ) -> (StepId, bool) {
+        block: &mut Vec<StepId>,
+    ) -> bool {
         let place = keys.place();
+        if let Some(recording) = &mut self.recording {
+            recording.scope(place, names);
+        }
         // Its place in the arena is taken before its blocks take theirs.
-        let id = StepId(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
-        self.steps.push(None);
-        let kinds: Vec<&Entry> = STEPS.iter().filter_map(|key| keys.take(key)).collect();
+        let id = self.reserve();
+        block.push(id);
+        // Fields stand under `set`, beside `do: crm.update`.
+        let is_call = keys.take("do").is_some();
+        let kinds: Vec<&Entry> = STEPS
+            .iter()
+            .filter(|key| !(is_call && **key == "set"))
+            .filter_map(|key| keys.take(key))
+            .collect();
         let after = match kinds[..] {
             [] => {
                 self.no_step(keys);
-                return (id, false);
+                return false;
             }
             [entry] => self.step_of(entry, keys, path, names),
             // `deadline` levels have `do` beside `at`; nothing else has two.
@@ -113,20 +143,29 @@ impl Reader<'_> {
                     format!("`{}` and `{}` cannot stand in one step", first.key, second.key);
                 let help = Some("begin a new step with `- `".to_owned());
                 self.error(codes::WRONG_FORM, second.key_place, message, help);
-                return (id, false);
+                return false;
             }
         };
-        let line = self.line(place);
-        let step = after.kind.map(|kind| Step {
-            id,
-            path: path.to_owned(),
-            label: after.label,
-            line,
-            name: after.name,
-            kind,
-        });
-        self.steps[id.0 as usize] = step;
-        (id, after.ends)
+        block.extend(after.more);
+        if let Some(kind) = after.kind {
+            let line = self.line(place);
+            let (label, name) = (after.label, after.name);
+            self.fill(Step { id, path: path.to_owned(), label, line, name, kind });
+        }
+        after.ends
+    }
+
+    /// A place in the arena.
+    pub(super) fn reserve(&mut self) -> StepId {
+        let id = StepId(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
+        self.steps.push(None);
+        id
+    }
+
+    /// Puts a step into its place.
+    pub(super) fn fill(&mut self, step: Step) {
+        let place = step.id.0 as usize;
+        self.steps[place] = Some(step);
     }
 
     fn step_of(
@@ -145,14 +184,40 @@ impl Reader<'_> {
         let after = match entry.key.as_str() {
             "decide" => self.decide(entry, keys, label, names),
             "if" => self.if_step(entry, keys, path, label, names),
-            "wait" => self.wait(entry, keys, label, names),
+            "wait" | "wait_until" => self.wait(entry, keys, label, names),
             "wait_for" => self.wait_for(entry, keys, path, names),
             "deadline" => self.deadline(entry, keys, path, label, names),
             "split" => self.split(entry, keys, label, names),
+            "set" => self.set_step(entry, names),
+            "for_each" => self.for_each(entry, keys, path, label, names),
+            "parallel" => self.parallel(entry, path, names),
+            "run" => {
+                let Done { kind, name } = self.run_step(entry, keys, names);
+                After { name, ..After::of(kind, label) }
+            }
+            "ask" => self.ask(entry, keys, path, label, names),
             _ => self.stop(entry, label, names),
         };
         self.unknown_keys(keys, &format!("`{}`", entry.key));
         after
+    }
+
+    /// `- wait 24 hours`, `- wait:24 hours`: a step that YAML reads as a text.
+    fn step_as_text(&mut self, text: &str, node: &Node) {
+        let text = text.trim();
+        let word = text.split([' ', ':', '=']).next().unwrap_or_default();
+        let rest = text[word.len()..].trim_start_matches([' ', ':', '=']);
+        let action = self.catalog.actions.contains_key(word);
+        let help = if STEPS.contains(&word) && !rest.is_empty() {
+            format!("write `{word}: {rest}`, with a blank behind the colon")
+        } else if action {
+            format!("write `do: {word}`")
+        } else {
+            codes::did_you_mean(word, STEPS.iter().copied())
+                .unwrap_or_else(|| format!("begin it with one of {}", STEPS.join(", ")))
+        };
+        let message = "a step is a block of `key: value`, and this is a text";
+        self.error(codes::WRONG_FORM, node.place, message, Some(help));
     }
 
     fn no_step(&mut self, keys: &Keys<'_>) {
@@ -193,12 +258,17 @@ impl Reader<'_> {
         }
     }
 
+    /// Remembers that a step has a name.
+    pub(super) fn name_step(&mut self, name: &str, action: Option<String>) {
+        self.named.insert(name.to_owned(), Named { action, in_loop: false });
+    }
+
     /// Gives a step's result its name.
     fn name_value(&mut self, entry: &Entry, known: Known, names: &mut Names) -> Option<String> {
         let text = self.plain_text(entry)?;
         let name = self.result_name(text, entry.value.place, names)?;
         self.set(&name, known, names);
-        self.named.insert(name.clone(), Named { action: None });
+        self.name_step(&name, None);
         Some(name)
     }
 
@@ -313,6 +383,13 @@ impl Reader<'_> {
     ) -> After {
         let then = keys.take("then");
         let otherwise = keys.take("else");
+        for other in ["else if", "elseif", "else_if", "elif", "elsif"] {
+            if let Some(entry) = keys.take_hidden(other) {
+                let message = format!("`if` has no key `{other}`");
+                let help = "put a second `if` under `else:`, or make a table with `decide:`";
+                self.error(codes::UNKNOWN_KEY, entry.key_place, message, Some(help.to_owned()));
+            }
+        }
         let read = self.condition(entry, names);
         let mut yes = names.clone();
         let mut no = names.clone();

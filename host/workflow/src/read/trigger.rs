@@ -7,7 +7,7 @@ use super::{
     schema::{Parameter, Wanted},
 };
 use crate::{
-    definition::{Expression, IfMissed, Occurrence, Schedule, StopWhen, Trigger},
+    definition::{Button, Expression, IfMissed, Occurrence, Schedule, StopWhen, Trigger, Webhook},
     diagnostic::{self as codes, Place},
     formula::Names,
     schedule,
@@ -32,7 +32,12 @@ impl Reader<'_> {
         for node in items {
             let Some(mut keys) = self.keys(node, "a trigger") else { continue };
             let place = keys.place();
-            let Some((trigger, about)) = self.trigger(&mut keys, node) else { continue };
+            let Some((trigger, about)) = self.trigger(&mut keys, node) else {
+                // The steps do not fall with the trigger where its object is clear.
+                let meant = self.meant_object(node);
+                subject = subject.or(meant.map(Some));
+                continue;
+            };
             match &subject {
                 None => subject = Some(about),
                 Some(before) if *before != about => {
@@ -55,6 +60,21 @@ impl Reader<'_> {
         triggers
     }
 
+    /// The object that a trigger is about in which something is wrong.
+    fn meant_object(&self, node: &Node) -> Option<String> {
+        let objects = &self.catalog.objects;
+        node.entries()?.iter().find_map(|entry| {
+            let text = entry.value.text()?.trim();
+            let object = match entry.key.as_str() {
+                "created" | "changed" | "about" => text.split('.').next().unwrap_or(text),
+                "enters" => "contact",
+                "event" => &objects.event(text)?.0.name,
+                _ => return None,
+            };
+            objects.get(object).map(|object| object.name.clone())
+        })
+    }
+
     fn trigger(&mut self, keys: &mut Keys<'_>, node: &Node) -> Option<(Trigger, Option<String>)> {
         let schedule = keys.take("schedule");
         let cron = keys.take("cron");
@@ -63,9 +83,105 @@ impl Reader<'_> {
             self.unknown_keys(keys, "a schedule");
             return schedule.map(|schedule| (Trigger::Schedule(schedule), None));
         }
+        if let Some(entry) = keys.take("webhook") {
+            let webhook = self.webhook(entry, keys);
+            self.unknown_keys(keys, "a webhook");
+            return webhook.map(|webhook| (Trigger::Webhook(webhook), None));
+        }
+        if let Some(entry) = keys.take("button") {
+            let button = self.button(entry, keys);
+            self.unknown_keys(keys, "a button");
+            return button.map(|button| {
+                let object = button.object.clone();
+                (Trigger::Button(button), object)
+            });
+        }
         let happening = self.happening(keys, node, "a trigger");
         self.unknown_keys(keys, "a trigger");
         happening.map(|happening| (Trigger::Occurrence(happening.occurrence), happening.object))
+    }
+
+    /// `webhook: shop-orders`, with a `secret:` or `unsigned: true`.
+    fn webhook(&mut self, entry: &Entry, keys: &mut Keys<'_>) -> Option<Webhook> {
+        let secret_entry = keys.take("secret");
+        let unsigned_entry = keys.take("unsigned");
+        let name = self.plain_text(entry).map(str::to_owned);
+        let name = name.filter(|name| self.is_file_name(name, "a webhook", entry.value.place));
+        let secret = secret_entry.map(|entry| {
+            let text = self.plain_text(entry)?.to_owned();
+            let name = text.strip_prefix("secret/").unwrap_or(&text);
+            self.secret(name, entry.value.place)?;
+            Some(name.to_owned())
+        });
+        let unsigned = unsigned_entry.map(|entry| self.written(entry, &Wanted::YesNo));
+        match (secret_entry, unsigned_entry, unsigned) {
+            (Some(_), Some(entry), Some(Some(Value::YesNo(true)))) => {
+                self.error(
+                    codes::WRONG_FORM,
+                    entry.key_place,
+                    "a webhook has a secret, or it is unsigned",
+                    Some("leave one of the two out".to_owned()),
+                );
+                return None;
+            }
+            (None, _, None | Some(Some(Value::YesNo(false)))) => {
+                if !keys.has_slip_of("secret") && !keys.has_slip_of("unsigned") {
+                    let help = "add `secret: NAME`, or `unsigned: true` where anybody may call";
+                    self.error(
+                        codes::MISSING_KEY,
+                        entry.key_place,
+                        "a webhook has to say with which secret its calls are signed",
+                        Some(help.to_owned()),
+                    );
+                }
+                return None;
+            }
+            (None, _, Some(None)) => return None,
+            _ => {}
+        }
+        let secret = match secret {
+            Some(secret) => Some(secret?),
+            None => None,
+        };
+        Some(Webhook { name: name?, secret })
+    }
+
+    /// `button: Offer a discount`, on the pages of an object's records.
+    fn button(&mut self, entry: &Entry, keys: &mut Keys<'_>) -> Option<Button> {
+        let about = keys.take("about");
+        let label = self.plain_text(entry).map(str::to_owned);
+        let object = match about {
+            Some(about) => {
+                let object = self.plain_text(about)?.to_owned();
+                self.object(&object, about.value.place)?;
+                Some(object)
+            }
+            None => None,
+        };
+        Some(Button { label: label?, object })
+    }
+
+    /// `about: ticket`, of a workflow that others run: the object.
+    pub(super) fn about(&mut self, entry: &Entry, triggers: Option<&[Trigger]>) {
+        let Some(object) = self.plain_text(entry).map(str::to_owned) else { return };
+        if self.object(&object, entry.value.place).is_none() {
+            return;
+        }
+        let named =
+            |about: &Option<String>| about.as_deref().map_or("nothing".to_owned(), with_article);
+        let differs = triggers.is_some_and(|triggers| !triggers.is_empty())
+            && self.subject.as_ref() != Some(&object);
+        if differs {
+            let message = format!(
+                "the workflow is about {}, and what starts it about {}",
+                with_article(&object),
+                named(&self.subject)
+            );
+            let help = Some("leave `about:` out, or make a workflow for each".to_owned());
+            self.error(codes::DIFFERENT_SUBJECTS, entry.value.place, message, help);
+            return;
+        }
+        self.subject = Some(object);
     }
 
     /// `created`, `changed`, `enters` or `event`.
@@ -105,10 +221,16 @@ impl Reader<'_> {
         }
         let later = keys.rest().any(|entry| super::NOT_YET.contains(&entry.key.as_str()));
         if !later {
-            let near = ["created", "changed", "enters", "event", "schedule", "cron"];
+            let near: &[&str] = match what {
+                "a trigger" => &[
+                    "created", "changed", "enters", "event", "schedule", "cron", "webhook",
+                    "button",
+                ],
+                _ => &["created", "changed", "enters", "event"],
+            };
             let slip = keys
                 .rest()
-                .any(|entry| codes::did_you_mean(&entry.key, near.into_iter()).is_some());
+                .any(|entry| codes::did_you_mean(&entry.key, near.iter().copied()).is_some());
             if !slip {
                 let help = Some(format!("write one of {}", near.join(", ")));
                 self.error(

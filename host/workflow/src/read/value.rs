@@ -46,6 +46,9 @@ impl Reader<'_> {
         what: &str,
         names: &Names,
     ) -> Option<Got> {
+        if let Some(recording) = &mut self.recording {
+            recording.want(node.place, &parameter.wanted, names);
+        }
         match &node.value {
             Content::Spoiled => None,
             Content::Nothing => self.nothing(node, parameter, what),
@@ -55,6 +58,9 @@ impl Reader<'_> {
                 }
                 if text.contains("{{") {
                     return self.text_for(node, parameter, what, names);
+                }
+                if let Some(name) = secret_name(text) {
+                    return self.secret_for(name, node.place, parameter, what);
                 }
                 self.warn_like_path(text, &parameter.wanted, node.place, what, names);
                 match self.literal(text, *is_plain, &parameter.wanted, what, names) {
@@ -68,6 +74,42 @@ impl Reader<'_> {
             Content::List(items) => self.list_for(node, items, parameter, what, names),
             Content::Map(entries) => self.block_for(node, entries, parameter, what, names),
         }
+    }
+
+    /// `secret/NAME`, as the whole text of an action's argument.
+    fn secret_for(
+        &mut self,
+        name: &str,
+        place: Place,
+        parameter: &Parameter,
+        what: &str,
+    ) -> Option<Got> {
+        if !self.takes_secrets || !matches!(parameter.wanted, Wanted::Text | Wanted::Open) {
+            self.error(
+                codes::MISPLACED_SECRET,
+                place,
+                format!("{what} takes no secret"),
+                Some("only a text that an action is given can be one".to_owned()),
+            );
+            return None;
+        }
+        self.secret(name, place)?;
+        let text = Value::Text(format!("secret/{name}"));
+        Some(Got { expression: Expression::Literal(text), slot: Slot::of(Type::Text) })
+    }
+
+    /// A secret by its name; says so where there is none.
+    pub(super) fn secret(&mut self, name: &str, place: Place) -> Option<()> {
+        let Some(known) = &self.catalog.secrets else { return Some(()) };
+        if known.contains(name) {
+            return Some(());
+        }
+        let set = format!("set it: `relata secret set {name}`");
+        let help = codes::did_you_mean(name, known.iter().map(String::as_str));
+        let help = help.map_or_else(|| set.clone(), |near| format!("{near} If not, {set}"));
+        let message = format!("there is no secret `{name}`");
+        self.error(codes::UNKNOWN_SECRET, place, message, Some(help));
+        None
     }
 
     fn nothing(&mut self, node: &Node, parameter: &Parameter, what: &str) -> Option<Got> {
@@ -380,6 +422,14 @@ impl Reader<'_> {
         let message = format!("{what} takes {}, not {}", wanted.describe(), kind.describe());
         Err(Wrong::new(codes::WRONG_VALUE, message, help))
     }
+}
+
+/// The name in `secret/NAME`.
+pub(super) fn secret_name(text: &str) -> Option<&str> {
+    let name = text.trim().strip_prefix("secret/")?;
+    let is_name = !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    is_name.then_some(name)
 }
 
 /// All texts that pieces may come to, where that is known: each value is one

@@ -3,10 +3,11 @@
 use relata_model::Decimal;
 
 use super::{
-    Keys, Named, Reader,
+    Keys, Reader,
     branches::{Branch, join},
     formulas,
     schema::{Parameter, Wanted},
+    set::set_in,
     steps::After,
     trigger::Happening,
 };
@@ -27,7 +28,7 @@ struct Awaited {
 
 impl Reader<'_> {
     /// A duration, or with [`Wanted::Due`] a point in time as well.
-    fn length(
+    pub(super) fn length(
         &mut self,
         entry: &Entry,
         wanted: Wanted,
@@ -105,7 +106,7 @@ impl Reader<'_> {
             failed |= name.is_none();
             if let Some(name) = &name {
                 self.set(name, formulas::known(slot), &mut happened);
-                self.named.insert(name.clone(), Named { action: None });
+                self.name_step(name, None);
             }
         }
         let mut then_block = None;
@@ -282,6 +283,9 @@ impl Reader<'_> {
         let calendar = calendar_entry.and_then(|entry| self.calendar(entry));
         let has_calendar = self.has_calendar || calendar_entry.is_some();
         let within = self.length(entry, Wanted::Duration, has_calendar, names);
+        // It is asked again and again, also after the levels.
+        let set = keys.take("levels").map(|levels| set_in(&levels.value)).unwrap_or_default();
+        self.forget(&set, names);
         let met_when = keys.take("met_when");
         let met = met_when.and_then(|entry| self.condition(entry, names));
         if met_when.is_none() && !keys.has_slip_of("met_when") {
@@ -331,6 +335,7 @@ impl Reader<'_> {
             }
         }
         *names = join(branches).names;
+        self.take_over(&set, names);
         let failed = (pause_entry.is_some() && pause.is_none())
             || (calendar_entry.is_some() && calendar.is_none());
         let kind = within.zip(met).filter(|_| !failed).map(|(within, met)| {
@@ -376,8 +381,9 @@ impl Reader<'_> {
             self.unknown_keys(&keys, "a level");
             block
         } else {
-            let (step, ends) = self.step(&mut keys, &format!("{path}.steps[0]"), names);
-            (self.block_of(vec![step]), ends)
+            let mut steps = Vec::new();
+            let ends = self.step(&mut keys, &format!("{path}.steps[0]"), names, &mut steps);
+            (self.block_of(steps), ends)
         };
         Some((Level { share: share?, block }, ends))
     }

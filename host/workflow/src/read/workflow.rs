@@ -4,58 +4,44 @@ use std::collections::BTreeMap;
 
 use relata_model::{Duration, Value};
 
-use super::{Keys, Reader, formulas};
+use super::{Keys, Named, Reader, formulas};
 use crate::{
-    definition::{Cap, Definition, Repeat, WhileRunning},
-    diagnostic as codes,
-    formula::{Formula, Names},
+    definition::{Cap, Definition, Repeat, Trigger, WhileRunning},
+    diagnostic::{self as codes, Place},
+    formula::{Formula, Known, Names},
     source::{Content, Entry, Node},
     types::{Slot, Type},
 };
 
 impl Reader<'_> {
-    /// Reads the whole file. The definition is of use only if there were no
-    /// errors.
+    /// Reads the file of a workflow. The definition is of use only if there
+    /// were no errors.
     pub(super) fn workflow(&mut self, root: &Node) -> Option<Definition> {
-        if matches!(root.value, Content::Nothing) {
-            self.error(
-                codes::MISSING_KEY,
-                root.place,
-                "the file is empty",
-                Some("begin with `workflow: name`".to_owned()),
-            );
-            return None;
-        }
         let mut keys = self.keys(root, "a workflow")?;
-        let name = self.name(&mut keys, root);
+        self.name = self.file_name(&mut keys, root, "workflow");
+        self.whole(keys, root, None)
+    }
+
+    /// Everything behind the name. `constants` are the values of a
+    /// blueprint's parameters, where it is one; none where a value is not
+    /// known.
+    pub(super) fn whole(
+        &mut self,
+        mut keys: Keys<'_>,
+        root: &Node,
+        constants: Option<&BTreeMap<String, Option<Value>>>,
+    ) -> Option<Definition> {
         let title = keys.take("title").and_then(|entry| self.plain_text(entry).map(str::to_owned));
         let owner = keys.take("owner").and_then(|entry| self.owner(entry));
         let calendar_entry = keys.take("calendar");
         self.has_calendar = calendar_entry.is_some();
         let calendar = calendar_entry.and_then(|entry| self.calendar(entry));
-        let triggers = match keys.take("when") {
-            Some(entry) => self.triggers(entry),
-            None => {
-                let named_otherwise = keys
-                    .rest()
-                    .any(|entry| matches!(entry.key.as_str(), "on" | "trigger" | "triggers"));
-                if !named_otherwise && !keys.has_slip_of("when") {
-                    let help = Some("add `when:` with `- created: lead`, say".to_owned());
-                    self.error(
-                        codes::MISSING_KEY,
-                        root_place(&keys, root),
-                        "the workflow does not say what starts it",
-                        help,
-                    );
-                }
-                Vec::new()
-            }
-        };
         let mut names = Names::default();
-        if let Some(subject) = self.subject.clone() {
-            let slot = Slot::of(Type::Record(vec![subject.clone()]));
-            names.variables.insert(subject, formulas::known(slot));
-        } else if triggers.is_empty() {
+        if let Some(constants) = constants {
+            self.parameters_known(constants, &mut names);
+        }
+        let (triggers, is_certain) = self.start(&mut keys, root, &mut names, constants.is_some());
+        if !is_certain {
             self.guess_subjects(&mut names);
         }
         let only_if =
@@ -69,6 +55,7 @@ impl Reader<'_> {
         let send_in = keys.take("send_in").and_then(|entry| self.calendar(entry));
         let hold_above = keys.take("hold_above").and_then(|entry| self.hold_above(entry));
         let before_steps = names.clone();
+        super::names_within(root, &mut self.all_names);
         let main = match keys.take("steps") {
             Some(entry) => Some(self.block(entry, "steps", &mut names).0),
             None if keys.has_slip_of("steps") => None,
@@ -83,30 +70,43 @@ impl Reader<'_> {
                 None
             }
         };
+        let at_the_end = names.clone();
         let on_error = keys.take("on_error").map(|entry| {
-            // A step may fail before anything has a result.
-            let mut after = before_steps;
-            for (name, known) in &names.variables {
-                after
-                    .variables
-                    .entry(name.clone())
-                    .or_insert_with(|| crate::formula::Known { unset: true, ..known.clone() });
-            }
-            self.block(entry, "on_error", &mut after).0
+            let mut after = perhaps(&before_steps, &names);
+            let block = self.block(entry, "on_error", &mut after).0;
+            names = perhaps(&names, &after);
+            block
         });
+        let finally = keys.take("finally").map(|entry| {
+            let mut after = perhaps(&before_steps, &names);
+            self.block(entry, "finally", &mut after).0
+        });
+        let outputs_entry = keys.take("outputs");
+        let outputs = outputs_entry.map(|entry| self.outputs(entry, &at_the_end));
         self.head_keys(&keys);
         if let Some(entry) = repeat_entry {
             self.counted_from(entry);
         }
-        let name = name?;
+        let name = self.name.clone()?;
         let steps = std::mem::take(&mut self.steps).into_iter().collect::<Option<Vec<_>>>()?;
+        let (inputs, constants) = match constants {
+            None => (self.signature.inputs.clone(), BTreeMap::new()),
+            Some(given) => {
+                let given = given
+                    .iter()
+                    .filter_map(|(name, value)| value.clone().map(|value| (name.clone(), value)));
+                (Vec::new(), given.collect())
+            }
+        };
         Some(Definition {
             title: title.unwrap_or_else(|| name.clone()),
             name,
             owner,
             calendar,
-            subject: self.subject.take(),
+            subject: self.subject.clone(),
             triggers,
+            inputs,
+            constants,
             only_if,
             never_for,
             repeat,
@@ -117,11 +117,61 @@ impl Reader<'_> {
             blocks: std::mem::take(&mut self.blocks),
             main: main?,
             on_error,
-            inputs: Vec::new(),
-            constants: BTreeMap::new(),
-            finally: None,
-            outputs: Vec::new(),
+            finally,
+            outputs: outputs.map_or(Some(Vec::new()), |outputs| outputs)?,
         })
+    }
+
+    /// What starts the workflow, what it is about and what it is given; each
+    /// made known by its name. Whether it is certain what it is about.
+    pub(super) fn start(
+        &mut self,
+        keys: &mut Keys<'_>,
+        root: &Node,
+        names: &mut Names,
+        is_blueprint: bool,
+    ) -> (Vec<Trigger>, bool) {
+        let when = keys.take("when");
+        let triggers = when.map(|entry| self.triggers(entry)).unwrap_or_default();
+        let about = keys.take("about");
+        if let Some(entry) = about {
+            self.about(entry, when.map(|_| triggers.as_slice()));
+        }
+        if let Some(subject) = self.subject.clone() {
+            if names.variables.contains_key(&subject)
+                && let Some(entry) = when.or(about)
+            {
+                let message =
+                    format!("an input is called `{subject}`, which the workflow is about");
+                let help = Some("give the input another name".to_owned());
+                self.error(codes::WRONG_NAME, entry.key_place, message, help);
+            }
+            let slot = Slot::of(Type::Record(vec![subject.clone()]));
+            names.variables.insert(subject, formulas::known(slot));
+        }
+        self.signature.subject = self.subject.clone();
+        // The inputs of a blueprint are its parameters.
+        let inputs = if is_blueprint { None } else { keys.take("inputs") };
+        if let Some(entry) = inputs {
+            self.inputs(entry, names);
+            self.inputs_are_given(entry, &triggers);
+        }
+        let others_run = inputs.is_some() || about.is_some() || keys.take("outputs").is_some();
+        let named_otherwise =
+            keys.rest().any(|entry| matches!(entry.key.as_str(), "on" | "trigger" | "triggers"));
+        if when.is_none() && !others_run && !named_otherwise && !keys.has_slip_of("when") {
+            let help = Some("add `when:` with `- created: lead`, say".to_owned());
+            self.error(
+                codes::MISSING_KEY,
+                root_place(keys, root),
+                "the workflow does not say what starts it",
+                help,
+            );
+        }
+        let is_certain = self.subject.is_some()
+            || !triggers.is_empty()
+            || (when.is_none() && about.is_none() && others_run);
+        (triggers, is_certain)
     }
 
     /// Where no trigger could be read, every object is known by its name, so
@@ -166,9 +216,15 @@ impl Reader<'_> {
         self.unknown_keys(&others, "a workflow");
     }
 
-    fn name(&mut self, keys: &mut Keys<'_>, root: &Node) -> Option<String> {
-        let Some(entry) = keys.take("workflow") else {
-            if !keys.has_slip_of("workflow") {
+    /// The name behind `workflow:` or `blueprint:`.
+    pub(super) fn file_name(
+        &mut self,
+        keys: &mut Keys<'_>,
+        root: &Node,
+        key: &'static str,
+    ) -> Option<String> {
+        let Some(entry) = keys.take(key) else {
+            if !keys.has_slip_of(key) {
                 let place = root_place(keys, root);
                 self.error(
                     codes::MISSING_KEY,
@@ -179,23 +235,30 @@ impl Reader<'_> {
             }
             return None;
         };
-        let text = self.plain_text(entry)?;
+        let text = self.plain_text(entry)?.to_owned();
+        self.is_file_name(&text, &format!("a {key}"), entry.value.place).then_some(text)
+    }
+
+    /// Whether a text can name a workflow, a blueprint or a webhook.
+    pub(super) fn is_file_name(&mut self, text: &str, what: &str, place: Place) -> bool {
         let is_name = text.starts_with(|first: char| first.is_ascii_lowercase())
             && text.len() <= 80
             && text.bytes().all(|byte| {
                 byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
             });
         if !is_name {
-            let message = format!("`{text}` cannot be a workflow's name");
-            let help = Some("use lower-case letters, digits and -".to_owned());
-            self.error(codes::WRONG_NAME, entry.value.place, message, help);
-            return None;
+            let message = format!("`{text}` cannot be {what}'s name");
+            let help = super::spelt(text, '-').map_or_else(
+                || "use lower-case letters, digits and -".to_owned(),
+                |meant| format!("write `{meant}`: lower-case letters, digits and -"),
+            );
+            self.error(codes::WRONG_NAME, place, message, Some(help));
         }
-        Some(text.to_owned())
+        is_name
     }
 
     /// Who answers for it: a role or a team.
-    fn owner(&mut self, entry: &Entry) -> Option<String> {
+    pub(super) fn owner(&mut self, entry: &Entry) -> Option<String> {
         let text = self.plain_text(entry)?.to_owned();
         let catalog = self.catalog;
         let teams = catalog.records.get("team");
@@ -356,12 +419,9 @@ impl Reader<'_> {
             }
             Err(_) => {
                 let message = format!("`{}` is not a duration", text.trim());
-                self.error(
-                    codes::WRONG_VALUE,
-                    entry.value.place,
-                    message,
-                    Some("write `30 days`, or `never`".to_owned()),
-                );
+                let help = crate::formula::duration_help(text)
+                    .unwrap_or_else(|| "write `30 days`, or `never`".to_owned());
+                self.error(codes::WRONG_VALUE, entry.value.place, message, Some(help));
                 None
             }
         }
@@ -372,12 +432,7 @@ impl Reader<'_> {
         match text.as_str() {
             "ignore" => Some(WhileRunning::Ignore),
             "restart" => Some(WhileRunning::Restart),
-            "queue" => {
-                let message = "`while_running: queue` is not yet in this version";
-                let help = Some("write `ignore`, `restart` or `parallel`".to_owned());
-                self.error(codes::NOT_YET, entry.value.place, message, help);
-                None
-            }
+            "queue" => Some(WhileRunning::Queue),
             "parallel" => Some(WhileRunning::Parallel),
             _ => {
                 let known = ["ignore", "restart", "queue", "parallel"];
@@ -401,16 +456,21 @@ impl Reader<'_> {
             .and_then(|entries| entries.iter().find(|entry| entry.key == "counted_from"));
         let Some(entry) = entry else { return };
         let Some(name) = entry.value.text().map(str::trim) else { return };
-        if !self.named.contains_key(name) {
-            let help = codes::mean_or_list(name, self.named.keys().map(String::as_str))
-                .or_else(|| Some(format!("give the step a name: `as: {name}`")));
-            self.error(
-                codes::UNKNOWN_STEP,
-                entry.value.place,
-                format!("no step is called `{name}`"),
-                help,
-            );
-        }
+        let (message, help) = match self.named.get(name) {
+            None => {
+                let help = codes::mean_or_list(name, self.named.keys().map(String::as_str))
+                    .unwrap_or_else(|| format!("give the step a name: `as: {name}`"));
+                (format!("no step is called `{name}`"), help)
+            }
+            Some(Named { in_loop: true, .. }) => (
+                format!(
+                    "the step `{name}` runs once for each item, so it is not clear which counts"
+                ),
+                "name a step outside of `for_each`".to_owned(),
+            ),
+            Some(_) => return,
+        };
+        self.error(codes::UNKNOWN_STEP, entry.value.place, message, Some(help));
     }
 
     /// `2000 per day`
@@ -438,6 +498,19 @@ impl Reader<'_> {
     }
 }
 
-fn root_place(keys: &Keys<'_>, root: &Node) -> crate::diagnostic::Place {
+/// What is known where the steps may have come to an end anywhere: all that
+/// was known before them, and what they have set, perhaps.
+fn perhaps(before: &Names, after: &Names) -> Names {
+    let mut names = before.clone();
+    for (name, known) in &after.variables {
+        names
+            .variables
+            .entry(name.clone())
+            .or_insert_with(|| Known { unset: true, ..known.clone() });
+    }
+    names
+}
+
+pub(super) fn root_place(keys: &Keys<'_>, root: &Node) -> Place {
     if keys.entries.is_empty() { root.place } else { keys.place() }
 }

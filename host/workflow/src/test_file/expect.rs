@@ -247,7 +247,7 @@ impl<'a> Reader<'a> {
         self.never_called(entry);
         let parameters: BTreeMap<String, Parameter> = schema::parameters(&signature.input);
         let is_open = schema::is_open(&signature.input);
-        let result = Wanted::of_type(&schema::result(&signature.output));
+        let result = Wanted::of_type(&schema::result(&signature.output, &BTreeMap::new()));
         let action = entry.key.clone();
         self.several(entry, |reader, part| match part.key.as_str() {
             key if parameters.contains_key(key) => parameters.get(key).map(|p| p.wanted.clone()),

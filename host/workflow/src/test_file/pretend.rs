@@ -158,7 +158,7 @@ impl Reader<'_> {
     /// What is left out is empty, 0 or no; what has no such value must be
     /// given.
     fn output(&mut self, node: &Node, signature: &ActionSignature) -> Option<Value> {
-        let kind = schema::result(&signature.output);
+        let kind = schema::result(&signature.output, &BTreeMap::new());
         let what = format!("the result of `{}`", signature.name);
         let mut value = self.value(node, &result_wanted(&kind), &what)?;
         if let (Value::Map(parts), Type::Map(slots)) = (&mut value, &kind) {

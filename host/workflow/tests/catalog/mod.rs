@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use relata_model::Objects;
+use relata_model::{ObjectDefinition, Objects};
 use relata_workflow::{ActionSignature, Catalog};
 use serde_json::{Value as Json, json};
 
@@ -11,6 +11,7 @@ fn action(name: &str, input: Json, output: Json) -> ActionSignature {
     ActionSignature {
         name: name.to_owned(),
         title: String::new(),
+        summary: String::new(),
         input,
         output,
         writes: Vec::new(),
@@ -55,6 +56,35 @@ fn names(words: &[&str]) -> BTreeSet<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
+/// The standard objects.
+fn objects() -> Objects {
+    let mut objects = Objects::standard();
+    if objects.get("approval").is_none() {
+        let approval = ObjectDefinition::parse("approval.yaml", APPROVAL).unwrap();
+        objects.add("approval.yaml", approval).unwrap();
+    }
+    objects
+}
+
+const APPROVAL: &str = "
+object: approval
+title: Approval
+summary: A question to a person.
+fields:
+  question: { type: long_text, required: true }
+  about: { type: reference, to: any }
+  asked: { type: reference, to: [user] }
+  role: { type: text }
+  answers: { type: texts }
+  status: { type: choice, of: [open, answered, expired], default: open }
+  answer: { type: text }
+  answered_by: { type: reference, to: [user] }
+  comment: { type: long_text }
+  due_at: { type: time }
+events:
+  approval.answered: { field: status, becomes: answered, key: id, about: [about] }
+";
+
 /// The catalog.
 pub(crate) fn catalog() -> Catalog {
     let fields = |of: &str| json!({ "type": "object", "x-fields-of": of });
@@ -80,6 +110,30 @@ pub(crate) fn catalog() -> Catalog {
             "crm.create",
             object(json!({ "object": format("object"), "set": fields("object") })),
             object(json!({ "record": format("record") })),
+        ),
+        action(
+            "crm.find",
+            object(json!({ "object": format("object"), "where?": fields("some/object") })),
+            object(json!({
+                "records": { "type": "array", "items": format("record/{object}") },
+                "count": { "type": "integer" },
+            })),
+        ),
+        action(
+            "approval.request",
+            object(json!({
+                "who": text(),
+                "question": text(),
+                "answers": { "type": "array", "items": text() },
+                "about?": nullable("record"),
+                "due_at?": nullable("due"),
+            })),
+            object(json!({ "approval": format("record/approval") })),
+        ),
+        action(
+            "approval.close",
+            object(json!({ "approval": format("record/approval") })),
+            object(json!({ "closed": { "type": "boolean" } })),
         ),
         action(
             "mail.send",
@@ -156,6 +210,8 @@ pub(crate) fn catalog() -> Catalog {
         let (correlation, writes): (&[(&str, &str)], &[&str]) = match action.name.as_str() {
             "mail.send" => (&[("mail.clicked", "mail"), ("mail.opened", "mail")], &[]),
             "survey.send" => (&[("survey.answered", "response_id")], &["survey_response"]),
+            "approval.request" => (&[("approval.answered", "approval")], &["approval"]),
+            "approval.close" => (&[], &["approval.status"]),
             "crm.update" | "crm.create" => (&[], &["*"]),
             "ticket.create" => (&[], &["ticket"]),
             "route.by_skill" => (&[], &["ticket.owner", "ticket.queue"]),
@@ -175,7 +231,7 @@ pub(crate) fn catalog() -> Catalog {
         }
     }
     Catalog {
-        objects: Objects::standard(),
+        objects: objects(),
         actions: actions.into_iter().map(|action| (action.name.clone(), action)).collect(),
         templates: Some(names(&[
             "welcome",
@@ -194,6 +250,7 @@ pub(crate) fn catalog() -> Catalog {
             ("calendar".to_owned(), names(&["sales-hours", "support-hours", "marketing-hours"])),
         ]),
         roles: names(&["sales-ops", "support-ops", "marketing", "head-of-support"]),
+        secrets: Some(names(&["shop-webhook", "crm-token"])),
         ..Catalog::default()
     }
 }

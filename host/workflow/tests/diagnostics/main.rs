@@ -1,18 +1,31 @@
 //! Every diagnostic of a workflow: where it points, what it says, and how it
 //! says to mend it.
 
+mod asks;
+mod blueprints;
 #[path = "../catalog/mod.rs"]
 mod catalog;
 mod heads;
+mod inputs;
+mod loops;
+mod runs;
+mod secrets;
+mod set;
 mod steps;
+mod together;
+#[path = "../yaml/mod.rs"]
+mod yaml;
 
 use std::sync::LazyLock;
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
-use relata_workflow::{Catalog, Diagnostic, Severity, check_together, parse};
+use relata_workflow::{Catalog, Diagnostic, Severity, parse};
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog::catalog);
+static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+    jsonschema::draft7::new(&relata_workflow::schema::workflow_schema(&CATALOG)).expect("a schema")
+});
 
 fn said(found: &[Diagnostic]) -> String {
     let lines: Vec<String> = found
@@ -34,6 +47,10 @@ fn file(source: &str, expected: Expect) {
     let (definition, found) = parse("test.yaml", source, &CATALOG);
     assert_eq!(definition.is_none(), found.iter().any(Diagnostic::is_error), "{}", said(&found));
     expected.assert_eq(&said(&found));
+    // What the checker takes, the schema takes as well.
+    if definition.is_some() {
+        assert_eq!(yaml::against(&SCHEMA, source), "", "{source}");
+    }
 }
 
 /// Steps of a workflow about a lead, from line 5.
@@ -44,41 +61,6 @@ fn steps(steps: &str, expected: Expect) {
 /// The head of a workflow about a ticket, before its steps, from line 2.
 fn head(head: &str, expected: Expect) {
     file(&format!("workflow: test\n{head}\nsteps:\n  - wait: 1 hour\n"), expected);
-}
-
-#[test]
-fn workflows_that_start_each_other() {
-    let workflow = |name: &str, trigger: &str, set: &str| {
-        let source = format!(
-            "workflow: {name}\nwhen:\n  - {trigger}\nsteps:\n  - do: crm.update\n    record: =ticket\n    set: {{ {set} }}\n"
-        );
-        let (definition, found) = parse(&format!("{name}.yaml"), &source, &CATALOG);
-        definition.unwrap_or_else(|| panic!("{}", said(&found)))
-    };
-    let a = workflow("a", "{ changed: ticket.priority, to: urgent }", "category: complaint");
-    let b = workflow("b", "{ changed: ticket.category }", "priority: urgent");
-    let c = workflow("c", "{ changed: ticket.category }", "priority: low");
-    let own = workflow("own", "{ changed: ticket.category }", "category: x");
-    let check = |workflows: &[&relata_workflow::Definition], expected: Expect| {
-        let named: Vec<(&relata_workflow::Definition, &str)> =
-            workflows.iter().map(|definition| (*definition, definition.name.as_str())).collect();
-        expected.assert_eq(&said(&check_together(&named, &CATALOG)));
-    };
-    check(
-        &[&a, &b],
-        expect![
-            "5:1 warning R501 these workflows may start each other for ever: a -> b -> a [let an `only_if` of one exclude what another writes]"
-        ],
-    );
-    check(&[&a, &c], expect![[""]]);
-    check(&[&own], expect![[""]]);
-    check(
-        &[&a, &c, &b, &own],
-        expect![[r#"
-        5:1 warning R501 these workflows may start each other for ever: a -> b -> a [let an `only_if` of one exclude what another writes]
-        5:1 warning R501 these workflows may start each other for ever: own -> b -> a -> own [let an `only_if` of one exclude what another writes]"#]],
-    );
-    check(&[&a, &a], expect!["1:1 R502 the workflow `a` is in a already [rename one of the two]"]);
 }
 
 #[test]
