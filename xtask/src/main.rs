@@ -74,6 +74,8 @@ enum Benchmark {
     Store,
     /// Three-step runs a second, end to end.
     Engine,
+    /// A month of 100,000 events replayed over drafts: seconds, and events a second.
+    Backtest,
 }
 
 impl Benchmark {
@@ -82,6 +84,7 @@ impl Benchmark {
             Benchmark::Sandbox => "sandbox",
             Benchmark::Store => "store",
             Benchmark::Engine => "engine",
+            Benchmark::Backtest => "backtest",
         }
     }
 }

@@ -40,6 +40,16 @@ pub async fn check_alone(
     sources: &[(String, String)],
     templates: Option<&Path>,
 ) -> Result<Vec<Checked>, AppError> {
+    Ok(check_with(&catalog_alone(templates).await?, sources, &[]))
+}
+
+/// What a workflow may name outside of a data directory: the shipped objects,
+/// seeds and plugins, and the templates of a folder if there is one.
+///
+/// # Errors
+///
+/// [`AppError`] where the plugins or templates do not load.
+pub async fn catalog_alone(templates: Option<&Path>) -> Result<Catalog, AppError> {
     let mut records: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (object, fields) in relata_model::seed::records() {
         if let Some(key) = fields.get("external_id").and_then(serde_json::Value::as_str) {
@@ -50,14 +60,13 @@ pub async fn check_alone(
         Some(folder) => Some(crate::Templates::load(folder)?.names()),
         None => None,
     };
-    let catalog = Catalog {
+    Ok(Catalog {
         objects: relata_model::Objects::standard(),
         actions: crate::Plugins::load(None).await?.signatures(),
         templates,
         records,
         ..Catalog::default()
-    };
-    Ok(check_with(&catalog, sources, &[]))
+    })
 }
 
 /// Checks workflow texts against a catalog, and together with the active

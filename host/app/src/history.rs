@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use relata_engine::{Outcome, Run, Status};
+use relata_engine::{Outcome, Status};
 use relata_model::{Reference, RunId};
 use relata_store::{RunFilter, RunRow};
-use relata_workflow::{Definition, Step};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -156,8 +155,9 @@ impl App {
         let at = match status {
             "active" => {
                 let definition = self.version(&run.version).await?;
-                step_of(&definition, &run)
-                    .map(|step| format!("{} (line {})", step.label, step.line))
+                run.stands(&definition)
+                    .first()
+                    .map(|(_, step)| format!("{} (line {})", step.label, step.line))
             }
             _ => None,
         };
@@ -176,11 +176,4 @@ impl App {
             ended_at: row.ended_at.map(|at| at.to_string()),
         })
     }
-}
-
-/// The step whose turn it is.
-fn step_of<'a>(definition: &'a Definition, run: &Run) -> Option<&'a Step> {
-    let frame = run.state.frames.last()?;
-    let step = definition.block(frame.block).get(usize::try_from(frame.next).ok()?)?;
-    Some(definition.step(*step))
 }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use relata_engine::Start;
-use relata_model::RunId;
+use relata_engine::{Start, read_inputs};
+use relata_model::{Fields, RunId, Value};
 use relata_store::{RunFilter, RunRow, RunStatus, StoreError};
 use relata_workflow::Definition;
 use serde::Serialize;
@@ -85,15 +85,41 @@ impl App {
                 let run = row.run.id;
                 if running == Running::Cancel {
                     older.cancelled += u64::from(self.cancel_older(run, digest).await?);
-                } else if let Some(why) = cannot_restart(&definition, &row) {
-                    older.finishing += 1;
-                    older.kept.push(Kept { run: run.to_string(), why });
-                } else {
-                    older.restarted +=
-                        u64::from(self.restart_older(&definition, digest, row).await?);
+                    continue;
+                }
+                match self.given_again(&definition, &row).await? {
+                    Ok(inputs) => {
+                        let restarted = self.restart_older(&definition, digest, row, inputs);
+                        older.restarted += u64::from(restarted.await?);
+                    }
+                    Err(why) => {
+                        older.finishing += 1;
+                        older.kept.push(Kept { run: run.to_string(), why });
+                    }
                 }
             }
         }
+    }
+
+    /// What a run was given, for another version; why not, where it cannot
+    /// begin again on it.
+    async fn given_again(
+        &self,
+        definition: &Definition,
+        row: &RunRow,
+    ) -> Result<Result<Fields, String>, AppError> {
+        if let Some(why) = cannot_restart(definition, row) {
+            return Ok(Err(why));
+        }
+        let log = self.store().run_log(row.run.id).await?;
+        let given = match log.first().and_then(|first| first.input.as_ref()).map(Value::from_json) {
+            Some(Value::Map(given)) => given,
+            _ => Fields::new(),
+        };
+        Ok(read_inputs(definition, &given).map_err(|errors| {
+            let errors: Vec<_> = errors.iter().map(|error| format!("input {error}")).collect();
+            format!("it was not given what the new version takes: {}", errors.join("; "))
+        }))
     }
 
     /// False where it has ended by itself meanwhile.
@@ -114,6 +140,7 @@ impl App {
         definition: &Arc<Definition>,
         digest: &str,
         former: RunRow,
+        inputs: Fields,
     ) -> Result<bool, AppError> {
         let now = self.now();
         let id = former.run.id;
@@ -122,7 +149,9 @@ impl App {
             version: digest.to_owned(),
             subject: former.run.subject,
             key: former.run.key,
+            inputs,
             happening: None,
+            parent: None,
             now,
         };
         let version = short(digest);
@@ -152,7 +181,7 @@ impl App {
 
 /// Why a run cannot begin again on another version.
 fn cannot_restart(definition: &Definition, row: &RunRow) -> Option<String> {
-    if let Some(parent) = row.parent {
+    if let Some(parent) = row.run.parent {
         return Some(format!("{parent} waits for its end"));
     }
     let was = row.run.subject.as_ref().map(|subject| subject.object.as_str());

@@ -5,24 +5,24 @@
 use std::sync::Arc;
 
 use relata_engine::{
-    ActionOutcome, Call, Due, Event, Input, Returned, Run, StepFailure, decide, due, watches,
+    ActionOutcome, Call, ChildCall, Due, Event, Input, Returned, Run, StepFailure, decide, due,
 };
 use relata_model::{EventId, RunId, Timestamp};
 use relata_sandbox::{CallError, CallReport, CallRequest, Called, contract};
-use relata_store::{Cause, Claimed, Committed, LogRow, RecordError, RunCommit, StoreError, Tx};
+use relata_store::{Claimed, Committed, LogRow, RecordError, StoreError};
 use relata_workflow::{Definition, Facts, StepKind};
 use tokio::task::JoinSet;
 
 use crate::{
     App, AppError,
     change_set::ChangeSet,
+    commit::NotCommitted,
     host::{Cap, StepHost, StepScope},
-    queue::{Released, Releases, nothing_strands},
 };
 
 /// How long a claimed run is this host's. Longer than any call may take, so
 /// that the lease is not the step's time-out.
-const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
+pub(crate) const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// How many runs move side by side. The sandbox has its own limit; this one
 /// bounds what lies in memory.
@@ -32,65 +32,6 @@ const SIDE_BY_SIDE: usize = 16;
 /// run is given up.
 const MOST_CRASHES: u32 = 5;
 
-/// How often the end of a run is tried while what waits for it changes.
-const MOST_RELEASES: u32 = 24;
-
-/// What one commit of a run writes.
-#[derive(Clone)]
-struct Step {
-    commit: RunCommit,
-    /// The enrolment that counts from now on, as workflow and key.
-    counted: Option<(String, String)>,
-    changes: ChangeSet,
-    cause: Cause,
-}
-
-impl Step {
-    async fn write(self, tx: &mut Tx, now: Timestamp) -> Result<Committed, AppError> {
-        let run = self.commit.run.id;
-        let committed = tx.run_commit(&self.commit, now).await?;
-        if let Some((workflow, key)) = &self.counted {
-            tx.enrolment_count(workflow, key, run, now).await?;
-        }
-        self.changes.commit_in(tx, &self.cause, now).await?;
-        Ok(committed)
-    }
-
-    /// The same for the last one of a run: what waited for it begins.
-    async fn write_end(
-        self,
-        tx: &mut Tx,
-        releases: Option<Releases>,
-        now: Timestamp,
-    ) -> Result<Committed, NotEnded> {
-        let run = self.commit.run.clone();
-        let committed = self.write(tx, now).await.map_err(NotEnded::Fault)?;
-        let Some(freed) = &committed.freed else { return Ok(committed) };
-        let released = match releases {
-            Some(releases) => releases.apply(tx, &run, now).await?,
-            None => nothing_strands(tx, &run.workflow, freed).await?,
-        };
-        match released {
-            Released::Done => Ok(committed),
-            Released::Stale => Err(NotEnded::Stale),
-        }
-    }
-}
-
-/// Why the end of a run was not committed.
-enum NotEnded {
-    /// What waits for it has changed: it is to be decided upon again.
-    Stale,
-    /// Something failed.
-    Fault(AppError),
-}
-
-impl From<StoreError> for NotEnded {
-    fn from(why: StoreError) -> Self {
-        Self::Fault(why.into())
-    }
-}
-
 /// What a call of an action came to.
 struct Answered {
     returned: Returned,
@@ -98,21 +39,29 @@ struct Answered {
     report: Option<CallReport>,
 }
 
+/// What a run has to do at once.
+pub(crate) enum Next {
+    /// A call of an action.
+    Call(Call),
+    /// The beginning of a run of another workflow.
+    Run(ChildCall),
+}
+
 /// A run in this host's hands.
-struct Held {
-    definition: Arc<Definition>,
-    run: Run,
-    epoch: u64,
-    lease_until: Timestamp,
+pub(crate) struct Held {
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) run: Run,
+    pub(crate) epoch: u64,
+    pub(crate) lease_until: Timestamp,
     /// Whether the database knows that a call is under way: if the host goes
     /// down now, it may be this run's doing.
     begun: bool,
     /// The run's sequence as the database has it.
-    committed: u64,
-    log: Vec<LogRow>,
-    consumed: Vec<EventId>,
+    pub(crate) committed: u64,
+    pub(crate) log: Vec<LogRow>,
+    pub(crate) consumed: Vec<EventId>,
     /// The wish for its end that it has been told, in its words.
-    cancel_taken: Option<String>,
+    pub(crate) cancel_taken: Option<String>,
 }
 
 impl App {
@@ -201,19 +150,26 @@ impl App {
         loop {
             let mut facts = self.no_facts();
             self.take_in(held, came, &mut facts).await?;
-            let (until, call) = self.settle_owed(held, &mut facts, None).await?;
-            let Some(call) = call else {
-                self.commit(held, until, ChangeSet::default(), false).await?;
-                return Ok(());
+            let (until, next) = self.settle_owed(held, &mut facts, None).await?;
+            let more = match next {
+                None => {
+                    self.commit(held, until, ChangeSet::default(), false, None).await?;
+                    None
+                }
+                Some(Next::Run(call)) => self.begin_child(held, call).await?,
+                Some(Next::Call(call)) => {
+                    // The lane is held until the commit. Who waited for it
+                    // long may have lost the run meanwhile: the renewal
+                    // tells.
+                    let _lane = match &call.exclusive {
+                        Some(key) => Some(self.inner.lanes.enter(key).await),
+                        None => None,
+                    };
+                    self.begin(held).await?;
+                    self.call_and_commit(held, &call).await?
+                }
             };
-            // The lane is held until the commit. Who waited for it long may
-            // have lost the run meanwhile: the renewal tells.
-            let _lane = match &call.exclusive {
-                Some(key) => Some(self.inner.lanes.enter(key).await),
-                None => None,
-            };
-            self.begin(held).await?;
-            match self.call_and_commit(held, &call).await? {
+            match more {
                 Some(more) => came = more,
                 None => return Ok(()),
             }
@@ -252,8 +208,10 @@ impl App {
         let logged = held.log.len();
         let report = report.as_ref();
         let (until, next) = self.answer(held, returned, call, report, Some(&changes)).await?;
-        match self.commit(held, until, changes, next).await {
-            Err(AppError::Record(refused)) if !matches!(refused, RecordError::Store(_)) => {
+        match self.commit(held, until, changes, next, None).await {
+            Err(NotCommitted::Fault(AppError::Record(refused)))
+                if !matches!(refused, RecordError::Store(_)) =>
+            {
                 // The records said no at the last moment (somebody changed
                 // them meanwhile): the step has failed, and nothing of what
                 // it wrote remains.
@@ -266,16 +224,11 @@ impl App {
                     permanent: !conflict,
                     retry_after_ms: None,
                 };
-                let returned = Returned {
-                    step: call.step,
-                    iteration: call.iteration,
-                    attempt: call.attempt,
-                    result: Err(failure),
-                };
+                let returned = call.returned(Err(failure));
                 let (until, next) = self.answer(held, returned, call, report, None).await?;
-                self.commit(held, until, ChangeSet::default(), next).await
+                Ok(self.commit(held, until, ChangeSet::default(), next, None).await?)
             }
-            other => other,
+            other => Ok(other?),
         }
     }
 
@@ -292,22 +245,23 @@ impl App {
         let mut facts = self.no_facts();
         let input = Input::Returned(returned);
         self.advance(held, input, &mut facts, written, Some((call, report))).await?;
-        let (until, call) = self.settle_owed(held, &mut facts, written).await?;
-        Ok((until, call.is_some()))
+        let (until, next) = self.settle_owed(held, &mut facts, written).await?;
+        Ok((until, next.is_some()))
     }
 
     /// Goes on through what needs nobody, and says until when the run sleeps
-    /// or which call it has to make at once.
-    async fn settle_owed(
+    /// or what it has to do at once.
+    pub(crate) async fn settle_owed(
         &self,
         held: &mut Held,
         facts: &mut Facts,
         written: Option<&ChangeSet>,
-    ) -> Result<(Option<Timestamp>, Option<Call>), AppError> {
+    ) -> Result<(Option<Timestamp>, Option<Next>), AppError> {
         loop {
             match self.owed(held, facts, written).await? {
                 Due::Decide => self.advance(held, Input::Wake, facts, written, None).await?,
-                Due::Call(call) => return Ok((None, Some(call))),
+                Due::Call(call) => return Ok((None, Some(Next::Call(call)))),
+                Due::Run(call) => return Ok((None, Some(Next::Run(call)))),
                 Due::Sleep { until } => return Ok((until, None)),
                 Due::Ended(_) => return Ok((None, None)),
             }
@@ -325,7 +279,7 @@ impl App {
     }
 
     /// Applies one input, in memory.
-    async fn advance(
+    pub(crate) async fn advance(
         &self,
         held: &mut Held,
         input: Input,
@@ -354,12 +308,7 @@ impl App {
             return Err(AppError::Fault(format!("{} is no action", call.path)));
         };
         let answer = |result| Answered {
-            returned: Returned {
-                step: call.step,
-                iteration: call.iteration,
-                attempt: call.attempt,
-                result,
-            },
+            returned: call.returned(result),
             changes: ChangeSet::default(),
             report: None,
         };
@@ -385,7 +334,7 @@ impl App {
             run: Some(held.run.id),
             workflow: held.run.workflow.clone(),
             step: call.path.clone(),
-            rounds: String::new(),
+            rounds: call.rounds.to_string(),
             idempotency_key: call.idempotency_key.clone(),
             send_in: held.definition.send_in.clone(),
             hold_above: held.definition.hold_above.map(|cap| Cap {
@@ -425,89 +374,10 @@ impl App {
             Err(why) => (Err(failure(&why)), ChangeSet::default()),
         };
         Ok(Answered {
-            returned: Returned {
-                step: call.step,
-                iteration: call.iteration,
-                attempt: call.attempt,
-                result,
-            },
+            returned: call.returned(result),
             changes,
             report: Some(report),
         })
-    }
-
-    /// One transaction: the run's state and log, guarded by its epoch and
-    /// sequence, and everything the step wrote. With `more`, the run stays
-    /// here, and the answer is what came for it meanwhile.
-    async fn commit(
-        &self,
-        held: &mut Held,
-        until: Option<Timestamp>,
-        changes: ChangeSet,
-        more: bool,
-    ) -> Result<Option<Committed>, AppError> {
-        let now = self.now();
-        let lease_until = later(now, LEASE);
-        let commit = RunCommit {
-            run: held.run.clone(),
-            epoch: held.epoch,
-            seq_before: held.committed,
-            log: held.log.clone(),
-            due_at: until,
-            watches: watches(&held.definition, &held.run),
-            consumed: held.consumed.clone(),
-            cancel_taken: held.cancel_taken.clone(),
-            keep_lease_until: more.then_some(lease_until),
-        };
-        let cause = Cause {
-            actor: format!("workflow/{}", held.run.workflow),
-            run: Some(held.run.id),
-            workflow: Some(held.run.workflow.clone()),
-            depth: held.run.state.depth() + 1,
-            entry: held.log.iter().rev().find(|row| row.action.is_some()).map(|row| row.seq),
-        };
-        let wrote = !changes.writes.is_empty();
-        let step = Step { commit, counted: counted(held), changes, cause };
-        let committed = if held.run.has_ended() {
-            self.commit_end(step, now).await?
-        } else {
-            self.store()
-                .write(move |tx| Box::pin(async move { step.write(tx, now).await }))
-                .await?
-        };
-        held.log.clear();
-        held.consumed.clear();
-        held.cancel_taken = None;
-        held.committed = held.run.seq;
-        held.lease_until = lease_until;
-        if wrote {
-            self.wake();
-        }
-        self.may_crash().await;
-        Ok(more.then_some(committed))
-    }
-
-    /// Commits the end of a run, together with the beginning of what waited
-    /// for it.
-    async fn commit_end(&self, step: Step, now: Timestamp) -> Result<Committed, AppError> {
-        let mut enough = 1;
-        for _ in 0..MOST_RELEASES {
-            let releases = self.releases(&step.commit.run, enough).await?;
-            let ending = step.clone();
-            let committed = self
-                .store()
-                .write(move |tx| Box::pin(async move { ending.write_end(tx, releases, now).await }))
-                .await;
-            match committed {
-                Ok(committed) => return Ok(committed),
-                Err(NotEnded::Fault(why)) => return Err(why),
-                Err(NotEnded::Stale) => enough *= 2,
-            }
-        }
-        Err(AppError::Fault(format!(
-            "what waits for the end of {} changed {MOST_RELEASES} times while it ended",
-            step.commit.run.id
-        )))
     }
 
     /// Says that a call begins, and keeps the run where its lease is half
@@ -554,17 +424,6 @@ impl App {
     }
 }
 
-/// Whether the step from which `again_after` counts has just ended.
-fn counted(held: &Held) -> Option<(String, String)> {
-    let from = held.definition.repeat.as_ref()?.counted_from.as_ref()?;
-    let key = held.run.key.clone()?;
-    let step = held.definition.steps.iter().find(|step| step.name.as_ref() == Some(from))?;
-    held.log
-        .iter()
-        .any(|row| row.step == step.path && row.kind == "done" && row.output.is_some())
-        .then(|| (held.run.workflow.clone(), key))
-}
-
 /// The fault that kept a run from being moved, if one did; logged.
 fn fault_of(run: RunId, moved: Result<(), AppError>) -> Option<AppError> {
     match moved {
@@ -594,13 +453,16 @@ pub(crate) fn log_rows(
         .zip(first + 1..)
         .map(|(event, seq)| {
             let step = event.step().map(|id| definition.step(id));
-            let answered =
-                call.filter(|(call, _)| event.step() == Some(call.step) && event.answers_call());
+            let answered = call.filter(|(call, _)| {
+                event.answers_call()
+                    && event.step() == Some(call.step)
+                    && event.rounds() == Some(&call.rounds)
+            });
             let report = answered.and_then(|(_, report)| report);
             LogRow {
                 seq,
                 step: step.map_or_else(String::new, |step| step.path.clone()),
-                rounds: String::new(),
+                rounds: event.rounds().map_or_else(String::new, ToString::to_string),
                 label: step.map_or_else(String::new, |step| step.label.clone()),
                 attempt: event.attempt(),
                 kind: event.kind().to_owned(),

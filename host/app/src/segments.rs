@@ -124,7 +124,7 @@ impl App {
         )]);
         let (now, zone) = (self.now(), self.zone());
         self.with_facts(facts, None, |facts| {
-            let scope = Scope { variables: &variables, facts, now, zone: &zone, calendar: None };
+            let scope = Scope { variables: &[&variables], facts, now, zone: &zone, calendar: None };
             match formula.holds(&scope) {
                 Ok((holds, _)) => Ok(holds),
                 Err(EvaluationError::Need(need)) => Err(Halt::Need(need)),

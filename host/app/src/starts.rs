@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use relata_engine::{Admission, Happening, HappeningKind, Start, admit};
+use relata_engine::{Admission, Asked, Happening, HappeningKind, Start, admit, admit_asked};
 use relata_model::{FieldError, Fields, Reference, Value, text};
 use relata_store::{Cause, NewEvent};
 use relata_workflow::{
-    Definition, Facts, Input, Occurrence, ReadInputs, Trigger, describe_input, inputs_from_json,
+    Definition, Facts, Input, ReadInputs, Trigger, describe_input, inputs_from_json,
     inputs_from_text,
 };
 use serde::Serialize;
@@ -129,25 +129,28 @@ impl App {
                 return Ok(Admitted::Refused { key: None, reason });
             }
         };
-        let asked_for = asked_for(definition, happening);
-        let considered = asked_for.as_ref().unwrap_or(definition);
+        let asked_for = asked_by(definition, happening, &inputs);
         let asked = self
-            .with_facts(&mut facts, None, |facts| admit(considered, happening, facts, now))
+            .with_facts(&mut facts, None, |facts| match &asked_for {
+                Some(asked) => admit_asked(definition, asked, facts, now),
+                None => admit(definition, happening, facts, now),
+            })
             .await;
         Ok(match asked {
             Ok(Admission::NoMatch) => Admitted::NoMatch,
             Ok(Admission::Refuse { key, reason }) => Admitted::Refused { key, reason },
-            Ok(Admission::Start { subject, key, blocked_since }) => {
+            Ok(Admission::Start { subject, inputs, key, blocked_since }) => {
                 let start = Start {
                     id: fresh::run_id(now),
                     version: digest.to_owned(),
                     subject,
                     key,
+                    inputs,
                     happening: Some(happening.clone()),
+                    parent: None,
                     now,
                 };
-                let mut starting = self.starting(definition, start, blocked_since);
-                starting.give(inputs);
+                let starting = self.starting(definition, start, blocked_since);
                 Admitted::Starts(Box::new(starting))
             }
             // A formula that fails on this record, or a segment that is
@@ -399,18 +402,22 @@ pub(crate) fn given_by(happening: &Happening) -> Map<String, Json> {
     }
 }
 
-/// Where a webhook's call or a start by hand is meant for this workflow: the
-/// workflow, as one that waits for just this.
-pub(crate) fn asked_for(definition: &Arc<Definition>, happening: &Happening) -> Option<Arc<Definition>> {
-    let HappeningKind::Named { name, .. } = &happening.kind else { return None };
+/// What a webhook's call or a start by hand asks of a workflow, with these
+/// inputs; none where it is not meant for this one.
+pub(crate) fn asked_by(
+    definition: &Definition,
+    happening: &Happening,
+    inputs: &Fields,
+) -> Option<Asked> {
+    let HappeningKind::Named { name, about, .. } = &happening.kind else { return None };
     let meant = *name == start_event(&definition.name)
         || definition.triggers.iter().any(|trigger| match trigger {
             Trigger::Webhook(webhook) => *name == webhook_event(&webhook.name),
             _ => false,
         });
-    meant.then(|| {
-        let mut considered = Definition::clone(definition);
-        considered.triggers = vec![Trigger::Occurrence(Occurrence::Event { name: name.clone() })];
-        Arc::new(considered)
+    meant.then(|| Asked {
+        subject: about.first().cloned(),
+        inputs: inputs.clone(),
+        depth: happening.depth,
     })
 }

@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use relata_engine::{Happening, HappeningKind, Run, Start, Watch, watches};
-use relata_model::{ChangeKind, Fields, Reference, RunId, Timestamp};
+use relata_model::{ChangeKind, Fields, Reference, RunId, Timestamp, Value};
 use relata_store::{
     Enrolment, NewEnrolment, NewQueued, NewRun, NotStarted, Priority, StoreError, Tx,
 };
@@ -36,6 +36,7 @@ impl Matched {
 }
 
 /// A run that an event may start; the enrolment has the last word.
+#[derive(Clone)]
 pub(crate) struct Starting {
     definition: Arc<Definition>,
     run: Run,
@@ -58,11 +59,6 @@ impl Starting {
         self.run.id
     }
 
-    /// Gives the run its inputs.
-    pub(crate) fn give(&mut self, inputs: Fields) {
-        self.run.state.variables.extend(inputs);
-    }
-
     /// Which former runs for the same block it, as [`Admission::Start`] says.
     ///
     /// [`Admission::Start`]: relata_engine::Admission::Start
@@ -78,7 +74,6 @@ impl Starting {
     pub(crate) fn new_run(self, now: Timestamp) -> NewRun {
         NewRun {
             run: self.run,
-            parent: None,
             priority: Priority::Normal,
             due_at: Some(now),
             watches: self.watches,
@@ -151,8 +146,13 @@ impl App {
         start: Start,
         blocked_since: Option<Option<Timestamp>>,
     ) -> Starting {
+        let inputs = (!start.inputs.is_empty()).then(|| Value::Map(start.inputs.clone()).to_json());
         let (run, events) = Run::start(definition, start);
-        let log = log_rows(definition, 0, &events, self.now(), None);
+        let mut log = log_rows(definition, 0, &events, self.now(), None);
+        // What it was given stands with its beginning.
+        if let Some(first) = log.first_mut() {
+            first.input = inputs;
+        }
         Starting {
             definition: Arc::clone(definition),
             watches: watches(definition, &run),
@@ -174,7 +174,9 @@ impl App {
             version: digest.to_owned(),
             subject: None,
             key: None,
+            inputs: Fields::new(),
             happening: None,
+            parent: None,
             now,
         };
         let starting = self.starting(definition, start, None);

@@ -5,6 +5,7 @@ mod commands;
 mod context;
 mod demo;
 mod failure;
+mod ground;
 mod logging;
 mod names;
 mod out;
@@ -18,8 +19,9 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        action, activate, approvals, check, clock, completions, deactivate, import, init, objects, outbox, records,
-        runs, secret, serve, start, test, why_not, workflows,
+        action, activate, approvals, backtest, check, clock, completions, deactivate, explain, graph, import, init, lsp,
+        objects, outbox, records,
+        runs, schema, secret, serve, start, test, why_not, workflows,
     },
     context::Context,
     logging::LogFormat,
@@ -68,9 +70,11 @@ enum Command {
     Serve(serve::ServeArgs),
     Import(import::ImportArgs),
     Records(records::RecordsArgs),
-    Objects(objects::ObjectsArgs),
     Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
     Test(test::TestArgs),
+    Backtest(backtest::BacktestArgs),
+    Graph(graph::GraphArgs),
     Activate(activate::ActivateArgs),
     Deactivate(deactivate::DeactivateArgs),
     /// List the workflows that are active, or were
@@ -82,7 +86,10 @@ enum Command {
     Approvals(approvals::ApprovalsArgs),
     Outbox(outbox::OutboxArgs),
     Secret(secret::SecretArgs),
+    Objects(objects::ObjectsArgs),
     Action(action::ActionArgs),
+    Schema(schema::SchemaArgs),
+    Lsp(lsp::LspArgs),
     /// Play some weeks of a company in a fresh rehearsal, and print what happened
     ///
     /// Leads of a fair are imported and assigned, complaints found and escalated,
@@ -135,7 +142,12 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::Objects(args) => Box::pin(objects::run(&context, args)).await,
         Command::Records(args) => Box::pin(records::run(&context, args)).await,
         Command::Check(args) => Box::pin(check::run(&context, args)).await,
+        Command::Explain(args) => explain::run(&context, &args),
+        Command::Graph(args) => Box::pin(graph::run(&context, args)).await,
+        Command::Schema(args) => Box::pin(schema::run(&context, args)).await,
+        Command::Lsp(args) => Box::pin(lsp::run(&context, args)).await,
         Command::Test(args) => Box::pin(test::run(&context, args)).await,
+        Command::Backtest(args) => Box::pin(backtest::run(&context, args)).await,
         Command::Activate(args) => Box::pin(activate::run(&context, args)).await,
         Command::Deactivate(args) => Box::pin(deactivate::run(&context, args)).await,
         Command::Workflows => Box::pin(workflows::run(&context)).await,

@@ -45,6 +45,23 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Wrong> {
     Ok(sources)
 }
 
+/// Reads a workflow's file, and the workflows beside it: those that it runs,
+/// and the blueprint that it is made of.
+pub(crate) fn beside(file: &Path) -> Result<Sources, Wrong> {
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut sources = read(&[file.to_owned()])?;
+    let same = |other: &Path| other.file_name() == file.file_name();
+    let others = yaml(folder, false)
+        .map_err(|why| Wrong::new(format!("cannot read {}: {why}", out::path(folder))))?;
+    for other in others.iter().filter(|other| !same(other)) {
+        sources.push((other.display().to_string(), text_of(other)?));
+    }
+    Ok(sources)
+}
+
 /// Reads the test files among `paths`, those of the folders among them, and
 /// those of workflows that are named; and all workflows beside each.
 pub(crate) fn read_tests(paths: &[PathBuf]) -> Result<Sources, Wrong> {

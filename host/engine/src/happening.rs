@@ -33,7 +33,8 @@ pub enum HappeningKind {
     Change(Change),
     /// Something with a name: `survey.answered`, `order.paid`,
     /// `enters:dormant-90-days` for a segment, `webhook:shop-orders` for a
-    /// call of a webhook, or `run.ended`.
+    /// call of a webhook, `start:discount-offer` for a start by hand, or
+    /// `run.ended`.
     Named {
         /// Its name.
         name: String,
@@ -117,6 +118,7 @@ impl Happening {
                 let what = match name.split_once(':') {
                     Some(("enters", segment)) => format!("entered segment/{segment}"),
                     Some(("webhook", webhook)) => format!("the webhook {webhook} was called"),
+                    Some(("start", workflow)) => format!("{workflow} was started by hand"),
                     _ => name.clone(),
                 };
                 match about.first() {

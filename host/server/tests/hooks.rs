@@ -11,12 +11,7 @@ use std::{
 
 use expect_test::expect;
 use hmac::{Hmac, KeyInit, Mac};
-use relata_app::{
-    App, Running, Secret,
-    model::Timestamp,
-    store::{NewVersion, RunFilter},
-    workflow::{Definition, Input, Slot, Trigger, Type, Webhook},
-};
+use relata_app::{App, Running, Secret, model::Timestamp, store::RunFilter};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value as Json;
 use sha2::Sha256;
@@ -30,13 +25,17 @@ const KEY: [u8; 24] = [
 ];
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
+/// A workflow that takes a number and a text by a webhook.
 const WORKFLOW: &str = "\
 workflow: NAME
 when:
-  - schedule: weekdays at 09:00
-    time_zone: Europe/Berlin
+  - webhook: WEBHOOK
+    SIGNED
+inputs:
+  number: number
+  note: { type: text, optional: true }
 steps:
-  - stop_if: 1 == 2
+  - set: { twice: =number * 2 }
 ";
 
 /// `relata serve`, on a clock that stands still.
@@ -56,9 +55,11 @@ impl Served {
         let app = App::create(&root, Some(now())).await.unwrap();
         share_compiled_plugins(&root);
         app.set_secret("shop-webhook", &Secret::new(SECRET)).unwrap();
-        activate(&app, "shop-order", "shop", Some("shop-webhook")).await;
-        activate(&app, "fair-visit", "fair", None).await;
-        activate(&app, "no-secret", "forgotten", Some("forgotten-webhook")).await;
+        app.set_secret("forgotten-webhook", &Secret::new(SECRET)).unwrap();
+        activate(&app, "shop-order", "shop", "secret: shop-webhook").await;
+        activate(&app, "fair-visit", "fair", "unsigned: true").await;
+        activate(&app, "no-secret", "forgotten", "secret: forgotten-webhook").await;
+        app.remove_secret("forgotten-webhook").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -128,30 +129,11 @@ fn share_compiled_plugins(root: &Path) {
     symlink(shared, root.join("cache")).unwrap();
 }
 
-/// A workflow that takes a number and a text by a webhook.
-async fn activate(app: &App, name: &str, webhook: &str, secret: Option<&str>) {
-    let source = WORKFLOW.replace("NAME", name);
-    let activated = app.activate("test.yaml", &source, "test", Running::Finish).await.unwrap();
-    let version = app.store().workflow_version(&activated.version).await.unwrap().unwrap();
-    let mut definition: Definition = serde_json::from_str(&version.compiled).unwrap();
-    let webhook = Webhook { name: webhook.to_owned(), secret: secret.map(str::to_owned) };
-    definition.triggers = vec![Trigger::Webhook(webhook)];
-    let input =
-        |name: &str, slot| Input { name: name.to_owned(), slot, default: None, title: None };
-    definition.inputs =
-        vec![input("number", Slot::of(Type::Number)), input("note", Slot::maybe(Type::Text))];
-    let new = NewVersion {
-        name: version.name,
-        digest: format!("{}-webhook", version.digest),
-        source,
-        compiled: serde_json::to_string(&definition).unwrap(),
-        schedules: Vec::new(),
-        actor: "test".to_owned(),
-    };
-    app.store()
-        .write(move |tx| Box::pin(async move { tx.workflow_activate(&new, now()).await }))
-        .await
-        .unwrap();
+async fn activate(app: &App, name: &str, webhook: &str, signed: &str) {
+    let source =
+        WORKFLOW.replace("NAME", name).replace("WEBHOOK", webhook).replace("SIGNED", signed);
+    let activated = app.activate("test.yaml", &source, "test", Running::Finish).await;
+    activated.unwrap_or_else(|why| panic!("{why}"));
 }
 
 /// `404 application/problem+json not-found: …`, and what is wrong.

@@ -147,6 +147,20 @@ impl Store {
         self.read().await?.run_past(workflow, before, after, limit).await
     }
 
+    /// The runs that the runs of a workflow which began after a time have
+    /// started, and those that these have started, and so on.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_descendants(
+        &self,
+        workflow: &str,
+        since: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.read().await?.run_descendants(workflow, since).await
+    }
+
     /// How many runs of a workflow began in a time.
     ///
     /// # Errors
@@ -376,6 +390,31 @@ impl Tx {
             )
             .await?;
         rows.iter().map(past).collect()
+    }
+
+    /// As [`Store::run_descendants`], within a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_descendants(
+        &mut self,
+        workflow: &str,
+        since: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let rows = self
+            .connection
+            .rows(
+                "look for the runs that runs have started",
+                "WITH RECURSIVE child(id) AS (
+                     SELECT run.id FROM relata_run AS run JOIN relata_run AS first ON first.id = run.parent
+                     WHERE first.workflow = $1 AND first.id >= $2
+                     UNION SELECT run.id FROM relata_run AS run JOIN child ON run.parent = child.id)
+                 SELECT id FROM child ORDER BY id",
+                arguments![workflow, RunId::from_uuid(earliest(since))],
+            )
+            .await?;
+        rows.iter().map(|row| row.parsed("id")).collect()
     }
 
     /// As [`Store::run_count_between`], within a transaction.

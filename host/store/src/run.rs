@@ -47,8 +47,6 @@ impl Priority {
 pub struct NewRun {
     /// The run as it begins.
     pub run: Run,
-    /// The run whose step began it.
-    pub parent: Option<RunId>,
     /// How early it is claimed.
     pub priority: Priority,
     /// When it should be looked at; only when something happens, if none.
@@ -100,8 +98,6 @@ pub struct LogRow {
 pub struct RunRow {
     /// The run.
     pub run: Run,
-    /// The run whose step began it.
-    pub parent: Option<RunId>,
     /// When it will be looked at; the end of the lease while a worker has it.
     pub due_at: Option<Timestamp>,
     /// How early it is claimed.
@@ -288,7 +284,7 @@ impl Tx {
                     run.started_at,
                     Some(run.started_at).filter(|_| ended),
                     to_json(run)?,
-                    new.parent
+                    run.parent
                 ],
             )
             .await?;
@@ -524,7 +520,6 @@ pub(crate) fn read_log(row: &Row) -> Result<LogRow, StoreError> {
 pub(crate) fn read(row: &Row) -> Result<RunRow, StoreError> {
     Ok(RunRow {
         run: row.json("snapshot")?,
-        parent: row.parsed_or_none("parent")?,
         due_at: row.time_or_none("due_at")?,
         priority: Priority::from_number(row.whole("priority")?),
         crash_count: row.small("crash_count")?,

@@ -13,6 +13,7 @@ pub mod formula;
 pub mod graph;
 pub mod inputs;
 pub mod insight;
+pub mod mutants;
 mod read;
 pub mod schedule;
 pub mod schema;
@@ -27,6 +28,7 @@ pub use diagnostic::{CODES, CodeEntry, Diagnostic, Severity, Span, explain, rend
 pub use facts::{Facts, Need};
 pub use formula::{EvaluationError, Formula, Scope};
 pub use inputs::{ReadInputs, describe_input, inputs_from_json, inputs_from_text};
+pub use mutants::{Mutant, mutants};
 pub use read::{Head, head, parse, parse_all};
 pub use schedule::next_fire;
 pub use test_file::{TestContext, TestFile, parse_test};

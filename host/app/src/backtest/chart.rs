@@ -107,10 +107,9 @@ impl Chart {
                 });
             }
         }
-        let ticks = (0..=top / step).map(|number| number * step).map(|value| Tick {
-            y: tenth(floor - height_of(value)),
-            label: value.to_string(),
-        });
+        let ticks = (0..=top / step)
+            .map(|number| number * step)
+            .map(|value| Tick { y: tenth(floor - height_of(value)), label: value.to_string() });
         let every = names.len().div_ceil(MOST_NAMES);
         let shown = names.iter().enumerate().step_by(every).map(|(number, name)| Name {
             x: tenth(LEFT + place * (number as f64 + 0.5)),

@@ -202,7 +202,7 @@ impl Knowledge {
         )]);
         let zone = self.app.zone();
         self.ask(&mut facts, now, |facts| {
-            let scope = Scope { variables: &variables, facts, now, zone: &zone, calendar: None };
+            let scope = Scope { variables: &[&variables], facts, now, zone: &zone, calendar: None };
             match rule.holds(&scope) {
                 Ok((holds, _)) => Ok(holds),
                 Err(EvaluationError::Need(need)) => Err(Halt::Need(need)),

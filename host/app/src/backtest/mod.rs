@@ -13,21 +13,23 @@ mod enrolment;
 mod knowledge;
 mod messages;
 pub mod month;
+mod moving;
 mod page;
 mod past;
 mod recorded;
 mod replay;
 mod report;
 mod shape;
+mod starting;
 mod tally;
 mod world;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
-use relata_model::Timestamp;
+use relata_model::{RunId, Timestamp};
 use relata_workflow::{Definition, StepKind, Trigger};
 
 use crate::{App, AppError};
@@ -96,17 +98,23 @@ impl App {
             None => None,
         };
         let place = self.store().event_place(from).await?;
-        let mut actions: BTreeSet<String> = actions(&draft).collect();
-        actions.extend(opponent.iter().flat_map(|(_, definition)| self::actions(definition)));
-        let actions: Vec<String> = actions.into_iter().collect();
-        let recorded = Recorded::read(self, &draft.name, &actions, from, to).await?;
+        let versions = || opponent.iter().map(|(_, definition)| definition).chain([&draft]);
+        let others = Arc::new(self.others(versions()).await?);
+        let actions: BTreeSet<String> =
+            versions().chain(others.values()).flat_map(|version| actions(version)).collect();
+        let own = Own {
+            workflow: draft.name.clone(),
+            children: self.store().run_descendants(&draft.name, from).await?.into_iter().collect(),
+        };
+        let recorded = Recorded::read(self, &own, &actions, from, to).await?;
         let mut answers = Answers::new(self.clone(), recorded);
 
-        let mut draft_replay = Replay::new(self, Arc::clone(&draft), from, place).await?;
+        let replay = async |version: &Arc<Definition>| {
+            Replay::new(self, Arc::clone(version), Arc::clone(&others), from, place).await
+        };
+        let mut draft_replay = replay(&draft).await?;
         let mut opponent_replay = match &opponent {
-            Some((_, definition)) => {
-                Some(Replay::new(self, Arc::clone(definition), from, place).await?)
-            }
+            Some((_, definition)) => Some(replay(definition).await?),
             None => None,
         };
         let (mut decisions, mut outcomes) = (Differences::default(), Differences::default());
@@ -134,7 +142,7 @@ impl App {
                     is_over = true;
                     break;
                 }
-                let own = logged.happening.workflow.as_ref() == Some(&draft.name);
+                let own = own.made(logged.happening.workflow.as_deref(), logged.happening.run);
                 events.read += 1;
                 events.own += u64::from(own);
                 draft_replay.event(logged, own, &mut answers).await?;
@@ -153,7 +161,7 @@ impl App {
         }
         compare(&mut draft_replay, opponent_replay.as_mut());
 
-        events.offered = draft_replay.tally.offered;
+        events.offered = draft_replay.offered();
         let (tally, definition) = draft_replay.finish();
         let figures = tally.finish(&definition, from, to);
         let against = opponent_replay.zip(opponent).map(|(replay, (what, _))| {
@@ -228,6 +236,26 @@ impl App {
         }
     }
 
+    /// The active workflows that these versions, or one of them, start with
+    /// `run:`.
+    async fn others(
+        &self,
+        versions: impl Iterator<Item = &Arc<Definition>>,
+    ) -> Result<HashMap<String, Arc<Definition>>, AppError> {
+        let active = self.active().await?;
+        let mut others = HashMap::new();
+        let mut wanted: Vec<String> = versions.flat_map(|version| started(version)).collect();
+        while let Some(name) = wanted.pop() {
+            let found = active.iter().find(|(_, definition)| definition.name == name);
+            if let Some((_, definition)) = found
+                && others.insert(name, Arc::clone(definition)).is_none()
+            {
+                wanted.extend(started(definition));
+            }
+        }
+        Ok(others)
+    }
+
     async fn read_opponent(
         &self,
         against: &Opponent,
@@ -252,6 +280,27 @@ impl App {
             }
         }
     }
+}
+
+/// What the live version's runs made, and the runs that they started: not
+/// part of a replay, which makes its own.
+pub(crate) struct Own {
+    workflow: String,
+    children: HashSet<RunId>,
+}
+
+impl Own {
+    pub(crate) fn made(&self, workflow: Option<&str>, run: Option<RunId>) -> bool {
+        workflow == Some(&self.workflow) || run.is_some_and(|run| self.children.contains(&run))
+    }
+}
+
+/// The workflows that a workflow starts with `run:`.
+fn started(definition: &Definition) -> impl Iterator<Item = String> {
+    definition.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Run(sub) => Some(sub.workflow.clone()),
+        _ => None,
+    })
 }
 
 /// The actions that a workflow calls.

@@ -48,8 +48,6 @@ impl Backtest {
         };
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
         environment.add_template("page.html", PAGE).map_err(fault)?;
         let page = environment.get_template("page.html").map_err(fault)?;
         let other = self.against.as_ref().map(|against| &against.figures);
@@ -62,7 +60,11 @@ impl Backtest {
             row("runs started", draft.started, before.started),
             row("not started", refused(draft), refused(before)),
             row("messages sent", sent(draft), sent(before)),
-            row("runs that rest on an assumption", draft.rests_on.assumed_runs, before.rests_on.assumed_runs),
+            row(
+                "runs that rest on an assumption",
+                draft.rests_on.assumed_runs,
+                before.rests_on.assumed_runs,
+            ),
         ];
         page.render(context! {
             found => Serde(self),
@@ -105,13 +107,15 @@ impl Backtest {
         days.dedup();
         let size = if days.len() > MOST_DAYS { 7 } else { 1 };
         let values = |figures: &Figures| {
-            days.chunks(size).map(|days| {
-                let of = |day: &String| {
-                    let found = figures.sends.by_day.iter().find(|count| count.what == *day);
-                    found.map_or(0, |count| count.count)
-                };
-                days.iter().map(of).sum()
-            }).collect()
+            days.chunks(size)
+                .map(|days| {
+                    let of = |day: &String| {
+                        let found = figures.sends.by_day.iter().find(|count| count.what == *day);
+                        found.map_or(0, |count| count.count)
+                    };
+                    days.iter().map(of).sum()
+                })
+                .collect()
         };
         let names = days.chunks(size).map(|days| short_day(&days[0])).collect();
         self.by(names, values)
@@ -120,10 +124,12 @@ impl Backtest {
     fn starts(&self) -> Vec<Row> {
         let reasons = |figures: &Figures| -> Vec<Count> {
             let mut all = vec![Count { what: "started".to_owned(), count: figures.started }];
-            all.extend(figures.not_started.iter().map(|reason| Count {
-                what: reason.reason.clone(),
-                count: reason.count,
-            }));
+            all.extend(
+                figures
+                    .not_started
+                    .iter()
+                    .map(|reason| Count { what: reason.reason.clone(), count: reason.count }),
+            );
             all
         };
         let before = self.against.as_ref().map(|against| reasons(&against.figures));
@@ -138,7 +144,9 @@ impl Backtest {
     fn actions(&self, before: &Figures) -> Vec<Row> {
         let done = |figures: &Figures| -> Vec<Count> {
             let actions = figures.actions.iter();
-            actions.map(|action| Count { what: action.action.clone(), count: action.done }).collect()
+            actions
+                .map(|action| Count { what: action.action.clone(), count: action.done })
+                .collect()
         };
         let mut rows = rows(&done(&self.draft), &done(before));
         for row in &mut rows {
@@ -159,8 +167,7 @@ impl Backtest {
         let mut rows = rows(&sent(&self.draft), &sent(before));
         for row in &mut rows {
             let message = self.draft.messages.iter().find(|message| message.template == row.what);
-            row.more =
-                message.map_or(vec![0; 2], |message| vec![message.held, message.suppressed]);
+            row.more = message.map_or(vec![0; 2], |message| vec![message.held, message.suppressed]);
         }
         rows
     }

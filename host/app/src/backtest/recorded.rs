@@ -2,7 +2,7 @@
 //! action and its input.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
@@ -12,7 +12,10 @@ use relata_model::{Reference, RunId, Timestamp};
 use relata_store::{CallRow, EffectFilter, EffectKind, LogRow};
 use serde_json::Value as Json;
 
-use crate::{App, AppError, backtest::messages::Message};
+use crate::{
+    App, AppError,
+    backtest::{Own, messages::Message},
+};
 
 /// So many rows of the log are read at once.
 const PAGE: u32 = 5_000;
@@ -96,12 +99,11 @@ pub(crate) enum Closeness {
 pub(crate) type Used = HashSet<(RunId, u64)>;
 
 impl Recorded {
-    /// Reads where the answers of these actions stand. `workflow` is the one
-    /// that is tested.
+    /// Reads where the answers of these actions stand.
     pub(crate) async fn read(
         app: &App,
-        workflow: &str,
-        actions: &[String],
+        own: &Own,
+        actions: &BTreeSet<String>,
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Self, AppError> {
@@ -114,14 +116,15 @@ impl Recorded {
             same_action: Places::new(),
             deeds: HashMap::new(),
         };
+        let actions: Vec<String> = actions.iter().cloned().collect();
         let mut after = None;
         loop {
-            let page = app.store().call_page(actions, from, after, PAGE).await?;
+            let page = app.store().call_page(&actions, from, after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some((last.run, last.seq));
             for row in page {
                 if row.at <= to {
-                    recorded.add(workflow, row);
+                    recorded.add(own, row);
                 }
             }
         }
@@ -134,7 +137,7 @@ impl Recorded {
         Ok(recorded)
     }
 
-    fn add(&mut self, workflow: &str, row: CallRow) {
+    fn add(&mut self, own: &Own, row: CallRow) {
         let Ok(input) = serde_json::from_str::<Json>(&row.input) else { return };
         let call = fingerprint(&row.action, Some(&input));
         // A further attempt takes the place of the one before it.
@@ -147,7 +150,7 @@ impl Recorded {
             return;
         }
         let action = fingerprint(&row.action, None);
-        let own = row.workflow == workflow;
+        let own = own.made(Some(&row.workflow), Some(row.run));
         let place = self.calls.len();
         if own {
             let subject = row.subject.as_ref();

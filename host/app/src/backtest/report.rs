@@ -51,6 +51,8 @@ pub struct Figures {
     /// How the runs ended, the most frequent first; `under way` where they
     /// had not at the end of the time.
     pub outcomes: Vec<Count>,
+    /// Runs of other workflows that they started with `run:`.
+    pub sub_runs: Vec<Count>,
     /// The actions that were called.
     pub actions: Vec<ActionCount>,
     /// The messages that were sent.
@@ -86,7 +88,8 @@ pub struct Count {
 /// What came of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ActionCount {
-    /// `crm.update`.
+    /// `crm.update`; `crm.update (in inspect-return)` where a workflow that
+    /// was started with `run:` called it.
     pub action: String,
     /// Calls that did what they should.
     pub done: u64,

@@ -24,6 +24,7 @@ pub(crate) struct Tally {
     started: u64,
     not_started: BTreeMap<String, Group>,
     outcomes: BTreeMap<String, u64>,
+    sub_runs: BTreeMap<String, u64>,
     actions: BTreeMap<String, ActionCount>,
     messages: BTreeMap<String, MessageCount>,
     by_hour: [u64; 24],
@@ -78,6 +79,7 @@ impl Tally {
             started: 0,
             not_started: BTreeMap::new(),
             outcomes: BTreeMap::new(),
+            sub_runs: BTreeMap::new(),
             actions: BTreeMap::new(),
             messages: BTreeMap::new(),
             by_hour: [0; 24],
@@ -115,10 +117,15 @@ impl Tally {
     }
 
     /// A call whose answer is an assumption.
-    pub(crate) fn assumed_call(&mut self, action: &str, why: &'static str) {
+    pub(crate) fn assumed_call(&mut self, action: &str, of: Option<&str>, why: &'static str) {
         self.rests_on.assumed += 1;
-        self.action(action).assumed += 1;
+        self.action(action, of).assumed += 1;
         self.assumption(why);
+    }
+
+    /// A run of another workflow that a run started.
+    pub(crate) fn sub_run(&mut self, workflow: &str) {
+        *self.sub_runs.entry(workflow.to_owned()).or_default() += 1;
     }
 
     /// Something that the figures take for granted.
@@ -126,10 +133,13 @@ impl Tally {
         *self.assumptions.entry(why).or_default() += 1;
     }
 
-    pub(crate) fn action(&mut self, action: &str) -> &mut ActionCount {
+    /// The counts of an action; `of` is the other workflow whose step called
+    /// it, where one did.
+    fn action(&mut self, action: &str, of: Option<&str>) -> &mut ActionCount {
+        let action = of.map_or_else(|| action.to_owned(), |of| format!("{action} (in {of})"));
         self.actions
-            .entry(action.to_owned())
-            .or_insert_with(|| ActionCount { action: action.to_owned(), ..ActionCount::default() })
+            .entry(action.clone())
+            .or_insert_with(|| ActionCount { action, ..ActionCount::default() })
     }
 
     fn message(&mut self, template: Option<&str>) -> &mut MessageCount {
@@ -165,8 +175,9 @@ impl Tally {
         self.message(template).suppressed += 1;
     }
 
-    /// What happened to a run. `begun` are the steps that it has begun.
-    pub(crate) fn event(
+    /// What happened to a run of the workflow itself. `begun` are the steps
+    /// that it has begun.
+    pub(crate) fn step(
         &mut self,
         definition: &Definition,
         event: &Event,
@@ -175,23 +186,31 @@ impl Tally {
         let Some(id) = event.step() else { return };
         let Some(step) = definition.steps.get(id.0 as usize) else { return };
         let Some(tally) = self.steps.get_mut(id.0 as usize) else { return };
-        if begun.insert((id, round(event))) {
+        let round = event.rounds().map(ToString::to_string).unwrap_or_default();
+        if begun.insert((id, round)) {
             tally.reached += 1;
         }
-        if let Some(way) = way(step, event) {
+        if let Some((way, times)) = way(step, event) {
             match tally.ways.iter_mut().find(|(known, _)| *known == way) {
-                Some((_, count)) => *count += 1,
-                None => tally.ways.push((way, 1)),
+                Some((_, count)) => *count += times,
+                None => tally.ways.push((way, times)),
             }
         }
+    }
+
+    /// What came of a call, if that is what happened.
+    pub(crate) fn called(&mut self, definition: &Definition, event: &Event, of: Option<&str>) {
+        let Some(step) = event.step().and_then(|id| definition.steps.get(id.0 as usize)) else {
+            return;
+        };
         match (&step.kind, event) {
             (StepKind::Do(call), Event::StepDone { called: true, output, explanation, .. }) => {
                 let skipped = output.is_nothing() && explanation.starts_with("nothing to do");
-                let count = self.action(&call.action);
+                let count = self.action(&call.action, of);
                 if skipped { count.skipped += 1 } else { count.done += 1 }
             }
             (StepKind::Do(call), Event::AttemptFailed { retry_at: None, .. }) => {
-                self.action(&call.action).failed += 1;
+                self.action(&call.action, of).failed += 1;
             }
             _ => {}
         }
@@ -230,6 +249,7 @@ impl Tally {
             started: self.started,
             not_started,
             outcomes: counts(self.outcomes.into_iter()),
+            sub_runs: counts(self.sub_runs.into_iter()),
             actions: self.actions.into_values().collect(),
             messages: self.messages.into_values().collect(),
             sends: Sends {
@@ -273,21 +293,6 @@ pub(crate) fn outcome(definition: &Definition, outcome: &Outcome) -> String {
     }
 }
 
-/// Which round of which loop an event belongs to.
-fn round(event: &Event) -> String {
-    match event {
-        Event::StepDone { iteration, .. }
-        | Event::AttemptFailed { iteration, .. }
-        | Event::Postponed { iteration, .. }
-        | Event::WaitBegan { iteration, .. }
-        | Event::DeadlineBegan { iteration, .. }
-        | Event::ClockRead { iteration, .. }
-        | Event::LevelReached { iteration, .. }
-        | Event::StepFailed { iteration, .. } => iteration.to_string(),
-        Event::Started { .. } | Event::Noted { .. } | Event::Ended { .. } => String::new(),
-    }
-}
-
 /// The ways that a step may go, in the order of the source.
 fn ways(step: &Step) -> Vec<String> {
     let fixed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -325,30 +330,33 @@ fn level_name(step: &Step, level: usize) -> String {
     }
 }
 
-/// Which way a step went with an event.
-fn way(step: &Step, event: &Event) -> Option<String> {
-    let named = |way: &str| Some(way.to_owned());
+/// Which way a step went with an event, and how often.
+fn way(step: &Step, event: &Event) -> Option<(String, u64)> {
+    let named = |way: &str| Some((way.to_owned(), 1));
     match (&step.kind, event) {
         (StepKind::Deadline(_), Event::LevelReached { level, .. }) => {
-            Some(level_name(step, *level as usize))
+            Some((level_name(step, *level as usize), 1))
+        }
+        (StepKind::ForEach(_), Event::ItemBegan { .. }) => named("items"),
+        (StepKind::ForEach(_), Event::ItemsLeftOut { count, .. }) => {
+            Some(("items left out".to_owned(), u64::from(*count)))
         }
         (_, Event::StepFailed { .. }) => named("failed"),
-        (StepKind::Stop { .. }, Event::Ended { .. }) => named("stopped"),
+        (StepKind::Stop { .. }, Event::Ended { .. } | Event::Ending { .. }) => named("stopped"),
         (kind, Event::StepDone { output, enter, called, explanation, .. }) => match kind {
             StepKind::Decide { .. } => {
                 let number = explanation.strip_prefix("row ")?.split(':').next()?;
-                ways(step).into_iter().nth(number.parse::<usize>().ok()?.checked_sub(1)?)
+                let number = number.parse::<usize>().ok()?.checked_sub(1)?;
+                Some((ways(step).into_iter().nth(number)?, 1))
             }
-            StepKind::Split { .. } => output.as_text().map(str::to_owned),
+            StepKind::Split { .. } => named(output.as_text()?),
             StepKind::If { then, .. } => {
                 named(if *enter == Some(*then) { "then" } else { "otherwise" })
             }
             StepKind::WaitFor(_) => {
                 named(if *output == Value::Nothing { "too late" } else { "came" })
             }
-            StepKind::Deadline(_) => {
-                output.as_text().filter(|text| *text == "met").and(named("met"))
-            }
+            StepKind::Deadline(_) if output.as_text() == Some("met") => named("met"),
             StepKind::Stop { .. } => named("went on"),
             StepKind::Do(_) if !called => named("went on after it failed"),
             _ => None,

@@ -115,7 +115,8 @@ async fn all_who_have_the_role_are_told_how_to_answer() {
 
         It is about:
 
-        contact/…"#]].assert_eq(&without_ids(&detail.text.unwrap()));
+        contact/…"#]]
+    .assert_eq(&without_ids(&detail.text.unwrap()));
 }
 
 #[tokio::test]
@@ -142,7 +143,8 @@ async fn who_is_asked_what() {
         Some("user/ben") None: 1
         Some("user/zoe") None: 0
         None Some("sales-lead"): 1
-        None Some("agent"): 0"#]].assert_eq(&told.join("\n"));
+        None Some("agent"): 0"#]]
+    .assert_eq(&told.join("\n"));
 }
 
 #[tokio::test]
@@ -191,7 +193,8 @@ async fn every_wrong_answer_is_refused_with_its_reason() {
         user/… has answered `not now` already
         user/… has answered `not now` already
         user/… is asked, not ben
-        nobody waits for the answer any more: it has expired"#]].assert_eq(&told.join("\n"));
+        nobody waits for the answer any more: it has expired"#]]
+    .assert_eq(&told.join("\n"));
 }
 
 #[tokio::test]
@@ -219,7 +222,8 @@ async fn an_answer_after_the_runs_end_says_so() {
     company.settle().await;
     let answered =
         company.app.answer_approval(&answer(&approval, "approve", "user/ben")).await.unwrap();
-    expect!["run_… has ended before (cancelled: the customer called)"].assert_eq(&without_ids(&answered.too_late.unwrap()));
+    expect!["run_… has ended before (cancelled: the customer called)"]
+        .assert_eq(&without_ids(&answered.too_late.unwrap()));
     assert_eq!(answered.approval.status, "answered");
 }
 
@@ -256,4 +260,49 @@ async fn nobody_to_ask_ends_the_step() {
         let runs = company.runs().await;
         assert!(runs[0].contains(expected), "{runs:?}");
     }
+}
+
+/// `ask:` is made of the two actions; here it goes all the way.
+#[tokio::test]
+async fn ask_goes_on_with_the_answer_or_without() {
+    let company = Company::new().await;
+    company
+        .create("user", &[("name", "Mara"), ("email", "m@a.example"), ("roles", "sales-lead")])
+        .await;
+    company
+        .activate(
+            "\
+workflow: discount
+when:
+  - created: contact
+steps:
+  - ask: sales-lead
+    question: Give {{ contact.name }} 10 % off?
+    answers: [approve, reject]
+    up_to: 2 days
+    as: approval
+  - do: task.create
+    record: =contact
+    assignee: queue/unassigned
+    title: \"{{ contact.name }}: {{ approval.answer }}\"
+    due_in: 1 day
+",
+        )
+        .await;
+    for name in ["Anna", "Ben"] {
+        company.create("contact", &[("name", name)]).await;
+    }
+    company.settle().await;
+    let open = company.app.approvals(&ApprovalFilter::default()).await.unwrap();
+    assert_eq!(open.len(), 2);
+    let first = Reference::new("approval", &open[0].approval);
+    let mara = company.app.records_all("user").await.unwrap()[0].reference.to_string();
+    company.app.answer_approval(&answer(&first, "approve", &mara)).await.unwrap();
+    company.settle().await;
+    assert_eq!(company.tasks().await, ["Anna: approve"]);
+    company.advance("2026-12-17T07:00:00Z").await;
+    assert_eq!(company.tasks().await, ["Anna: approve", "Ben: no_answer"]);
+    let all = ApprovalFilter { all: true, ..ApprovalFilter::default() };
+    let all = company.app.approvals(&all).await.unwrap();
+    assert_eq!([all[0].status.as_str(), all[1].status.as_str()], ["answered", "expired"]);
 }

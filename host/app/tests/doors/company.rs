@@ -9,8 +9,7 @@ use std::{
 use relata_app::{
     App, Running,
     model::{Fields, Reference, Timestamp, Value},
-    store::{NewVersion, RunFilter, RunRow, Store},
-    workflow::{Button, Definition, Input, Slot, Trigger, Type, Webhook},
+    store::{RunFilter, RunRow},
 };
 use tempfile::TempDir;
 
@@ -19,9 +18,6 @@ pub(crate) struct Company {
     pub(crate) root: PathBuf,
     _folder: TempDir,
 }
-
-/// What a test changes in a definition that was read from YAML.
-pub(crate) type Change = fn(&mut Definition);
 
 impl Company {
     pub(crate) async fn new() -> Self {
@@ -50,28 +46,9 @@ impl Company {
         self.app.create_record(object, fields, "test").await.unwrap().reference
     }
 
-    /// Activates a workflow, changed after it was read.
-    pub(crate) async fn activate(&self, yaml: &str, change: Change) {
-        let activation = self.app.activate("test.yaml", yaml, "test", Running::Finish).await;
-        let activation = activation.unwrap_or_else(|why| panic!("{why}"));
-        let version =
-            self.app.store().workflow_version(&activation.version).await.unwrap().unwrap();
-        let mut definition: Definition = serde_json::from_str(&version.compiled).unwrap();
-        change(&mut definition);
-        let new = NewVersion {
-            name: version.name,
-            digest: format!("{}-changed", version.digest),
-            source: version.source,
-            compiled: serde_json::to_string(&definition).unwrap(),
-            schedules: Vec::new(),
-            actor: "test".to_owned(),
-        };
-        let now = self.app.now();
-        let store: &Store = self.app.store();
-        store
-            .write(move |tx| Box::pin(async move { tx.workflow_activate(&new, now).await }))
-            .await
-            .unwrap();
+    pub(crate) async fn activate(&self, yaml: &str) {
+        let activated = self.app.activate("test.yaml", yaml, "test", Running::Finish).await;
+        activated.unwrap_or_else(|why| panic!("{why}"));
     }
 
     pub(crate) async fn settle(&self) {
@@ -109,7 +86,7 @@ impl Company {
 
 /// A value that a run was started with.
 pub(crate) fn given_to<'a>(row: &'a RunRow, name: &str) -> &'a Value {
-    &row.run.state.variables[name]
+    row.run.state.variable(name).unwrap()
 }
 
 pub(crate) fn monday() -> Timestamp {
@@ -124,18 +101,6 @@ fn share_compiled_plugins(root: &Path) {
         let _ = DirBuilder::new().mode(0o700).create(&shared);
     }
     symlink(shared, root.join("cache")).unwrap();
-}
-
-pub(crate) fn input(name: &str, kind: Type) -> Input {
-    Input { name: name.to_owned(), slot: Slot::of(kind), default: None, title: None }
-}
-
-pub(crate) fn button(label: &str, object: Option<&str>) -> Trigger {
-    Trigger::Button(Button { label: label.to_owned(), object: object.map(str::to_owned) })
-}
-
-pub(crate) fn webhook(name: &str, secret: Option<&str>) -> Trigger {
-    Trigger::Webhook(Webhook { name: name.to_owned(), secret: secret.map(str::to_owned) })
 }
 
 pub(crate) fn text(text: &str) -> Value {

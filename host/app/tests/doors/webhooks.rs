@@ -3,32 +3,26 @@ use relata_app::{
     Secret, WebhookCall, WebhookError, WebhookReceipt,
     model::{FieldError, Value},
     store::RunFilter,
-    workflow::Type,
 };
 
-use crate::company::{Company, given_to, input, webhook};
+use crate::company::{Company, given_to};
 
+/// Anybody may call.
 const ORDERS: &str = "\
 workflow: shop-order
 when:
-  - schedule: weekdays at 09:00
-    time_zone: Europe/Berlin
+  - webhook: shop
+    unsigned: true
+inputs:
+  number: number
+  customer: { type: contact }
 steps:
   - wait: 1 hour
 ";
 
-/// A workflow with a webhook that anybody may call.
 async fn open() -> Company {
     let company = Company::new().await;
-    company
-        .activate(ORDERS, |definition| {
-            definition.triggers = vec![webhook("shop", None)];
-            definition.inputs = vec![
-                input("number", Type::Number),
-                input("customer", Type::Record(vec!["contact".to_owned()])),
-            ];
-        })
-        .await;
+    company.activate(ORDERS).await;
     company.create("contact", &[("name", "Anna"), ("external_id", "anna")]).await;
     company
 }
@@ -125,13 +119,7 @@ async fn a_run_that_does_not_start_says_why() {
     let company = open().await;
     call(&company, None, BODY).await.unwrap();
     // Between the answer and the start the workflow has got another input.
-    company
-        .activate(ORDERS, |definition| {
-            definition.title = "Another version".to_owned();
-            definition.triggers = vec![webhook("shop", None)];
-            definition.inputs = vec![input("colour", Type::Number)];
-        })
-        .await;
+    company.activate(&ORDERS.replace("number: number", "colour: number")).await;
     company.settle().await;
     assert_eq!(company.runs().await, [""; 0]);
     expect![[r#""#]].assert_eq(&company.not_started().await.join("\n"));
@@ -142,24 +130,18 @@ async fn a_webhook_that_is_not_set_up_takes_nothing_in() {
     let company = open().await;
     let name = WebhookCall { name: "shops", body: b"{}", ..WebhookCall::default() };
     assert!(matches!(company.app.receive_webhook(name).await, Err(WebhookError::Unknown)));
-    company
-        .activate(ORDERS, |definition| {
-            definition.triggers = vec![webhook("shop", Some("shop-webhook"))];
-        })
-        .await;
+    let secret = |text| company.app.set_secret("shop-webhook", &Secret::new(text)).unwrap();
+    secret("hunter2");
+    company.activate(&ORDERS.replace("unsigned: true", "secret: shop-webhook")).await;
+    company.app.remove_secret("shop-webhook").unwrap();
     assert!(matches!(call(&company, None, "{}").await, Err(WebhookError::NotSetUp)));
-    company.app.set_secret("shop-webhook", &Secret::new("hunter2")).unwrap();
+    secret("hunter2");
     assert!(matches!(call(&company, None, "{}").await, Err(WebhookError::NotSetUp)));
-    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    company.app.set_secret("shop-webhook", &Secret::new(secret)).unwrap();
+    secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     assert!(matches!(call(&company, None, "{}").await, Err(WebhookError::Signature)));
 
     // One workflow must not open the door of another.
-    company
-        .activate(&ORDERS.replace("shop-order", "shop-report"), |definition| {
-            definition.triggers = vec![webhook("shop", None)];
-        })
-        .await;
-    assert!(matches!(call(&company, None, "{}").await, Err(WebhookError::NotSetUp)));
+    company.activate(&ORDERS.replace("shop-order", "shop-report")).await;
+    assert!(matches!(call(&company, None, BODY).await, Err(WebhookError::NotSetUp)));
     assert_eq!(company.runs().await, [""; 0]);
 }

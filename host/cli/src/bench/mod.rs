@@ -1,6 +1,7 @@
 //! `relata bench`: what things cost, as ratios measured in one run against a
 //! floor. These machines are noisy: take the ratios, not the absolutes.
 
+mod backtest;
 mod engine;
 mod sandbox;
 mod store;
@@ -30,6 +31,8 @@ enum Bench {
     Store,
     /// Runs of three steps a second, end to end
     Engine,
+    /// A month of 100,000 events over drafts
+    Backtest,
 }
 
 /// One line of a report: what, how much, and in which unit.
@@ -51,6 +54,7 @@ pub(crate) async fn run(context: &Context, args: BenchArgs) -> anyhow::Result<Ex
         Bench::Sandbox => sandbox::run(args.quick).await?,
         Bench::Store => store::run(args.quick).await?,
         Bench::Engine => engine::run(args.quick).await?,
+        Bench::Backtest => Box::pin(backtest::run(args.quick)).await?,
     };
     if context.json {
         out::json(&report.json)?;

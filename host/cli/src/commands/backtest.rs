@@ -122,9 +122,9 @@ fn before(app: &App, to: Timestamp, words: &[String]) -> Result<Timestamp, Wrong
     let duration = last(&written).ok_or_else(|| {
         Wrong::new(format!("`{written}` is not a time back; write `30d`, `2w`, `12h` or `30 days`"))
     })?;
-    Calendar::always_open(app.zone())
-        .after(to, duration.negated())
-        .ok_or_else(|| Wrong::new(format!("`{written}` before {to} is past the end of the calendar")))
+    Calendar::always_open(app.zone()).after(to, duration.negated()).ok_or_else(|| {
+        Wrong::new(format!("`{written}` before {to} is past the end of the calendar"))
+    })
 }
 
 /// `30d`, `2w`, `12h`, or a duration as workflows say it.

@@ -8,4 +8,5 @@ mod help;
 mod program;
 mod secrets;
 mod serving;
+mod starting;
 mod wrong;

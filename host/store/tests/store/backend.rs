@@ -159,6 +159,7 @@ pub(crate) fn run(workflow: &str) -> Run {
         version: "v1".to_owned(),
         subject: Some(reference("lead/1")),
         key: None,
+        parent: None,
         started_at: at(0),
         seq: 1,
         status: Status::Active,
@@ -169,7 +170,6 @@ pub(crate) fn run(workflow: &str) -> Run {
 pub(crate) fn beginning(run: Run, due_at: Option<Timestamp>) -> NewRun {
     NewRun {
         run,
-        parent: None,
         priority: Priority::Normal,
         due_at,
         watches: BTreeSet::new(),

@@ -1,9 +1,9 @@
 //! Starts that wait for a run to end, and runs that begin others.
 
-use relata_engine::{Outcome, Status};
+use relata_engine::{Outcome, Run, Status};
 use relata_model::RunId;
 use relata_store::{
-    Enrolment, NewEnrolment, NewQueued, NewRun, QueueFilter, Queued, RunFilter, Store, StoreError,
+    Enrolment, NewEnrolment, NewQueued, QueueFilter, Queued, RunFilter, Store, StoreError,
 };
 use relata_workflow::WhileRunning;
 
@@ -29,6 +29,10 @@ async fn put(store: &Store, key: &str, subject: &str, seconds: i64) -> NewQueued
         .await
         .unwrap();
     kept
+}
+
+fn child_of(parent: RunId) -> Run {
+    Run { parent: Some(parent), ..run("child") }
 }
 
 async fn all(store: &Store) -> Vec<Queued> {
@@ -221,19 +225,18 @@ on_each_backend! {
         let parent = begin(&store, beginning(run("parent"), None)).await;
         let mut children = Vec::new();
         for due in [None, Some(at(500)), Some(at(0))] {
-            let new = NewRun { parent: Some(parent), ..beginning(run("child"), due) };
-            children.push(begin(&store, new).await);
+            children.push(begin(&store, beginning(child_of(parent), due)).await);
         }
         begin(&store, beginning(run("child"), None)).await;
         let of_parent = RunFilter { parent: Some(parent), ..RunFilter::default() };
         let found = store.run_list(&of_parent, 9).await.unwrap();
         assert_eq!(found.iter().map(|row| row.run.id).collect::<Vec<_>>(), children);
-        assert!(found.iter().all(|row| row.parent == Some(parent)));
+        assert!(found.iter().all(|row| row.run.parent == Some(parent)));
 
         // One has ended, and a worker has another.
         let claimed = store.run_claim("w1", at(1), LEASE, 9).await.unwrap().remove(0);
         assert_eq!(claimed.run.id, children[2]);
-        let wanted = begin(&store, NewRun { parent: Some(parent), ..beginning(run("child"), None) }).await;
+        let wanted = begin(&store, beginning(child_of(parent), None)).await;
         let cancel = |seconds| {
             let store = store.clone();
             async move {

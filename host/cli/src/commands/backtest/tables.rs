@@ -128,8 +128,11 @@ fn actions(found: &Backtest) -> anyhow::Result<()> {
         let action = found.draft.actions.iter().find(|action| action.action == what);
         let mut cells = vec![what];
         cells.extend(beside(found, draft, other));
-        let further = action.map_or([0; 3], |action| [action.skipped, action.failed, action.assumed]);
-        cells.extend(further.map(|count| if count == 0 { String::new() } else { count.to_string() }));
+        let further =
+            action.map_or([0; 3], |action| [action.skipped, action.failed, action.assumed]);
+        cells.extend(
+            further.map(|count| if count == 0 { String::new() } else { count.to_string() }),
+        );
         cells
     });
     print_table(&columns, rows.collect())
@@ -150,7 +153,9 @@ fn messages(found: &Backtest) -> anyhow::Result<()> {
         let mut cells = vec![what];
         cells.extend(beside(found, draft, other));
         let further = message.map_or([0; 2], |message| [message.held, message.suppressed]);
-        cells.extend(further.map(|count| if count == 0 { String::new() } else { count.to_string() }));
+        cells.extend(
+            further.map(|count| if count == 0 { String::new() } else { count.to_string() }),
+        );
         cells
     });
     print_table(&columns, rows.collect())
@@ -182,7 +187,8 @@ fn bar(count: u64, most: u64) -> String {
 
 fn steps(found: &Backtest) -> anyhow::Result<()> {
     let of = |path: &str| {
-        let step = other(found).and_then(|figures| figures.steps.iter().find(|step| step.path == path));
+        let step =
+            other(found).and_then(|figures| figures.steps.iter().find(|step| step.path == path));
         step.map(|step| (step.reached, step.ways.as_slice()))
     };
     let mut rows = Vec::new();
@@ -261,9 +267,12 @@ fn share(part: u64, whole: u64) -> String {
 
 /// What either counts: the draft's order first.
 fn both(draft: &[Count], other: &[Count]) -> Vec<(String, u64, u64)> {
-    let mut all: Vec<(String, u64, u64)> =
-        draft.iter().map(|count| (count.what.clone(), count.count, of(other, &count.what))).collect();
-    let only_other = other.iter().filter(|count| draft.iter().all(|known| known.what != count.what));
+    let mut all: Vec<(String, u64, u64)> = draft
+        .iter()
+        .map(|count| (count.what.clone(), count.count, of(other, &count.what)))
+        .collect();
+    let only_other =
+        other.iter().filter(|count| draft.iter().all(|known| known.what != count.what));
     all.extend(only_other.map(|count| (count.what.clone(), 0, count.count)));
     all
 }
