@@ -82,6 +82,12 @@ impl Calendar {
         self.spans(week, self.local_date(at)).any(|(start, end)| start <= now && now < end)
     }
 
+    /// Whether it opens at all on a local day.
+    #[must_use]
+    pub fn opens_on(&self, day: Date) -> bool {
+        self.week.as_ref().is_none_or(|week| !week.hours(day).is_empty())
+    }
+
     /// The time itself where it is open then, else the next opening; none
     /// within ten years.
     #[must_use]

@@ -1,7 +1,7 @@
 //! A workflow as the engine runs it: what the YAML said, with every formula
 //! parsed and typed. Steps lie in an arena; blocks are lists of step ids.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use relata_model::{Decimal, Value};
 use serde::{Deserialize, Serialize};
@@ -217,6 +217,10 @@ pub struct Schedule {
     pub time_zone: String,
     /// What becomes of fires while the host was away.
     pub if_missed: IfMissed,
+    /// `working days at 09:00`: it fires only on days on which this calendar
+    /// (an external id) opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<String>,
 }
 
 /// What becomes of fires while the host was away.
@@ -376,6 +380,27 @@ pub struct Do {
     pub correlation: Vec<(String, String)>,
     /// The type of the output, by which its references and times are read.
     pub output: crate::types::Type,
+}
+
+impl Do {
+    /// The names of the secrets that it is given: `secret/NAME` as a whole
+    /// text of its arguments. A text that a formula yields is never one.
+    #[must_use]
+    pub fn secrets(&self) -> BTreeSet<&str> {
+        fn add<'a>(expression: &'a Expression, found: &mut BTreeSet<&'a str>) {
+            match expression {
+                Expression::Literal(Value::Text(text)) => {
+                    found.extend(crate::read::secret_name(text));
+                }
+                Expression::List(items) => items.iter().for_each(|item| add(item, found)),
+                Expression::Map(parts) => parts.iter().for_each(|(_, part)| add(part, found)),
+                Expression::Literal(_) | Expression::Formula(_) | Expression::Text(_) => {}
+            }
+        }
+        let mut found = BTreeSet::new();
+        self.input.iter().for_each(|argument| add(&argument.value, &mut found));
+        found
+    }
 }
 
 /// One argument of an action.

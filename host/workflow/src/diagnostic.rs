@@ -317,6 +317,11 @@ impl<'a> Findings<'a> {
         self.lost = true;
     }
 
+    /// Whether an error was found after the first so many.
+    pub(crate) fn has_error_since(&self, before: usize) -> bool {
+        self.found.iter().skip(before).any(Diagnostic::is_error)
+    }
+
     /// How many were found so far.
     pub(crate) const fn count(&self) -> usize {
         self.found.len()

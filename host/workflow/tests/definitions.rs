@@ -1,5 +1,7 @@
 //! What becomes of a workflow without mistakes, in short.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic as a test may")]
+
 mod catalog;
 
 use std::fmt::Write as _;
@@ -258,7 +260,7 @@ steps:
 ",
         expect![[r#"
             Webhook(Webhook { name: "shop-orders", secret: Some("shop-webhook") })
-            Schedule(Schedule { cron: "0 0 9 * * * *", written: "daily at 09:00", time_zone: "UTC", if_missed: Once })
+            Schedule(Schedule { cron: "0 0 9 * * * *", written: "daily at 09:00", time_zone: "UTC", if_missed: Once, calendar: None })
             input ref: text = "none"
             steps[0]: wait 1 hour
         "#]],

@@ -8,9 +8,9 @@ use std::path::Path;
 use expect_test::expect_file;
 use proptest::prelude::*;
 use relata_workflow::{
-    Catalog,
+    Catalog, Input, Slot, Type, WorkflowSignature,
     graph::{Branch, Detail, Exit, ExitKind, Graph, Kind, Lane, Node, flow, graph, mermaid, svg},
-    parse,
+    parse, render,
 };
 
 /// The catalog of the tests, with the titles of the shipped actions.
@@ -68,6 +68,38 @@ fn the_shipped_workflows_as_mermaid() {
     for (name, graph) in &shipped {
         expect_file![format!("graph/{name}.mmd")].assert_eq(&mermaid(graph));
         picture_is_sound(&svg(graph));
+    }
+}
+
+/// Every sort of step, trigger and end.
+#[test]
+fn everything_is_drawn() {
+    let source = include_str!("graph/everything.yaml");
+    let mut catalog = titled();
+    let slot = Slot::of(Type::YesNo);
+    let reason =
+        Input { name: "reason".to_owned(), slot: Slot::of(Type::Text), default: None, title: None };
+    let inspect = WorkflowSignature {
+        inputs: vec![reason],
+        outputs: [("accepted".to_owned(), slot)].into(),
+        ..WorkflowSignature::default()
+    };
+    catalog.workflows.insert("inspect-return".to_owned(), inspect);
+    let (definition, found) = parse("everything.yaml", source, &catalog);
+    let definition = definition.unwrap_or_else(|| panic!("{}", render(&found, source, false)));
+    let graph = graph(&definition, &catalog);
+    expect_file!["graph/everything.mmd"].assert_eq(&mermaid(&graph));
+    let picture = svg(&graph);
+    picture_is_sound(&picture);
+    let kinds = serde_json::to_string(&flow(&graph)).unwrap();
+    for kind in [
+        "trigger", "gate", "action", "question", "stop", "wait", "wait_for", "deadline", "split",
+        "loop", "parallel", "workflow", "ask", "set", "done", "stopped", "failed",
+    ] {
+        // Waiting for an event is drawn in the shipped workflows.
+        if kind != "wait_for" {
+            assert!(kinds.contains(&format!("\"{kind}\"")), "no {kind} in {kinds}");
+        }
     }
 }
 

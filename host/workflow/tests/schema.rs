@@ -8,7 +8,7 @@ use std::path::Path;
 
 use expect_test::expect;
 use relata_workflow::{
-    parse,
+    Catalog, parse,
     schema::{test_schema, workflow_schema},
 };
 use serde_json::{Value as Json, json};
@@ -20,7 +20,14 @@ fn validator() -> jsonschema::Validator {
 
 #[test]
 fn the_schemas_are_schemas() {
-    for schema in [workflow_schema(&catalog::catalog()), test_schema(&catalog::catalog())] {
+    let catalog = catalog::catalog();
+    let nothing = Catalog::default();
+    for schema in [
+        workflow_schema(&catalog),
+        test_schema(&catalog),
+        workflow_schema(&nothing),
+        test_schema(&nothing),
+    ] {
         assert!(jsonschema::draft7::meta::is_valid(&schema));
         assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
         every_reference_leads_somewhere(&schema, &schema);
@@ -33,6 +40,13 @@ fn every_reference_leads_somewhere(root: &Json, here: &Json) {
             if let Some(Json::String(target)) = map.get("$ref") {
                 let pointer = target.strip_prefix('#').expect("a place in this file");
                 assert!(root.pointer(pointer).is_some(), "{target} leads nowhere");
+            }
+            // Which the meta-schema only advises, and editors insist on.
+            if let Some(Json::Array(words)) = map.get("enum") {
+                assert!(!words.is_empty(), "an enumeration of nothing: {here}");
+                for (place, word) in words.iter().enumerate() {
+                    assert!(!words[..place].contains(word), "{word} stands twice in {here}");
+                }
             }
             map.values().for_each(|value| every_reference_leads_somewhere(root, value));
         }
@@ -143,13 +157,51 @@ fn without_help(here: &Json, path: &str, bare: &mut Vec<String>) {
     }
 }
 
+/// In a blueprint a parameter may stand in any text; what is made of it gives
+/// values to its parameters.
+#[test]
+fn blueprints_are_valid() {
+    let schema = validator();
+    let blueprint = "\
+blueprint: renewal
+title: Renewals for {{ team }}
+calendar: \"{{ hours }}\"
+inputs:
+  team: team
+  days: { type: number, default: 30 }
+  hours: text
+  template: text
+when:
+  - schedule: weekdays at {{ at }}
+    time_zone: Europe/Berlin
+never_for: [\"segment/{{ segment }}\"]
+hold_above: \"{{ most }} per day\"
+steps:
+  - wait: \"{{ days }} days\"
+    resume_in: \"{{ hours }}\"
+  - do: mail.send
+    to: =contact
+    template: \"{{ template }}\"
+    retry: \"{{ often }} times\"
+  - split: offer
+    arms: { one: \"{{ share }}\", other: 50% }
+";
+    assert_eq!(against(&schema, blueprint), "");
+    let instance = "workflow: renewal-eu\nblueprint: renewal\ninputs: { days: 20, template: renewal, parts: [a, b] }\n";
+    assert_eq!(against(&schema, instance), "");
+    assert_ne!(against(&schema, &instance.replace("inputs:", "input:")), "");
+}
+
 #[test]
 fn tests_are_valid() {
     let schema = jsonschema::draft7::new(&test_schema(&catalog::catalog())).unwrap();
     let good = "\
 test: inquiry-survey
+time_zone: Europe/Berlin
 given:
   contact/anna: { email: anna@a.example, tier: gold }
+pretend:
+  sentiment.score: { label: negative }
 cases:
   - it: skips the holidays
     repeat_at: [2026-03-28 10:00]
@@ -163,11 +215,13 @@ cases:
       - go_to: 2026-12-28 09:00
       - expect: done
         survey.send: { to: contact/anna, template: csat }
-      - expect: stopped
-        nothing_sent: true
+        contact/anna: { tier: gold }
+      - expect:
+          nothing_sent: true
 ";
     assert_eq!(against(&schema, good), "");
-    assert_ne!(against(&schema, &good.replace("cases:", "cases: none\nothers:")), "");
+    assert_ne!(against(&schema, &good.replace("cases:", "casse:")), "");
+    assert_ne!(against(&schema, &good.replace("    play:", "    plays:")), "");
     assert!(!schema.is_valid(&json!({ "given": {} })));
     assert_eq!(to_json(good)["test"], "inquiry-survey");
 }

@@ -298,7 +298,7 @@ impl Build<'_> {
                     Expression::Literal(Value::Time(_)) => {
                         format!("until {}", say::expression(duration))
                     }
-                    Expression::Formula(formula) if is_point(formula) => {
+                    Expression::Formula(formula) if say::is_point(formula) => {
                         format!("until {}", say::formula(formula))
                     }
                     other => say::expression(other),
@@ -591,9 +591,4 @@ fn is_at_once(formula: &Formula) -> bool {
         formula.as_literal(),
         Some(Value::Duration(duration)) if *duration == relata_model::Duration::default()
     )
-}
-
-/// Whether a formula visibly yields a point in time, not a length.
-fn is_point(formula: &Formula) -> bool {
-    formula.source.contains("now(") || formula.as_path().is_some_and(|path| path.ends_with("_at"))
 }

@@ -7,6 +7,7 @@ use crate::{
     definition::{Expression, Occurrence, Piece},
     formula::{
         Formula,
+        functions::{self, Yield},
         tree::{Comparison, NodeId, NodeKind},
     },
 };
@@ -132,6 +133,11 @@ pub(super) fn question(condition: &Formula) -> String {
 /// A condition as a statement: "the offer is nothing".
 pub(super) fn statement(condition: &Formula) -> String {
     Said(condition).statement(condition.root)
+}
+
+/// Whether a formula visibly yields a point in time, not a length of it.
+pub(super) fn is_point(formula: &Formula) -> bool {
+    Said(formula).is_time(formula.root)
 }
 
 /// What happens, as a sentence: "a lead is created". `about` is whose change
@@ -262,18 +268,22 @@ impl Said<'_> {
             .iter()
             .map(|part| {
                 let inner = self.joined(*part, negated, comma, one);
-                if parts.len() > 1 && self.is_group(*part) { format!("({inner})") } else { inner }
+                let differs = self.word_of(*part, negated).is_some_and(|inner| inner != word);
+                if parts.len() > 1 && differs { format!("({inner})") } else { inner }
             })
             .collect();
         said.join(&format!("{comma}{word} "))
     }
 
-    fn is_group(&self, id: NodeId) -> bool {
-        match self.kind(id) {
-            Some(NodeKind::All(parts)) => self.telling(parts, false).len() > 1,
-            Some(NodeKind::Any(_)) => true,
-            Some(NodeKind::Not(inner)) => self.is_group(*inner),
-            _ => false,
+    /// What joins the parts of a node, if it has several.
+    fn word_of(&self, id: NodeId, negated: bool) -> Option<&'static str> {
+        match self.kind(id)? {
+            NodeKind::All(parts) if self.telling(parts, negated).len() > 1 => {
+                Some(if negated { "or" } else { "and" })
+            }
+            NodeKind::Any(_) => Some(if negated { "and" } else { "or" }),
+            NodeKind::Not(inner) => self.word_of(*inner, !negated),
+            _ => None,
         }
     }
 
@@ -386,7 +396,9 @@ impl Said<'_> {
         match self.kind(id) {
             Some(NodeKind::Literal(Value::Date(_) | Value::Time(_))) => true,
             Some(NodeKind::Call { function, .. }) => {
-                matches!(function.as_str(), "now" | "today" | "date")
+                functions::function(function).is_some_and(|function| {
+                    matches!(function.result, Yield::Date | Yield::Time | Yield::MaybeTime)
+                })
             }
             Some(NodeKind::Field { name, .. }) => name.ends_with("_at"),
             Some(NodeKind::Arithmetic { left, right, .. }) => {

@@ -180,7 +180,7 @@ steps:
                 "`if_it_fails`" => names(Block::Fallback.keys()),
                 "the input `size`" => names(Block::Input.keys()),
                 // The block behind `wait_for:`, or its step.
-                "`wait_for`" if !asked.contains("do") => {
+                "`wait_for`" if !asked.contains("since") => {
                     let of = several.entry("wait_for").or_default();
                     of.0.append(&mut asked);
                     of.1 = both(Block::Awaited.sorts());

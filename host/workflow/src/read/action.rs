@@ -25,13 +25,16 @@ pub(super) struct Done {
     pub(super) name: Option<String>,
 }
 
-/// The arguments that are texts written out, by name.
-fn written_out(input: Option<&[Argument]>) -> BTreeMap<&str, &str> {
-    let texts = input.into_iter().flatten().filter_map(|argument| match &argument.value {
-        Expression::Literal(Value::Text(text)) => Some((argument.name.as_str(), text.as_str())),
-        _ => None,
-    });
-    texts.collect()
+/// A value that is written out, also as a list or as a formula of one literal.
+fn written_out_value(expression: &Expression) -> Option<Value> {
+    match expression {
+        Expression::Literal(value) => Some(value.clone()),
+        Expression::Formula(formula) => formula.as_literal().cloned(),
+        Expression::List(items) => {
+            items.iter().map(written_out_value).collect::<Option<_>>().map(Value::List)
+        }
+        Expression::Text(_) | Expression::Map(_) => None,
+    }
 }
 
 impl Reader<'_> {
@@ -61,7 +64,8 @@ impl Reader<'_> {
             return Done { kind: None, name };
         };
         let input = self.arguments(&signature, entry.value.place, keys, names);
-        let mut slot = Slot::of(schema::result(&signature.output, &written_out(input.as_deref())));
+        let written = self.written_out(keys);
+        let mut slot = Slot::of(schema::result(&signature.output, &written));
         let mut fallback = None;
         let mut fallback_failed = false;
         if let Some(entry) = if_it_fails {
@@ -118,6 +122,20 @@ impl Reader<'_> {
         known
     }
 
+    /// The arguments that are texts written out, by name: none for a text of
+    /// which nothing can be said, since it is wrong or not known yet.
+    fn written_out<'n>(&self, keys: &Keys<'n>) -> BTreeMap<&'n str, Option<&'n str>> {
+        let texts = keys.rest().filter_map(|entry| match &entry.value.value {
+            Content::Text { text, .. } if text.starts_with('=') || text.contains("{{") => None,
+            Content::Text { text, .. } => {
+                let is_object = self.catalog.objects.get(text.trim()).is_some();
+                Some((entry.key.as_str(), is_object.then_some(text.trim())))
+            }
+            _ => Some((entry.key.as_str(), None)),
+        });
+        texts.collect()
+    }
+
     /// The arguments; none where one of them is wrong.
     fn arguments(
         &mut self,
@@ -170,6 +188,13 @@ impl Reader<'_> {
             let got = self.value(&entry.value, &parameter, &what, names);
             self.takes_secrets = false;
             if let Some(got) = &got {
+                if let Some(value) = written_out_value(&got.expression)
+                    && let Some(why) = schema::broken_bound(&signature.input, &entry.key, &value)
+                {
+                    let message = format!("{what} {why}");
+                    self.error(codes::WRONG_VALUE, entry.value.place, message, None);
+                    failed = true;
+                }
                 if matches!(parameter.wanted, Wanted::Due | Wanted::Duration) && !self.has_calendar
                 {
                     self.needs_calendar(&got.expression, entry.value.place, names);
@@ -179,6 +204,7 @@ impl Reader<'_> {
             }
             read.insert(&entry.key, got.map(|got| (got, parameter.wanted)));
         }
+        self.template_reads(signature, &given, &read);
         if failed {
             return None;
         }

@@ -280,7 +280,7 @@ impl Reader<'_> {
                 codes::UNKNOWN_ACTION,
                 entry.key_place,
                 "`ask` needs the plugin `approval`, which is not there",
-                Some("install it: `relata plugin install approval`".to_owned()),
+                Some(format!("install the plugin that has `{REQUEST}` and `{CLOSE}`")),
             );
             return None;
         }

@@ -155,6 +155,22 @@ impl Reader<'_> {
         }
     }
 
+    /// What may stand between `{{ }}` where a blueprint's text is filled in
+    /// before it is read.
+    pub(super) fn placeholder_help(&self, text: &str) -> Option<String> {
+        if self.parameters.is_empty() {
+            return None;
+        }
+        let known = || self.parameters.iter().map(|parameter| parameter.name.as_str());
+        let inside = text.split("{{").skip(1).filter_map(|rest| rest.split("}}").next());
+        let wrong = inside.map(str::trim).find(|name| known().all(|known| known != *name))?;
+        let near = codes::did_you_mean(wrong, known());
+        near.filter(|_| relata_model::text::is_name(wrong)).or_else(|| {
+            let listed: Vec<&str> = known().collect();
+            Some(format!("only the blueprint's inputs can stand here: {}", listed.join(", ")))
+        })
+    }
+
     /// Reads a blueprint with these values; without any of them, to check
     /// the blueprint itself.
     pub(super) fn blueprint(&mut self, root: &Node, constants: &Constants) -> Option<Definition> {

@@ -117,6 +117,9 @@ pub fn parse_all(
         let (file, source) = &sources[place];
         let outcome = read(file, source, &catalog, &uncertain);
         if let Some(name) = &outlines[place].name {
+            if outcome.definition.is_some() {
+                uncertain.remove(name);
+            }
             catalog.workflows.insert(name.clone(), outcome.signature.clone());
         }
         outcomes[place] = Some(outcome);
@@ -200,21 +203,24 @@ fn read_with(mut reader: Reader<'_>) -> Outcome {
     let root = reader.root();
     let mut broken = None;
     let mut others = Vec::new();
-    let definition = match root.as_ref().map(|root| (root, head_of(root))) {
+    let has = |root: &Node, key: &str| {
+        root.entries().is_some_and(|entries| entries.iter().any(|entry| entry.key == key))
+    };
+    let definition = match root.as_ref() {
         None => None,
-        Some((root, Some(Head::Blueprint(_)))) => {
+        Some(root) if !has(root, "blueprint") => reader.workflow(root),
+        Some(root) if !has(root, "workflow") => {
             reader.parameters = reader.parameters(root);
             let constants = unknown(&reader.parameters);
             reader.blueprint(root, &constants);
             None
         }
-        Some((root, Some(Head::Instance { .. }))) => {
+        Some(root) => {
             let (definition, found, is_broken) = made(&mut reader, root);
             others = found;
             broken = is_broken;
             definition
         }
-        Some((root, _)) => reader.workflow(root),
     };
     let signature = reader.signature;
     let recording = reader.recording;

@@ -52,10 +52,10 @@ impl Reader<'_> {
         let mut inner = names.clone();
         let item_slot = list.as_ref().map_or(Slot::of(Type::Any), |(_, item)| item.clone());
         let item = self.item_name(as_entry, entry, keys, names);
-        let had_nameless_item = self.has_nameless_item;
+        let missed_names = self.misses_names;
         match &item {
             Some(item) => self.set(item, formulas::known(item_slot), &mut inner),
-            None => self.has_nameless_item = true,
+            None => self.misses_names = true,
         }
         let only_if = only_if_entry.map(|entry| {
             let read = self.condition(entry, &inner)?;
@@ -81,7 +81,7 @@ impl Reader<'_> {
             }
         };
         self.depth -= 1;
-        self.has_nameless_item = had_nameless_item;
+        self.misses_names = missed_names;
         self.leave_item(&inner, names);
         self.take_over(&set, names);
 

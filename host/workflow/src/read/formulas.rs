@@ -120,7 +120,7 @@ impl Reader<'_> {
                 if let Some(line) = later.filter(|line| *line as usize > here) {
                     fault.help = Some(format!("the step that yields it comes later, in line {line}"));
                 }
-                return !self.has_nameless_item;
+                return !self.misses_names;
             }
         };
         fault.code = if name == "secret" { codes::MISPLACED_SECRET } else { codes::OUT_OF_SCOPE };
@@ -228,8 +228,8 @@ impl Reader<'_> {
                 let place = locator.place(Place { start: open, end: open + 2 });
                 let help = Some("close it with `}}`".to_owned());
                 self.error(codes::FORMULA_SYNTAX, place, "`{{` is not closed", help);
-                let Some(again) = again else { return None };
-                (at, failed) = (again, true);
+                at = again?;
+                failed = true;
                 continue;
             };
             match self.piece(node, open + 2, close, names) {

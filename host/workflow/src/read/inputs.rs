@@ -76,6 +76,7 @@ impl Reader<'_> {
     /// `inputs:`, each made known under its name.
     pub(super) fn inputs(&mut self, entry: &Entry, names: &mut Names) {
         let Some(entries) = self.keys(&entry.value, "`inputs`").map(|keys| keys.entries) else {
+            self.misses_names = true;
             return;
         };
         for entry in entries {
@@ -167,6 +168,11 @@ impl Reader<'_> {
             return Some(kind);
         }
         let wrong = text.strip_prefix("list of ").map_or(text, str::trim);
+        if wrong.starts_with("list of ") {
+            let message = "an input cannot be a list of lists";
+            self.error(codes::UNKNOWN_TYPE, node.place, message, None);
+            return None;
+        }
         let known = TYPES.iter().copied().chain(self.catalog.objects.names());
         let help = codes::did_you_mean(wrong, known).unwrap_or_else(|| {
             format!("write {}, the name of an object, or a list of words", TYPES.join(", "))
@@ -230,8 +236,8 @@ impl Reader<'_> {
     /// workflow that gives none.
     pub(super) fn inputs_are_given(&mut self, entry: &Entry, triggers: &[Trigger]) {
         let blind = triggers.iter().find_map(|trigger| match trigger {
-            Trigger::Occurrence(_) => Some("what happens to a record"),
-            Trigger::Schedule(_) => Some("a schedule"),
+            Trigger::Occurrence(_) => Some("record"),
+            Trigger::Schedule(_) => Some("schedule"),
             Trigger::Webhook(_) | Trigger::Button(_) => None,
         });
         let Some(blind) = blind else { return };
@@ -248,7 +254,10 @@ impl Reader<'_> {
                 self.error(
                     codes::INPUT_NOT_GIVEN,
                     written.key_place,
-                    format!("the input `{}` has to be given, and {blind} gives none", written.key),
+                    format!(
+                        "nobody gives the input `{}` when a {blind} starts the workflow",
+                        written.key
+                    ),
                     Some("add a `default:`, or `optional: true`".to_owned()),
                 );
             }

@@ -17,6 +17,7 @@ mod run;
 pub(crate) mod schema;
 mod set;
 mod steps;
+mod template;
 mod trigger;
 mod value;
 mod wait;
@@ -27,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use files::recorded;
 pub use files::{Head, head, parse, parse_all};
 pub(crate) use literal::slot_of;
+pub(crate) use value::secret_name;
 pub(crate) use schema::{Parameter, Wanted, is_open as takes_any, parameters};
 
 use crate::{
@@ -84,8 +86,12 @@ struct Reader<'a> {
     blocks: Vec<Vec<StepId>>,
     /// The object that runs are about.
     subject: Option<String>,
+    /// What is named as an object and is none.
+    unknown_objects: BTreeSet<String>,
     /// Whether the workflow names a calendar.
     has_calendar: bool,
+    /// Its external id, where there is such a calendar.
+    calendar: Option<String>,
     /// Steps with a name, so far.
     named: BTreeMap<String, Named>,
     /// The workflow's own name, once it is known.
@@ -102,9 +108,9 @@ struct Reader<'a> {
     hidden: BTreeMap<String, Hidden>,
     /// How many loops and branches stand around this place.
     depth: u32,
-    /// The name of a loop's items could not be read, so a name that is not
-    /// known may be that.
-    has_nameless_item: bool,
+    /// The name of a loop's items, or those of the inputs, could not be read,
+    /// so a name that is not known may be one of them.
+    misses_names: bool,
     /// Whether `secret/NAME` may stand here.
     takes_secrets: bool,
     /// The parameters of a blueprint.
@@ -129,7 +135,9 @@ impl<'a> Reader<'a> {
             steps: Vec::new(),
             blocks: Vec::new(),
             subject: None,
+            unknown_objects: BTreeSet::new(),
             has_calendar: false,
+            calendar: None,
             named: BTreeMap::new(),
             name: None,
             signature: WorkflowSignature::default(),
@@ -138,7 +146,7 @@ impl<'a> Reader<'a> {
             all_names: BTreeMap::new(),
             hidden: BTreeMap::new(),
             depth: 0,
-            has_nameless_item: false,
+            misses_names: false,
             takes_secrets: false,
             parameters: Vec::new(),
             recording: None,
@@ -219,7 +227,8 @@ impl<'a> Reader<'a> {
                         "`{}` cannot be computed: it is a text that is written out",
                         entry.key
                     );
-                    self.error(codes::WRONG_FORM, entry.value.place, message, None);
+                    let help = self.placeholder_help(text);
+                    self.error(codes::WRONG_FORM, entry.value.place, message, help);
                     return None;
                 }
                 Some(text.trim())
@@ -317,20 +326,14 @@ impl<'a> Reader<'a> {
         } else if self.subject.as_deref() == Some(text) {
             Some(format!("`{text}` is what the workflow is about"))
         } else if names.variables.get(text).is_some_and(|known| !known.unset) {
-            let earlier = if self
-                .signature
-                .inputs
-                .iter()
-                .chain(&self.parameters)
-                .any(|input| input.name == text)
-            {
-                "an input"
+            let mut inputs = self.signature.inputs.iter().chain(&self.parameters);
+            if inputs.any(|input| input.name == text) {
+                Some(format!("an input is called `{text}` already"))
             } else if self.declared.contains_key(text) {
-                "what `set` made before"
+                Some(format!("an earlier `set` has made the name `{text}` already"))
             } else {
-                "an earlier step"
-            };
-            Some(format!("{earlier} is called `{text}` already"))
+                Some(format!("an earlier step is called `{text}` already"))
+            }
         } else {
             None
         };
@@ -390,6 +393,11 @@ impl<'n> Keys<'n> {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         self.taken.insert(&entry.key);
         Some(entry)
+    }
+
+    /// A key's entry, without asking for it.
+    fn peek(&self, key: &str) -> Option<&'n Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
     }
 
     /// The entry of a key that is none, and that nobody is told of.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use relata_model::{Decimal, FieldDefinition, FieldType, value::number_from_json};
+use relata_model::{Decimal, FieldDefinition, FieldType, Value, value::number_from_json};
 use serde_json::{Map, Value as Json};
 
 use crate::types::{Slot, Type};
@@ -384,6 +384,41 @@ pub(crate) fn parameters(input: &Json) -> BTreeMap<String, Parameter> {
         .collect()
 }
 
+/// What the schema of an argument says against a value that is written out,
+/// beside its type: how long a text or a list may be, and of which steps a
+/// number is made.
+pub(crate) fn broken_bound(input: &Json, argument: &str, value: &Value) -> Option<String> {
+    let schema = Schema { root: input, here: input }.plain(0).schema;
+    let schema = schema.at(schema.properties()?.get(argument)?).plain(0).schema;
+    let count = |key: &str| schema.get(key).and_then(Json::as_u64);
+    let sized = |size: usize, least: &str, most: &str, unit: &str| {
+        let size = u64::try_from(size).unwrap_or(u64::MAX);
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
+        let too_few = count(least).filter(|least| size < *least);
+        let too_many = count(most).filter(|most| size > *most);
+        too_few
+            .map(|least| format!("has {least} {unit}{} at least, not {size}", plural(least)))
+            .or(too_many
+                .map(|most| format!("has {most} {unit}{} at most, not {size}", plural(most))))
+    };
+    match value {
+        Value::Text(text) => sized(text.chars().count(), "minLength", "maxLength", "letter"),
+        Value::List(items) => sized(items.len(), "minItems", "maxItems", "value"),
+        Value::Number(number) => {
+            let above = schema.bound("exclusiveMinimum").filter(|bound| number <= bound);
+            let below = schema.bound("exclusiveMaximum").filter(|bound| number >= bound);
+            let step = schema.bound("multipleOf").filter(|step| {
+                number.checked_rem(*step).is_some_and(|rest| !rest.is_zero())
+            });
+            above
+                .map(|bound| format!("is more than {bound}, not {number}"))
+                .or(below.map(|bound| format!("is less than {bound}, not {number}")))
+                .or(step.map(|step| format!("is a multiple of {step}, not {number}")))
+        }
+        _ => None,
+    }
+}
+
 /// Whether an action takes names beside those that its schema lists.
 pub(crate) fn is_open(input: &Json) -> bool {
     input.get("additionalProperties").is_some_and(|more| more != &Json::Bool(false))
@@ -392,20 +427,25 @@ pub(crate) fn is_open(input: &Json) -> bool {
 
 /// The type of an action's result. `record/{object}` is a record of what the
 /// argument `object` names, where that is written out.
-pub(crate) fn result(output: &Json, arguments: &BTreeMap<&str, &str>) -> Type {
+pub(crate) fn result(output: &Json, arguments: &BTreeMap<&str, Option<&str>>) -> Type {
     let mut kind = Schema { root: output, here: output }.slot(0).kind;
     fill_in(&mut kind, arguments);
     kind
 }
 
-fn fill_in(kind: &mut Type, arguments: &BTreeMap<&str, &str>) {
+fn fill_in(kind: &mut Type, arguments: &BTreeMap<&str, Option<&str>>) {
     match kind {
         Type::Record(objects) => {
             for object in objects.iter_mut() {
                 let name = object.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
                 let Some(name) = name else { continue };
                 match arguments.get(name) {
-                    Some(argument) => *object = (*argument).to_owned(),
+                    Some(Some(argument)) => *object = (*argument).to_owned(),
+                    // What is wrong with it is told there.
+                    Some(None) => {
+                        *kind = Type::Any;
+                        return;
+                    }
                     // Of any object, then.
                     None => return objects.clear(),
                 }
@@ -460,6 +500,31 @@ mod tests {
     }
 
     #[test]
+    fn bounds_of_a_schema_are_told_in_words() {
+        let input = json!({
+            "type": "object",
+            "properties": {
+                "code": { "type": "string", "minLength": 2, "maxLength": 4 },
+                "skills": { "type": ["array", "null"], "minItems": 1, "items": { "type": "string" } },
+                "share": { "$ref": "#/$defs/Share" },
+            },
+            "$defs": { "Share": { "type": "number", "exclusiveMinimum": 0, "multipleOf": 0.5 } },
+        });
+        let said = |argument: &str, value: Value| broken_bound(&input, argument, &value);
+        let text = |text: &str| Value::Text(text.to_owned());
+        assert_eq!(said("code", text("x")).as_deref(), Some("has 2 letters at least, not 1"));
+        assert_eq!(said("code", text("überall")).as_deref(), Some("has 4 letters at most, not 7"));
+        assert_eq!(said("code", text("abc")), None);
+        let none = Value::List(Vec::new());
+        assert_eq!(said("skills", none).as_deref(), Some("has 1 value at least, not 0"));
+        let number = |number: &str| Value::Number(number.parse().unwrap());
+        assert_eq!(said("share", number("0")).as_deref(), Some("is more than 0, not 0"));
+        assert_eq!(said("share", number("0.7")).as_deref(), Some("is a multiple of 0.5, not 0.7"));
+        assert_eq!(said("share", number("1.5")), None);
+        assert_eq!(said("unknown", number("1")), None);
+    }
+
+    #[test]
     fn results_know_what_may_be_empty() {
         let output = json!({
             "type": "object",
@@ -488,7 +553,7 @@ mod tests {
                 "records": { "type": "array", "items": { "type": "string", "format": "record/{object}" } },
             },
         });
-        let records = |arguments: &[(&'static str, &'static str)]| {
+        let records = |arguments: &[(&'static str, Option<&'static str>)]| {
             let Type::Map(parts) = result(&output, &arguments.iter().copied().collect()) else {
                 panic!()
             };
@@ -498,7 +563,9 @@ mod tests {
             let objects = objects.iter().map(|object| (*object).to_owned()).collect();
             Type::List(Box::new(Slot::of(Type::Record(objects))))
         };
-        assert_eq!(records(&[("object", "contact")]), list(&["contact"]));
+        assert_eq!(records(&[("object", Some("contact"))]), list(&["contact"]));
         assert_eq!(records(&[]), list(&[]));
+        let open = Type::List(Box::new(Slot::of(Type::Any)));
+        assert_eq!(records(&[("object", None)]), open);
     }
 }

@@ -178,7 +178,7 @@ impl Reader<'_> {
         let label = format!("set: {}", listed.join(", "));
         let mut values = Vec::new();
         for entry in entries {
-            let is_there = names.variables.get(&entry.key).is_some();
+            let is_there = names.variables.contains_key(&entry.key);
             let value = if is_there && self.declared.contains_key(&entry.key) {
                 self.set_again(entry, names)
             } else {

@@ -1,5 +1,7 @@
 //! Blocks of steps, and the steps that decide.
 
+use std::collections::BTreeSet;
+
 use relata_model::Decimal;
 
 use super::{
@@ -125,12 +127,13 @@ impl Reader<'_> {
         let id = self.reserve();
         block.push(id);
         // Fields stand under `set`, beside `do: crm.update`.
-        let is_call = keys.take("do").is_some();
-        let kinds: Vec<&Entry> = STEPS
+        let is_call = keys.peek("do").is_some();
+        let kinds: Vec<&'static str> = STEPS
             .iter()
-            .filter(|key| !(is_call && **key == "set"))
-            .filter_map(|key| keys.take(key))
+            .copied()
+            .filter(|key| !(is_call && *key == "set") && keys.peek(key).is_some())
             .collect();
+        let kinds: Vec<&Entry> = kinds.into_iter().filter_map(|key| keys.take(key)).collect();
         let after = match kinds[..] {
             [] => {
                 self.no_step(keys);
@@ -293,6 +296,7 @@ impl Reader<'_> {
         let mut failed = false;
         // What is known where none of the rows before has been taken.
         let mut none_before = names.clone();
+        let mut conditions = BTreeSet::new();
         let items = self.items(rows);
         for node in items {
             let Some(mut keys) = self.keys(node, "a row") else {
@@ -318,6 +322,12 @@ impl Reader<'_> {
                 match self.condition(entry, &none_before) {
                     Some(read) => {
                         self.warn_constant(&read);
+                        if !conditions.insert(read.formula.to_string()) {
+                            let message = "this row can never be chosen: a row before it has the same condition";
+                            let help = Some("remove it, or change its condition".to_owned());
+                            self.error(codes::AFTER_CATCH_ALL, read.place, message, help);
+                            failed = true;
+                        }
                         here.narrow_words(&read.formula, true);
                         none_before.narrow_words(&read.formula, false);
                         here.narrow(read.filled_if_true);

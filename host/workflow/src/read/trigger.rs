@@ -201,7 +201,11 @@ impl Reader<'_> {
             let (object, field) = text
                 .split_once('.')
                 .map_or((text.as_str(), None), |(object, field)| (object, Some(field)));
-            self.object(object, entry.value.place)?;
+            if self.object(object, entry.value.place).is_none() {
+                keys.take("from");
+                keys.take("to");
+                return None;
+            }
             return self.change(object, field, &text, entry.value.place, keys);
         }
         if let Some(entry) = keys.take("enters") {
@@ -250,6 +254,7 @@ impl Reader<'_> {
         }
         let help = codes::did_you_mean(name, self.catalog.objects.names());
         self.error(codes::UNKNOWN_OBJECT, place, format!("there is no object `{name}`"), help);
+        self.unknown_objects.insert(name.to_owned());
         None
     }
 
@@ -410,11 +415,25 @@ impl Reader<'_> {
         let is_cron = entry.key == "cron";
         let written = self.plain_text(entry).map(str::to_owned);
         let cron = written.as_ref().and_then(|written| {
-            let read =
-                if is_cron { schedule::read_cron(written) } else { schedule::read_phrase(written) };
-            read.map_err(|why| self.error(codes::IMPOSSIBLE_SCHEDULE, entry.value.place, why, None))
-                .ok()
+            let read = if is_cron {
+                schedule::read_cron(written)
+                    .map(|cron| schedule::Phrase { cron, on_working_days: false })
+                    .map_err(schedule::Unreadable::from)
+            } else {
+                schedule::read_phrase(written)
+            };
+            read.map_err(|why| {
+                let place = entry.value.place;
+                self.error(codes::IMPOSSIBLE_SCHEDULE, place, why.message, why.help);
+            })
+            .ok()
         });
+        let on_working_days = cron.as_ref().is_some_and(|cron| cron.on_working_days);
+        if on_working_days && !self.has_calendar {
+            let message = "working days are those of a calendar, and none is named";
+            let help = Some("name one with `calendar:`, or write `weekdays`".to_owned());
+            self.error(codes::NO_CALENDAR, entry.value.place, message, help);
+        }
         let if_missed = match keys.take("if_missed") {
             None => Some(IfMissed::Once),
             Some(entry) => {
@@ -447,29 +466,42 @@ impl Reader<'_> {
         };
         let time_zone = self.plain_text(zone_entry)?.to_owned();
         if TimeZone::get(&time_zone).is_err() {
-            let help = Some("use an IANA name such as Europe/Berlin".to_owned());
+            let help = schedule::meant_zone(&time_zone).map_or_else(
+                || "use an IANA name such as Europe/Berlin".to_owned(),
+                |meant| format!("did you mean `{meant}`?"),
+            );
             self.error(
                 codes::UNKNOWN_ZONE,
                 zone_entry.value.place,
                 format!("there is no time zone `{time_zone}`"),
-                help,
+                Some(help),
             );
             return None;
         }
-        let schedule =
-            Schedule { cron: cron?, written: written?, time_zone, if_missed: if_missed? };
+        let calendar = if on_working_days { Some(self.calendar.clone()?) } else { None };
+        let schedule = Schedule {
+            cron: cron?.cron,
+            written: written?,
+            time_zone,
+            if_missed: if_missed?,
+            calendar,
+        };
         if !schedule::is_every_hour(&schedule)
-            && let Some((there_is_not, instead)) = schedule::left_out(&schedule)
+            && let Some(left_out) = schedule::left_out(&schedule)
         {
             let message = format!(
                 "in {} there is no {} on days like {}, when the clock goes forward",
                 schedule.time_zone,
-                there_is_not.time().strftime("%H:%M"),
-                there_is_not.date()
+                left_out.local.time().strftime("%H:%M"),
+                left_out.local.date()
             );
-            let help =
-                Some(format!("on such a day it fires at {}", instead.time().strftime("%H:%M")));
-            self.findings.warning(codes::CLOCK_CHANGE, entry.value.place, message, help);
+            let fires = left_out.fires.iter().map(|fire| fire.strftime("%F %H:%M").to_string());
+            let help = format!(
+                "on such a day it fires at {}; around that day: {}",
+                left_out.instead.time().strftime("%H:%M"),
+                fires.collect::<Vec<_>>().join(", ")
+            );
+            self.findings.warning(codes::CLOCK_CHANGE, entry.value.place, message, Some(help));
         }
         Some(schedule)
     }

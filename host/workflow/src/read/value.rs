@@ -167,7 +167,11 @@ impl Reader<'_> {
         what: &str,
         names: &Names,
     ) -> Option<Got> {
+        let before = self.findings.count();
         let pieces = self.text(node, names)?;
+        if self.findings.has_error_since(before) {
+            return None;
+        }
         let wanted = field_wanted(&parameter.wanted);
         let slot = match texts_of(&pieces, names) {
             Some(texts) => Slot::of(Type::Choice(texts)),
@@ -179,7 +183,9 @@ impl Reader<'_> {
             | (Wanted::Open | Wanted::Text, _) => Ok(()),
             _ => self.fits(&slot.kind, &wanted, what, names),
         };
-        if let Err(wrong) = checked {
+        if let Err(mut wrong) = checked {
+            let help = node.text().and_then(|text| self.placeholder_help(text));
+            wrong.help = wrong.help.or(help);
             self.wrong(node.place, wrong);
             return None;
         }
@@ -239,8 +245,18 @@ impl Reader<'_> {
                 self.fields(node, entries, objects, *creates, names)
             }
             Wanted::Map(parameters) => {
+                let mut is_whole = true;
                 for (name, parameter) in parameters {
-                    if parameter.required && !entries.iter().any(|entry| entry.key == *name) {
+                    if !parameter.required || entries.iter().any(|entry| entry.key == *name) {
+                        continue;
+                    }
+                    is_whole = false;
+                    let is_slip = entries.iter().any(|entry| {
+                        let known = std::iter::once(name.as_str());
+                        !parameters.contains_key(&entry.key)
+                            && codes::did_you_mean(&entry.key, known).is_some()
+                    });
+                    if !is_slip {
                         self.error(
                             codes::MISSING_ARGUMENT,
                             node.place,
@@ -249,7 +265,7 @@ impl Reader<'_> {
                         );
                     }
                 }
-                self.parts(entries, names, |reader, entry| {
+                let got = self.parts(entries, names, |reader, entry| {
                     let found = parameters.get(&entry.key).cloned();
                     if found.is_none() {
                         let help =
@@ -258,7 +274,8 @@ impl Reader<'_> {
                         reader.error(codes::UNKNOWN_ARGUMENT, entry.key_place, message, help);
                     }
                     found
-                })
+                });
+                got.filter(|_| is_whole)
             }
             other => {
                 let message = format!("{what} takes {}, not a block", other.describe());
@@ -425,7 +442,7 @@ impl Reader<'_> {
 }
 
 /// The name in `secret/NAME`.
-pub(super) fn secret_name(text: &str) -> Option<&str> {
+pub(crate) fn secret_name(text: &str) -> Option<&str> {
     let name = text.trim().strip_prefix("secret/")?;
     let is_name = !name.is_empty()
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');

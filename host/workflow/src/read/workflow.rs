@@ -36,6 +36,7 @@ impl Reader<'_> {
         let calendar_entry = keys.take("calendar");
         self.has_calendar = calendar_entry.is_some();
         let calendar = calendar_entry.and_then(|entry| self.calendar(entry));
+        self.calendar.clone_from(&calendar);
         let mut names = Names::default();
         if let Some(constants) = constants {
             self.parameters_known(constants, &mut names);
@@ -174,10 +175,11 @@ impl Reader<'_> {
         (triggers, is_certain)
     }
 
-    /// Where no trigger could be read, every object is known by its name, so
-    /// that the steps do not fall with the trigger.
+    /// Where no trigger could be read, every object is known by its name, and
+    /// what was taken for one, so that the steps do not fall with the trigger.
     fn guess_subjects(&self, names: &mut Names) {
-        for object in self.catalog.objects.names() {
+        let unknown = self.unknown_objects.iter().map(String::as_str);
+        for object in self.catalog.objects.names().chain(unknown) {
             names.variables.insert(object.to_owned(), formulas::known(Slot::of(Type::Any)));
         }
     }

@@ -48,7 +48,28 @@ pub fn workflow_schema(catalog: &Catalog) -> Json {
     );
     root["anyOf"] = json!([{ "required": ["workflow"] }, { "required": ["blueprint"] }]);
     root["definitions"] = Json::Object(definitions);
+    without_doubles(&mut root);
     root
+}
+
+/// Takes out what an enumeration has twice, which JSON Schema forbids: a role
+/// may be called as a team is, a key stand in two tables.
+fn without_doubles(schema: &mut Json) {
+    match schema {
+        Json::Object(map) => {
+            if let Some(Json::Array(words)) = map.get_mut("enum") {
+                let mut seen = Vec::new();
+                words.retain(|word| {
+                    let is_new = !seen.contains(word);
+                    seen.push(word.clone());
+                    is_new
+                });
+            }
+            map.values_mut().for_each(without_doubles);
+        }
+        Json::Array(items) => items.iter_mut().for_each(without_doubles),
+        _ => {}
+    }
 }
 
 /// `#/definitions/steps`
@@ -59,6 +80,12 @@ fn reference(name: &str) -> Json {
 /// Where the arguments of an action are defined. A `/` would end the name.
 fn action_name(action: &str) -> String {
     format!("do:{action}")
+}
+
+/// That a block has this key, with this behind it. An editor asks this of a
+/// block that is still empty, too, of which it must not hold.
+fn case(key: &str, value: Json) -> Json {
+    json!({ "type": "object", "properties": { key: value }, "required": [key] })
 }
 
 /// What a formula is, with its functions.
@@ -139,7 +166,6 @@ impl Writer<'_> {
             "properties": properties,
             "required": required,
             "allOf": cases,
-            "defaultSnippets": sorts.iter().map(snippet).collect::<Vec<_>>(),
         });
         // A level may have `steps:` in place of one.
         if block != Block::Level {
@@ -170,25 +196,25 @@ impl Writer<'_> {
             "properties": self.properties(sort.others.iter()),
             "required": required,
         });
-        if sort.key.name == "do" {
+        if sort.key.name == "do" && !self.catalog.actions.is_empty() {
             then["allOf"] = Json::Array(
                 self.catalog
                     .actions
                     .keys()
                     .map(|action| {
                         json!({
-                            "if": { "properties": { "do": { "const": action } } },
+                            "if": case("do", json!({ "const": action })),
                             "then": reference(&action_name(action)),
                         })
                     })
                     .collect(),
             );
-        } else {
+        } else if sort.key.name != "do" {
             then["propertyNames"] = json!({ "enum": names });
         }
-        let mut when = json!({ "required": [sort.key.name] });
+        let mut when = case(sort.key.name, json!({}));
         if sort.key.name == "set" {
-            when = json!({ "required": ["set"], "not": { "required": ["do"] } });
+            when["not"] = json!({ "required": ["do"] });
             then["properties"]["set"] = self.key(&sort.key);
         }
         json!({ "if": when, "then": then })
@@ -297,8 +323,9 @@ impl Writer<'_> {
             Form::Change => values::changes(catalog),
             Form::ChangeOf => values::text(),
             Form::Event => {
-                let events: Vec<&str> = catalog.objects.event_names().collect();
-                json!({ "anyOf": [{ "enum": events }, reference("placeholder")] })
+                let events: Vec<String> =
+                    catalog.objects.event_names().map(str::to_owned).collect();
+                json!({ "anyOf": [values::words(&events), reference("placeholder")] })
             }
             Form::Zone => values::suggested(values::ZONES.iter()),
             Form::Workflow => values::suggested(catalog.workflows.keys()),
@@ -330,6 +357,9 @@ impl Writer<'_> {
     }
 
     fn actions(&self) -> Json {
+        if self.catalog.actions.is_empty() {
+            return values::text();
+        }
         let titles: Vec<&str> =
             self.catalog.actions.values().map(|action| action.title.as_str()).collect();
         json!({
@@ -383,13 +413,4 @@ const fn name_of(block: Block) -> &'static str {
         Block::Input => "input",
         Block::Side => "side",
     }
-}
-
-/// A whole block of one sort, for an editor to put in.
-fn snippet(sort: &Sort) -> Json {
-    json!({
-        "label": sort.key.name,
-        "description": sort.key.doc.replace('`', ""),
-        "bodyText": sort.example,
-    })
 }

@@ -65,7 +65,11 @@ pub(super) fn suggested(words: impl Iterator<Item = impl AsRef<str>>) -> Json {
 }
 
 /// One of these words, in each form that YAML reads it in.
-fn words(words: &[String]) -> Json {
+pub(super) fn words(words: &[String]) -> Json {
+    if words.is_empty() {
+        // Nothing will do.
+        return json!({ "not": {} });
+    }
     let mut all: Vec<Json> = Vec::new();
     for word in words {
         all.push(json!(word));
@@ -92,6 +96,9 @@ pub(super) fn keyed(object: &str, catalog: &Catalog) -> Json {
 
 /// The name of an object.
 pub(super) fn objects(catalog: &Catalog) -> Json {
+    if catalog.objects.names().next().is_none() {
+        return text();
+    }
     let (names, titles): (Vec<&str>, Vec<&str>) = catalog
         .objects
         .iter()
@@ -104,6 +111,9 @@ pub(super) fn objects(catalog: &Catalog) -> Json {
 
 /// An object, or a field of one: `ticket.status`.
 pub(super) fn changes(catalog: &Catalog) -> Json {
+    if catalog.objects.names().next().is_none() {
+        return text();
+    }
     let mut names = Vec::new();
     let mut docs = Vec::new();
     for object in catalog.objects.iter() {
@@ -204,7 +214,7 @@ fn wanted(wanted: &Wanted, catalog: &Catalog) -> Option<Json> {
             Some(templates) => words(&templates.iter().cloned().collect::<Vec<_>>()),
             None => text(),
         },
-        Wanted::Object => json!({ "enum": catalog.objects.names().collect::<Vec<_>>() }),
+        Wanted::Object => objects(catalog),
         Wanted::Due | Wanted::Duration | Wanted::Time | Wanted::Date | Wanted::Money => {
             json!({ "type": "string", "pattern": "[0-9]" })
         }
@@ -306,7 +316,7 @@ pub(super) fn fields_by_record(
                 _ => continue,
             };
             cases.push(json!({
-                "if": { "properties": { of: named }, "required": [of] },
+                "if": super::case(of, named),
                 "then": { "properties": { name: reference(&fields_name(object)) } },
             }));
         }

@@ -60,8 +60,8 @@ fn names(words: &[&str]) -> BTreeSet<String> {
 fn objects() -> Objects {
     let mut objects = Objects::standard();
     if objects.get("approval").is_none() {
-        let approval = ObjectDefinition::parse("approval.yaml", APPROVAL).unwrap();
-        objects.add("approval.yaml", approval).unwrap();
+        let approval = ObjectDefinition::parse("approval.yaml", APPROVAL).expect("it reads");
+        objects.add("approval.yaml", approval).expect("it is new");
     }
     objects
 }

@@ -38,10 +38,18 @@ fn the_answer_is_one_of_the_answers() {
 
 #[test]
 fn forms() {
-    steps("  - ask: sales-opps\n    question: Go on?\n    as: reply", expect!["5:10 warning R113 nobody has the role `sales-opps`, so nobody would be asked [did you mean `sales-ops`?]"]);
-    steps("  - ask: sales-ops", expect![[r#"
+    steps(
+        "  - ask: sales-opps\n    question: Go on?\n    as: reply",
+        expect![
+            "5:10 warning R113 nobody has the role `sales-opps`, so nobody would be asked [did you mean `sales-ops`?]"
+        ],
+    );
+    steps(
+        "  - ask: sales-ops",
+        expect![[r#"
         5:5 R007 `ask` does not say what is asked [add `question:` with what is asked]
-        5:5 R007 `ask` does not say what the answer is called [add `as: approval`, and use `approval.answer`]"#]]);
+        5:5 R007 `ask` does not say what the answer is called [add `as: approval`, and use `approval.answer`]"#]],
+    );
     steps(
         "  - ask: sales-ops\n    qestion: Go on?\n    as: reply\n    asnwers: [a, b]",
         expect![[r#"
@@ -79,5 +87,5 @@ fn the_plugin_has_to_be_there() {
     let source = format!(
         "workflow: test\nwhen:\n  - created: lead\nsteps:\n{ASK}  - stop_if: approval.answer == \"approve\"\n"
     );
-    expect!["5:5 R104 `ask` needs the plugin `approval`, which is not there [install it: `relata plugin install approval`]"].assert_eq(&said(&parse("test.yaml", &source, &catalog).1));
+    expect!["5:5 R104 `ask` needs the plugin `approval`, which is not there [install the plugin that has `approval.request` and `approval.close`]"].assert_eq(&said(&parse("test.yaml", &source, &catalog).1));
 }

@@ -16,7 +16,7 @@ fn types_of_inputs() {
             3:12 R119 there is no type `nubmer` [did you mean `number`?]
             4:17 R119 there is no type `ordr` [did you mean `order`?]
             5:9 R119 there is no type `txt` [did you mean `text`?]
-            6:9 R119 there is no type `list of text` [did you mean `list of text`?]
+            6:9 R119 an input cannot be a list of lists
             7:25 R202 `small` stands twice among the words [remove one of the two]
             8:17 R007 there are no words to choose from [write `[small, large]`, say]"#]],
     );
@@ -39,9 +39,12 @@ fn types_of_inputs() {
             8:20 R006 the input `f` has no key `required` [known are default, optional, title, type]"#]],
     );
     head("inputs: [percent]", expect!["2:9 R008 `inputs` is a block of `key: value`"]);
-    head("inputs:\n  Percent: number\n  and: text", expect![[r#"
+    head(
+        "inputs:\n  Percent: number\n  and: text",
+        expect![[r#"
         3:3 R010 `Percent` cannot be a name: use lower-case letters, digits and _ [write `percent`]
-        4:3 R010 `and` is a word of the language [choose another name]"#]]);
+        4:3 R010 `and` is a word of the language [choose another name]"#]],
+    );
 }
 
 #[test]
@@ -65,11 +68,15 @@ fn an_input_is_a_variable() {
 fn inputs_that_nobody_gives() {
     file(
         "workflow: a\nwhen:\n  - created: lead\n  - button: Go\n    about: lead\ninputs:\n  percent: number\n  reason: { type: text, optional: true }\n  size: { type: text, default: x }\nsteps:\n  - wait: 1 hour\n",
-        expect!["7:3 R209 the input `percent` has to be given, and what happens to a record gives none [add a `default:`, or `optional: true`]"],
+        expect![
+            "7:3 R209 nobody gives the input `percent` when a record starts the workflow [add a `default:`, or `optional: true`]"
+        ],
     );
     file(
         "workflow: a\nwhen:\n  - schedule: daily at 09:00\n    time_zone: UTC\ninputs:\n  percent: number\nsteps:\n  - wait: 1 hour\n",
-        expect!["6:3 R209 the input `percent` has to be given, and a schedule gives none [add a `default:`, or `optional: true`]"],
+        expect![
+            "6:3 R209 nobody gives the input `percent` when a schedule starts the workflow [add a `default:`, or `optional: true`]"
+        ],
     );
     // A button asks, and a webhook brings them.
     file(
@@ -82,35 +89,90 @@ fn inputs_that_nobody_gives() {
 fn what_only_others_start() {
     file("workflow: a\noutputs:\n  n: 1\nsteps:\n  - wait: 1 hour\n", expect![""]);
     file("workflow: a\nabout: ticket\nsteps:\n  - stop_if: ticket.owner is empty\n", expect![""]);
-    file("workflow: a\nabout: tickt\nsteps:\n  - stop_if: ticket.owner is empty\n", expect!["2:8 R103 there is no object `tickt` [did you mean `ticket`?]"]);
-    head("when:\n  - created: ticket\nabout: lead", expect!["4:8 R307 the workflow is about a lead, and what starts it about a ticket [leave `about:` out, or make a workflow for each]"]);
-    head("when:\n  - webhook: x\n    unsigned: true\nabout: lead", expect!["5:8 R307 the workflow is about a lead, and what starts it about nothing [leave `about:` out, or make a workflow for each]"]);
+    file(
+        "workflow: a\nabout: tickt\nsteps:\n  - stop_if: ticket.owner is empty\n",
+        expect!["2:8 R103 there is no object `tickt` [did you mean `ticket`?]"],
+    );
+    head(
+        "when:\n  - created: ticket\nabout: lead",
+        expect![
+            "4:8 R307 the workflow is about a lead, and what starts it about a ticket [leave `about:` out, or make a workflow for each]"
+        ],
+    );
+    head(
+        "when:\n  - webhook: x\n    unsigned: true\nabout: lead",
+        expect![
+            "5:8 R307 the workflow is about a lead, and what starts it about nothing [leave `about:` out, or make a workflow for each]"
+        ],
+    );
     head("when:\n  - created: ticket\nabout: ticket", expect![""]);
 }
 
 #[test]
 fn buttons_and_webhooks() {
-    head("when:\n  - button: Offer a discount\n    about: contct", expect!["4:12 R103 there is no object `contct` [did you mean `contact`?]"]);
-    head("when:\n  - button: Offer a discount\n    abuot: contact", expect!["4:5 R006 a button has no key `abuot` [did you mean `about`?]"]);
+    head(
+        "when:\n  - button: Offer a discount\n    about: contct",
+        expect!["4:12 R103 there is no object `contct` [did you mean `contact`?]"],
+    );
+    head(
+        "when:\n  - button: Offer a discount\n    abuot: contact",
+        expect!["4:5 R006 a button has no key `abuot` [did you mean `about`?]"],
+    );
     head(
         "when:\n  - button: Go\n    about: contact\n  - button: Go on\n    about: lead",
-        expect!["5:5 R307 this trigger is about a lead, and one before it about a contact [make a workflow for each]"],
+        expect![
+            "5:5 R307 this trigger is about a lead, and one before it about a contact [make a workflow for each]"
+        ],
     );
-    head("when:\n  - webhook: Shop Orders\n    secret: shop-webhook", expect!["3:14 R010 `Shop Orders` cannot be a webhook's name [write `shop-orders`: lower-case letters, digits and -]"]);
-    head("when:\n  - webhook: shop-orders", expect!["3:5 R007 a webhook has to say with which secret its calls are signed [add `secret: NAME`, or `unsigned: true` where anybody may call]"]);
-    head("when:\n  - webhook: shop-orders\n    secrt: shop-webhook", expect!["4:5 R006 a webhook has no key `secrt` [did you mean `secret`?]"]);
-    head("when:\n  - webhook: shop-orders\n    secret: shop-webhok", expect!["4:13 R118 there is no secret `shop-webhok` [did you mean `shop-webhook`? If not, set it: `relata secret set shop-webhok`]"]);
+    head(
+        "when:\n  - webhook: Shop Orders\n    secret: shop-webhook",
+        expect![
+            "3:14 R010 `Shop Orders` cannot be a webhook's name [write `shop-orders`: lower-case letters, digits and -]"
+        ],
+    );
+    head(
+        "when:\n  - webhook: shop-orders",
+        expect![
+            "3:5 R007 a webhook has to say with which secret its calls are signed [add `secret: NAME`, or `unsigned: true` where anybody may call]"
+        ],
+    );
+    head(
+        "when:\n  - webhook: shop-orders\n    secrt: shop-webhook",
+        expect!["4:5 R006 a webhook has no key `secrt` [did you mean `secret`?]"],
+    );
+    head(
+        "when:\n  - webhook: shop-orders\n    secret: shop-webhok",
+        expect![
+            "4:13 R118 there is no secret `shop-webhok` [did you mean `shop-webhook`? If not, set it: `relata secret set shop-webhok`]"
+        ],
+    );
     head("when:\n  - webhook: shop-orders\n    secret: secret/shop-webhook", expect![""]);
     head(
         "when:\n  - webhook: shop-orders\n    secret: shop-webhook\n    unsigned: true",
         expect!["5:5 R008 a webhook has a secret, or it is unsigned [leave one of the two out]"],
     );
-    head("when:\n  - webhook: shop-orders\n    unsigned: false", expect!["3:5 R007 a webhook has to say with which secret its calls are signed [add `secret: NAME`, or `unsigned: true` where anybody may call]"]);
-    head("when:\n  - webhook: shop-orders\n    unsigned: perhaps", expect!["4:15 R202 `unsigned` takes yes or no (`true` or `false`), not the text `perhaps`"]);
-    head("when:\n  - webhook: shop-orders\n    unsigned: true\n  - created: lead", expect!["5:5 R307 this trigger is about a lead, and one before it about nothing [make a workflow for each]"]);
-    head("when:\n  - form: x\n  - mail: y", expect![[r#"
+    head(
+        "when:\n  - webhook: shop-orders\n    unsigned: false",
+        expect![
+            "3:5 R007 a webhook has to say with which secret its calls are signed [add `secret: NAME`, or `unsigned: true` where anybody may call]"
+        ],
+    );
+    head(
+        "when:\n  - webhook: shop-orders\n    unsigned: perhaps",
+        expect!["4:15 R202 `unsigned` takes yes or no (`true` or `false`), not the text `perhaps`"],
+    );
+    head(
+        "when:\n  - webhook: shop-orders\n    unsigned: true\n  - created: lead",
+        expect![
+            "5:5 R307 this trigger is about a lead, and one before it about nothing [make a workflow for each]"
+        ],
+    );
+    head(
+        "when:\n  - form: x\n  - mail: y",
+        expect![[r#"
         3:5 R009 `form` is not yet in this version
-        4:5 R009 `mail` is not yet in this version"#]]);
+        4:5 R009 `mail` is not yet in this version"#]],
+    );
 }
 
 #[test]
@@ -148,5 +210,8 @@ fn at_the_end_nothing_is_certain() {
             16:14 R205 `mood` may be unset here: its step does not run on every way to this place [test it first: `mood is not empty and …`]"#]],
     );
     head("when:\n  - created: ticket\nfinally: []", expect![""]);
-    head("when:\n  - created: ticket\nfinally:\n  do: crm.update", expect!["5:3 R008 `finally` is a list of steps [begin each step with `- `]"]);
+    head(
+        "when:\n  - created: ticket\nfinally:\n  do: crm.update",
+        expect!["5:3 R008 `finally` is a list of steps [begin each step with `- `]"],
+    );
 }

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::steps;
+use crate::{file, steps};
 
 const FOUND: &str = "  - do: crm.find\n    object: contact\n    as: found\n";
 
@@ -19,25 +19,64 @@ fn an_item_has_the_type_of_the_list() {
     );
     steps(
         "  - for_each: =default(lead.tags, [])\n    as: tag\n    steps:\n      - stop_if: tag > 3",
-        expect!["8:18 R201 text and a number cannot be compared by size [`number(…)` reads a number in a text]"],
+        expect![
+            "8:18 R201 text and a number cannot be compared by size [`number(…)` reads a number in a text]"
+        ],
     );
     steps(
         "  - for_each: '=[1, 2]'\n    as: n\n    steps:\n      - stop_if: n == \"x\"",
-        expect![[r#"8:18 R201 a number is never equal to the text "x" [write a number without quotes]"#]],
+        expect![[
+            r#"8:18 R201 a number is never equal to the text "x" [write a number without quotes]"#
+        ]],
     );
 }
 
 #[test]
 fn what_is_no_list() {
     let body = "    as: x\n    steps:\n      - wait: 1 hour";
-    found(&format!("  - for_each: =found\n{body}"), expect!["8:16 R210 `for_each` goes through a list, not a set of named values [did you mean `=found.records`?]"]);
-    found(&format!("  - for_each: found.records\n{body}"), expect!["8:15 R210 `for_each` goes through a list, not the text `found.records` [write a formula that yields a list: `=found.records`]"]);
-    steps(&format!("  - for_each: =lead.name\n{body}"), expect!["5:16 R210 `for_each` goes through a list, not text [name a list, such as the records that a step has found]"]);
-    steps(&format!("  - for_each: =lead\n{body}"), expect!["5:16 R210 `for_each` goes through a list, not a record of lead [name a list, such as the records that a step has found]"]);
-    steps(&format!("  - for_each: =lead.tags\n{body}"), expect!["5:16 R204 `lead.tags` may be empty, and `for_each` needs a list [write `=default(lead.tags, [])`]"]);
-    steps(&format!("  - for_each: [a, b]\n{body}"), expect![[r#"5:15 R008 `for_each` takes a formula that yields a list [write a formula in quotes: `'=["one", "two"]'`]"#]]);
+    found(
+        &format!("  - for_each: =found\n{body}"),
+        expect![
+            "8:16 R210 `for_each` goes through a list, not a set of named values [did you mean `=found.records`?]"
+        ],
+    );
+    found(
+        &format!("  - for_each: found.records\n{body}"),
+        expect![
+            "8:15 R210 `for_each` goes through a list, not the text `found.records` [write a formula that yields a list: `=found.records`]"
+        ],
+    );
+    steps(
+        &format!("  - for_each: =lead.name\n{body}"),
+        expect![
+            "5:16 R210 `for_each` goes through a list, not text [name a list, such as the records that a step has found]"
+        ],
+    );
+    steps(
+        &format!("  - for_each: =lead\n{body}"),
+        expect![
+            "5:16 R210 `for_each` goes through a list, not a record of lead [name a list, such as the records that a step has found]"
+        ],
+    );
+    steps(
+        &format!("  - for_each: =lead.tags\n{body}"),
+        expect![
+            "5:16 R204 `lead.tags` may be empty, and `for_each` needs a list [write `=default(lead.tags, [])`]"
+        ],
+    );
+    steps(
+        &format!("  - for_each: [a, b]\n{body}"),
+        expect![[
+            r#"5:15 R008 `for_each` takes a formula that yields a list [write a formula in quotes: `'=["one", "two"]'`]"#
+        ]],
+    );
     steps(&format!("  - for_each:\n{body}"), expect!["5:5 R007 `for_each` has no list"]);
-    steps(&format!("  - for_each: =fuond.records\n{body}"), expect![[r#"5:16 R101 nothing is called `fuond` here [known are lead; for the text, write "fuond"]"#]]);
+    steps(
+        &format!("  - for_each: =fuond.records\n{body}"),
+        expect![[
+            r#"5:16 R101 nothing is called `fuond` here [known are lead; for the text, write "fuond"]"#
+        ]],
+    );
 }
 
 #[test]
@@ -63,11 +102,16 @@ fn forms_of_for_each() {
             11:11 R202 `10 per week` is not a pace [write `60 per hour`, `per second`, `per minute` or `per day`]
             12:14 warning R303 this condition is always true"#]],
     );
-    found("  - for_each: =found.records\n    as: customer", expect!["8:5 R007 `for_each` has no steps [add `steps:` with what is done for each item]"]);
+    found(
+        "  - for_each: =found.records\n    as: customer",
+        expect!["8:5 R007 `for_each` has no steps [add `steps:` with what is done for each item]"],
+    );
     // Without a name for the items, nothing is said of names.
     found(
         "  - for_each: =found.records\n    steps:\n      - stop_if: customer.email is empty",
-        expect!["8:5 R007 `for_each` does not say what an item is called [add `as: customer`, say]"],
+        expect![
+            "8:5 R007 `for_each` does not say what an item is called [add `as: customer`, say]"
+        ],
     );
     found(
         "  - for_each: =found.records\n    as: lead\n    steps:\n      - stop_if: lead.email is empty",
@@ -125,14 +169,28 @@ fn a_loop_changes_what_was_set_before_it() {
 }
 
 #[test]
+fn what_happens_once_for_each_item_counts_for_none() {
+    file(
+        "workflow: test\nwhen:\n  - created: lead\nrepeat: { one_per: lead, counted_from: sent }\nsteps:\n  - do: crm.find\n    object: contact\n    as: found\n  - for_each: =found.records\n    as: customer\n    steps:\n      - do: mail.send\n        to: =customer\n        template: welcome\n        as: sent\n",
+        expect![
+            "4:40 R114 the step `sent` runs once for each item, so it is not clear which counts [name a step outside of `for_each`]"
+        ],
+    );
+}
+
+#[test]
 fn what_stops_in_a_loop_may_not_stop() {
     found(
         "  - for_each: =found.records\n    as: customer\n    steps:\n      - stop_if: true\n      - wait: 1 hour\n  - wait: 2 hours",
-        expect!["12:9 R304 this step can never be reached [remove it, or the step before it that always stops the run]"],
+        expect![
+            "12:9 R304 this step can never be reached [remove it, or the step before it that always stops the run]"
+        ],
     );
     found(
         "  - for_each: =found.records\n    as: customer\n    steps:\n      - stop_if: lead.owner is empty\n  - do: notify.user\n    to: =lead.owner\n    text: hello",
-        expect!["13:10 R204 `lead.owner` may be empty, and `to` needs a value [test it before (`only_if`, `if` or `stop_if`), or write `=default(lead.owner, …)`]"],
+        expect![
+            "13:10 R204 `lead.owner` may be empty, and `to` needs a value [test it before (`only_if`, `if` or `stop_if`), or write `=default(lead.owner, …)`]"
+        ],
     );
 }
 
@@ -190,10 +248,26 @@ fn what_another_branch_may_change_is_not_certain() {
 
 #[test]
 fn forms_of_parallel() {
-    steps("  - parallel:", expect!["5:5 R008 `parallel` is a list of branches [begin each branch with `- steps:`]"]);
-    steps("  - parallel: []", expect!["5:5 R008 `parallel` has two branches or more [add another, or write its steps without `parallel`]"]);
-    steps("  - parallel:\n      steps:\n        - wait: 1 hour", expect!["5:5 R008 `parallel` is a list of branches [begin each branch with `- steps:`]"]);
-    steps("  - parallel:\n      - steps:\n          - wait: 1 hour", expect!["5:5 R008 `parallel` has two branches or more [add another, or write its steps without `parallel`]"]);
+    steps(
+        "  - parallel:",
+        expect!["5:5 R008 `parallel` is a list of branches [begin each branch with `- steps:`]"],
+    );
+    steps(
+        "  - parallel: []",
+        expect![
+            "5:5 R008 `parallel` has two branches or more [add another, or write its steps without `parallel`]"
+        ],
+    );
+    steps(
+        "  - parallel:\n      steps:\n        - wait: 1 hour",
+        expect!["5:5 R008 `parallel` is a list of branches [begin each branch with `- steps:`]"],
+    );
+    steps(
+        "  - parallel:\n      - steps:\n          - wait: 1 hour",
+        expect![
+            "5:5 R008 `parallel` has two branches or more [add another, or write its steps without `parallel`]"
+        ],
+    );
     steps(
         "  - parallel:\n      - wait: 1 hour\n      - step:\n          - wait: 1 hour\n      - steps:\n          - wait: 1 hour\n        title: x",
         expect![[r#"
@@ -206,7 +280,7 @@ fn forms_of_parallel() {
         expect![[r#"
             6:9 R008 a branch is a block of `key: value`
             8:19 R202 `wait` takes a point in time, or a duration such as `48 hours`, not the text `1 huor` [write `1 hours`]
-            9:5 R006 `parallel` has no key `as` [did you mean `ask`?]"#]],
+            9:5 R006 `parallel` has no key `as` [known are parallel]"#]],
     );
 }
 
@@ -220,7 +294,12 @@ fn four_deep_and_no_deeper() {
         ));
     }
     yaml.push_str(&format!("{}- wait: 1 hour", " ".repeat(26)));
-    steps(&yaml, expect!["17:21 R309 loops and branches are nested more than 4 deep here [move these steps to a workflow of their own, and `run:` it here]"]);
+    steps(
+        &yaml,
+        expect![
+            "17:21 R309 loops and branches are nested more than 4 deep here [move these steps to a workflow of their own, and `run:` it here]"
+        ],
+    );
     let branch = |inner: &str| {
         format!(
             "- parallel:\n    - steps:\n        - wait: 1 hour\n    - steps:\n        {}",
@@ -233,5 +312,10 @@ fn four_deep_and_no_deeper() {
     }
     steps(&format!("  {}", nested.replace('\n', "\n  ")), expect![""]);
     nested = branch(&nested);
-    steps(&format!("  {}", nested.replace('\n', "\n  ")), expect!["21:37 R309 loops and branches are nested more than 4 deep here [move these steps to a workflow of their own, and `run:` it here]"]);
+    steps(
+        &format!("  {}", nested.replace('\n', "\n  ")),
+        expect![
+            "21:37 R309 loops and branches are nested more than 4 deep here [move these steps to a workflow of their own, and `run:` it here]"
+        ],
+    );
 }

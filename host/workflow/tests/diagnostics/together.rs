@@ -26,7 +26,9 @@ fn workflows_that_start_each_other() {
     let own = workflow("own", "{ changed: ticket.category }", "category: x");
     check(
         &[&a, &b],
-        expect!["5:1 warning R501 these workflows may start each other for ever: a -> b -> a [let an `only_if` of one exclude what another writes]"],
+        expect![
+            "5:1 warning R501 these workflows may start each other for ever: a -> b -> a [let an `only_if` of one exclude what another writes]"
+        ],
     );
     check(&[&a, &c], expect![""]);
     check(&[&own], expect![""]);
@@ -50,7 +52,12 @@ fn what_it_runs_counts_as_started() {
     let child = "workflow: child\nabout: ticket\nsteps:\n  - do: crm.update\n    record: =ticket\n    set: { category: complaint }\n";
     let parent = "workflow: parent\nwhen:\n  - changed: ticket.category\nsteps:\n  - wait: 1 hour\n  - run: child\n    about: =ticket\n";
     let parent = workflow(parent, &[child]);
-    check(&[&parent, &workflow(child, &[])], expect!["6:1 warning R501 these workflows may start each other for ever: parent -> child -> parent [let an `only_if` of one exclude what another writes]"]);
+    check(
+        &[&parent, &workflow(child, &[])],
+        expect![
+            "6:1 warning R501 these workflows may start each other for ever: parent -> child -> parent [let an `only_if` of one exclude what another writes]"
+        ],
+    );
 }
 
 #[test]
@@ -62,16 +69,31 @@ fn workflows_that_run_each_other() {
         workflow(&source, &[&stub(other)])
     };
     let (a, b, c) = (runs("a", "b"), runs("b", "c"), runs("c", "a"));
-    check(&[&a, &b, &c], expect!["5:1 R503 these workflows run each other for ever: a -> b -> c -> a [take one of the `run:` steps out]"]);
+    check(
+        &[&a, &b, &c],
+        expect![
+            "5:1 R503 these workflows run each other for ever: a -> b -> c -> a [take one of the `run:` steps out]"
+        ],
+    );
     check(&[&a, &b], expect![""]);
-    check(&[&a, &runs("b", "a"), &c], expect!["5:1 R503 these workflows run each other for ever: a -> b -> a [take one of the `run:` steps out]"]);
+    check(
+        &[&a, &runs("b", "a"), &c],
+        expect![
+            "5:1 R503 these workflows run each other for ever: a -> b -> a [take one of the `run:` steps out]"
+        ],
+    );
 }
 
 #[test]
 fn what_is_written_in_loops_and_branches_counts() {
     let writer = "workflow: writer\nwhen:\n  - created: ticket\nsteps:\n  - do: crm.find\n    object: ticket\n    as: found\n  - for_each: =found.records\n    as: other\n    steps:\n      - set: { last: =other }\n      - do: crm.update\n        record: =last\n        set: { category: complaint }\n";
     let reader = "workflow: reader\nwhen:\n  - changed: ticket.category\nsteps:\n  - parallel:\n      - steps:\n          - wait: 1 hour\n      - steps:\n          - do: crm.create\n            object: ticket\n            set: { ref: T-1, subject: x }\n";
-    check(&[&workflow(writer, &[]), &workflow(reader, &[])], expect!["12:1 warning R501 these workflows may start each other for ever: writer -> reader -> writer [let an `only_if` of one exclude what another writes]"]);
+    check(
+        &[&workflow(writer, &[]), &workflow(reader, &[])],
+        expect![
+            "12:1 warning R501 these workflows may start each other for ever: writer -> reader -> writer [let an `only_if` of one exclude what another writes]"
+        ],
+    );
 }
 
 #[test]
@@ -84,5 +106,10 @@ fn two_webhooks_of_one_name() {
             &[],
         )
     };
-    check(&[&hook("a"), &hook("b")], expect!["1:1 R504 the webhook `shop` is in a already [rename one of the two, or run this workflow from the other with `run:`]"]);
+    check(
+        &[&hook("a"), &hook("b")],
+        expect![
+            "1:1 R504 the webhook `shop` is in a already [rename one of the two, or run this workflow from the other with `run:`]"
+        ],
+    );
 }
