@@ -76,14 +76,16 @@ async fn activate(
             Wrong::new(format!("nothing was activated: {}", out::count(errors, "error"))).into()
         );
     }
-    let bar = progress::bar("workflows");
-    bar.set_length(u64::try_from(sources.len()).unwrap_or(u64::MAX));
-    let mut activations = Vec::with_capacity(sources.len());
-    for (file, text) in sources {
-        activations.push(app.activate(file, text, ACTOR, running).await?);
-        bar.inc(1);
+    let waiting = progress::spinner("activating");
+    let activations = app.activate_all(sources, ACTOR, running).await;
+    waiting.finish_and_clear();
+    let activations = activations?;
+    if activations.is_empty() {
+        return Err(Wrong::new(
+            "there are only blueprints, which are not activated themselves; activate the workflows that are made of them",
+        )
+        .into());
     }
-    bar.finish_and_clear();
     if context.json {
         return out::json(&activations);
     }

@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     failure::{WRONG, Wrong},
     ground, out,
-    sources::{self},
+    sources,
 };
 
 /// Draw a workflow: what starts it, its steps, branches, waits and ends

@@ -42,51 +42,45 @@ pub(crate) async fn run(context: &Context, _: LspArgs) -> anyhow::Result<ExitCod
 }
 
 async fn company(context: &Context) -> anyhow::Result<Company> {
-    let root = ground::root(context, &[]);
-    let root = root.as_deref().unwrap_or(Path::new("."));
-    let workflows = files(&root.join("workflows"), "yaml");
     let mut catalog = ground::catalog(context, &[]).await?;
-    let mut named = BTreeMap::new();
-    for file in workflows {
-        let Ok(source) = std::fs::read_to_string(&file) else { continue };
-        let name = file.display().to_string();
-        if name.ends_with(".test.yaml") {
-            continue;
-        }
-        match head(&source) {
-            Some(Head::Blueprint(blueprint)) => {
-                catalog.blueprints.insert(blueprint.clone(), (name, source));
-                named.insert(blueprint, file);
-            }
-            Some(Head::Workflow(workflow) | Head::Instance { workflow, .. }) => {
-                named.insert(workflow, file);
-            }
-            None => {}
+    let sources = ground::usual_files(context);
+    ground::with_files(&mut catalog, &sources);
+    let mut workflows = BTreeMap::new();
+    for (file, source) in &sources {
+        let name = match head(source) {
+            Some(Head::Workflow(name) | Head::Blueprint(name)) => name,
+            Some(Head::Instance { workflow, .. }) => workflow,
+            None => continue,
+        };
+        if let Ok(path) = Path::new(file).canonicalize() {
+            workflows.insert(name, path);
         }
     }
+    let root = ground::root(context, &[]);
+    let root = root.as_deref().unwrap_or(Path::new("."));
     Ok(Company {
         catalog,
-        objects: by_name(files(&root.join("objects"), "yaml")),
-        templates: by_name(files(&root.join("templates"), "md")),
-        workflows: named,
+        objects: named(&root.join("objects")),
+        templates: named(&root.join("templates")),
+        workflows,
         explanations: None,
     })
 }
 
-fn by_name(files: Vec<PathBuf>) -> BTreeMap<String, PathBuf> {
-    files
-        .into_iter()
-        .filter_map(|file| Some((file.file_stem()?.to_str()?.to_owned(), file)))
-        .collect()
-}
-
-/// The files of a folder; none where there is no such folder.
-fn files(folder: &Path, kind: &str) -> Vec<PathBuf> {
+/// The files of a folder by the part of their names before the first point;
+/// of several languages the one without a language. None where there is no
+/// such folder.
+fn named(folder: &Path) -> BTreeMap<String, PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_kind = |file: &PathBuf| file.extension().is_some_and(|extension| extension == kind);
-    entries
-        .map(|entry| entry.path())
-        .filter(is_kind)
-        .filter_map(|file| file.canonicalize().ok())
+    let mut paths: Vec<PathBuf> =
+        entries.filter_map(|entry| entry.path().canonicalize().ok()).collect();
+    // The last of one name stays: the shortest.
+    paths.sort_by_key(|path| std::cmp::Reverse(path.as_os_str().len()));
+    paths
+        .into_iter()
+        .filter_map(|path| {
+            let name = path.file_name()?.to_str()?.split('.').next()?.to_owned();
+            Some((name, path))
+        })
         .collect()
 }

@@ -27,7 +27,8 @@ pub(crate) struct SchemaArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: SchemaArgs) -> anyhow::Result<ExitCode> {
-    let catalog = ground::catalog(context, &[]).await?;
+    let mut catalog = ground::catalog(context, &[]).await?;
+    ground::with_files(&mut catalog, &ground::usual_files(context));
     out::json(&if args.tests { test_schema(&catalog) } else { workflow_schema(&catalog) })?;
     Ok(ExitCode::SUCCESS)
 }
