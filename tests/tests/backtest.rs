@@ -10,13 +10,16 @@ use std::collections::BTreeMap;
 
 use relata_app::{
     App, SHIPPED,
-    backtest::{Backtest, BacktestRequest, Opponent, month::month},
+    backtest::{ActionCount, Backtest, BacktestRequest, Figures, Opponent, month::month},
     model::Timestamp,
     store::{EffectFilter, RunFilter},
 };
 
 /// Monday, a month before Christmas.
 const START: &str = "2026-11-16T06:00:00Z";
+
+/// The middle of that month.
+const MIDDLE: &str = "2026-12-01T05:00:00Z";
 
 /// So many entries of the event log come from outside.
 const EVENTS: usize = 2_000;
@@ -43,8 +46,7 @@ async fn backtest(app: &App, file: &str, source: &str, against: Option<Opponent>
 
 /// What is in the tables, by hand.
 async fn messages(app: &App, workflow: &str) -> BTreeMap<String, u64> {
-    let filter =
-        EffectFilter { workflow: Some(workflow.to_owned()), ..EffectFilter::default() };
+    let filter = EffectFilter { workflow: Some(workflow.to_owned()), ..EffectFilter::default() };
     let mut counts = BTreeMap::new();
     for effect in app.store().outbox_list(&filter, u32::MAX).await.unwrap() {
         *counts.entry(effect.template.unwrap_or_else(|| "notice".to_owned())).or_default() += 1;
@@ -66,8 +68,16 @@ async fn outcomes(app: &App, workflow: &str) -> BTreeMap<String, u64> {
     counts
 }
 
+/// Everything that a run, a message or a write would leave.
+async fn left(app: &App) -> (u64, u64, usize) {
+    let runs = app.store().run_count(&RunFilter::default()).await.unwrap();
+    let events = app.store().event_place(app.now()).await.unwrap();
+    let effects = app.store().outbox_list(&EffectFilter::default(), u32::MAX).await.unwrap();
+    (runs, events, effects.len())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backtest_of_the_live_version_counts_what_the_live_run_counted() {
+async fn a_backtest_counts_what_a_live_run_of_the_same_events_counted() {
     let folder = tempfile::tempdir().unwrap();
     let start: Timestamp = START.parse().unwrap();
     let app = App::create(&folder.path().join("data"), Some(start)).await.unwrap();
@@ -76,61 +86,190 @@ async fn a_backtest_of_the_live_version_counts_what_the_live_run_counted() {
         app.activate(&file, &source, "test", relata_app::Running::Finish).await.unwrap();
     }
     app.live_through(month(7, start, EVENTS), |_| ()).await.unwrap();
-
+    let before = left(&app).await;
     for workflow in WORKFLOWS {
-        let (file, source) = shipped(workflow);
-        let found = backtest(&app, &file, &source, Some(Opponent::Active)).await;
-        println!("{}", serde_json::to_string_pretty(&found).unwrap());
-        let on_record = found.on_record.as_ref().unwrap();
-        let draft = &found.draft;
+        the_live_version(&app, workflow).await;
+        the_second_half(&app, workflow).await;
+    }
+    another_template(&app).await;
+    without_a_condition(&app).await;
+    never_live(&app).await;
+    assert_eq!(left(&app).await, before, "a backtest left something");
+    app.close().await;
+}
 
-        // Starts, and why not.
-        assert!(draft.started > 0, "{workflow} started nothing");
-        assert_eq!(draft.started, on_record.started, "{workflow}");
-        let reasons: Vec<(&str, u64)> = draft
-            .not_started
-            .iter()
-            .map(|reason| (reason.reason.as_str(), reason.count))
-            .collect();
-        let recorded: Vec<(&str, u64)> = on_record
-            .not_started
-            .iter()
-            .map(|reason| (reason.what.as_str(), reason.count))
-            .collect();
-        assert_eq!(reasons, recorded, "{workflow}");
+/// The same text as the live version's: every count is that of the live run.
+async fn the_live_version(app: &App, workflow: &str) {
+    let (file, source) = shipped(workflow);
+    let found = backtest(app, &file, &source, Some(Opponent::Active)).await;
+    let on_record = found.on_record.as_ref().unwrap();
+    let draft = &found.draft;
 
-        // Effects by action, and by template.
-        let actions: Vec<_> = draft
-            .actions
-            .iter()
-            .map(|action| (action.action.as_str(), action.done, action.skipped, action.failed))
-            .collect();
-        let recorded: Vec<_> = on_record
-            .actions
-            .iter()
-            .map(|action| (action.action.as_str(), action.done, action.skipped, action.failed))
-            .collect();
-        assert_eq!(actions, recorded, "{workflow}");
-        let sent: BTreeMap<String, u64> = draft
+    // Starts, and why not.
+    assert!(draft.started > 0, "{workflow} started nothing");
+    assert_eq!(draft.started, on_record.started, "{workflow}");
+    let reasons: BTreeMap<&str, u64> =
+        draft.not_started.iter().map(|reason| (reason.reason.as_str(), reason.count)).collect();
+    let recorded: BTreeMap<&str, u64> =
+        on_record.not_started.iter().map(|reason| (reason.what.as_str(), reason.count)).collect();
+    assert_eq!(reasons, recorded, "{workflow}");
+
+    // Effects by action, and by template.
+    let counts = |actions: &[ActionCount]| -> Vec<_> {
+        let counts = actions.iter();
+        counts
+            .map(|count| (count.action.clone(), count.done, count.skipped, count.failed))
+            .collect()
+    };
+    assert_eq!(counts(&draft.actions), counts(&on_record.actions), "{workflow}");
+    let sent: BTreeMap<String, u64> = draft
+        .messages
+        .iter()
+        .filter(|message| message.sent + message.held > 0)
+        .map(|message| (message.template.clone(), message.sent + message.held))
+        .collect();
+    assert_eq!(sent, messages(app, workflow).await, "{workflow}");
+
+    // How the runs ended.
+    let ended: BTreeMap<String, u64> =
+        draft.outcomes.iter().map(|outcome| (outcome.what.clone(), outcome.count)).collect();
+    assert_eq!(ended, outcomes(app, workflow).await, "{workflow}");
+
+    // It rests on what is on record, and is the same as the live version.
+    assert_eq!(draft.rests_on.assumed, 0, "{workflow}: {:#?}", draft.rests_on);
+    assert_eq!(draft.rests_on.made_again, 0, "{workflow}: {:#?}", draft.rests_on);
+    let against = found.against.as_ref().unwrap();
+    assert!(against.is_same(draft), "{workflow}: {against:#?}");
+    println!(
+        "{workflow}: {} events, {} runs, {} calls, not started {recorded:?}",
+        found.events.read, draft.started, draft.rests_on.recorded
+    );
+
+    // No name, no address and no text of a customer is in the report.
+    let told = serde_json::to_string(&found).unwrap() + &found.to_html().unwrap();
+    for personal in ["@example.com", "Customer ", "Inquiry ", "Lead 1", "furious"] {
+        assert!(!told.contains(personal), "{workflow} tells `{personal}`");
+    }
+    assert_eq!(backtest(app, &file, &source, Some(Opponent::Active)).await, found, "{workflow}");
+}
+
+/// From the middle of the month, with whoever was in the workflow then.
+async fn the_second_half(app: &App, workflow: &str) {
+    let (file, source) = shipped(workflow);
+    let from: Timestamp = MIDDLE.parse().unwrap();
+    let request = BacktestRequest { file, source, from, to: app.now(), against: None };
+    let found = app.backtest(&request, |_| ()).await.unwrap();
+    let on_record = found.on_record.as_ref().unwrap();
+    let reasons: BTreeMap<&str, u64> = found
+        .draft
+        .not_started
+        .iter()
+        .map(|reason| (reason.reason.as_str(), reason.count))
+        .collect();
+    let recorded: BTreeMap<&str, u64> =
+        on_record.not_started.iter().map(|reason| (reason.what.as_str(), reason.count)).collect();
+    assert_eq!(
+        (found.draft.started, reasons),
+        (on_record.started, recorded),
+        "{workflow} in the second half"
+    );
+}
+
+/// Only the mail is another: it is made again, all else is on record.
+async fn another_template(app: &App) {
+    let (file, source) = shipped("assign-new-leads");
+    let draft = source.replace("template: welcome ", "template: csat-by-mail ");
+    assert_ne!(draft, source);
+    std::fs::write(
+        app.directory().templates().join("csat-by-mail.md"),
+        "Subject: Hello {{ to.name }}\n\nHow did you find us?\n",
+    )
+    .unwrap();
+    let root = app.directory().root().to_owned();
+    let app = App::open(&root).await.unwrap();
+    let found = backtest(&app, &file, &draft, Some(Opponent::Active)).await;
+    let (now, before) = (&found.draft, &found.against.as_ref().unwrap().figures);
+    assert_eq!(now.rests_on.made_again, now.started);
+    assert_eq!(now.rests_on.assumed, 0, "{:#?}", now.rests_on);
+    let sent = |figures: &Figures, template: &str| {
+        figures
             .messages
             .iter()
-            .filter(|message| message.sent + message.held > 0)
-            .map(|message| (message.template.clone(), message.sent + message.held))
-            .collect();
-        assert_eq!(sent, messages(&app, workflow).await, "{workflow}");
-
-        // How the runs ended.
-        let ended: BTreeMap<String, u64> = draft
-            .outcomes
-            .iter()
-            .map(|outcome| (outcome.what.clone(), outcome.count))
-            .collect();
-        assert_eq!(ended, outcomes(&app, workflow).await, "{workflow}");
-
-        // It rests on what is on record, and is the same as the live version.
-        assert_eq!(draft.rests_on.assumed, 0, "{workflow}: {:#?}", draft.rests_on);
-        let against = found.against.as_ref().unwrap();
-        assert!(against.is_same(draft), "{workflow}: {against:#?}");
-    }
+            .find(|count| count.template == template)
+            .map_or(0, |count| count.sent)
+    };
+    assert_eq!(sent(now, "csat-by-mail"), sent(before, "welcome"));
+    assert_eq!((sent(now, "welcome"), sent(before, "csat-by-mail")), (0, 0));
+    assert_eq!(now.sends, before.sends);
     app.close().await;
+}
+
+/// Another condition: who would start now, with examples.
+async fn without_a_condition(app: &App) {
+    let (file, source) = shipped("inquiry-survey");
+    let draft =
+        source.replace("[segment/no-surveys, segment/open-complaint]", "[segment/no-surveys]");
+    assert_ne!(draft, source);
+    let found = backtest(app, &file, &draft, Some(Opponent::Active)).await;
+    let against = found.against.as_ref().unwrap();
+    assert!(found.draft.started > against.figures.started);
+    assert_eq!(
+        found.draft.not_started.iter().find(|reason| reason.reason.contains("open-complaint")),
+        None
+    );
+    let began = against
+        .decisions
+        .iter()
+        .find(|change| change.before.contains("open-complaint") && change.now == "started")
+        .unwrap();
+    assert!(began.count > 0 && !began.examples.is_empty() && began.examples.len() <= 5);
+    assert!(began.examples.iter().all(|record| record.starts_with("ticket/")));
+    // Each event is decided once by either version.
+    let moved: u64 = against.decisions.iter().map(|change| change.count).sum();
+    let refused =
+        |figures: &Figures| figures.not_started.iter().map(|reason| reason.count).sum::<u64>();
+    assert_eq!(
+        found.draft.started + refused(&found.draft),
+        against.figures.started + refused(&against.figures)
+    );
+    assert!(moved <= found.events.offered);
+    // Nobody can have answered the surveys that were not sent.
+    assert!(found.draft.rests_on.assumed_runs > 0, "{:#?}", found.draft.rests_on);
+}
+
+/// A workflow that nobody ever activated: what only computes is on record of
+/// another one, records are changed in memory, and what asks for all tickets
+/// of an agent is assumed.
+async fn never_live(app: &App) {
+    let (_, source) = shipped("complaint-escalation");
+    let draft = source.replace("workflow: complaint-escalation", "workflow: complaint-watch");
+    let found = backtest(app, "draft.yaml", &draft, None).await;
+    let (_, live) = shipped("complaint-escalation");
+    let live = backtest(app, "live.yaml", &live, None).await;
+    assert_eq!(found.on_record, None);
+    assert_eq!(found.draft.started, live.draft.started);
+    let action =
+        |name: &str| found.draft.actions.iter().find(|count| count.action == name).unwrap();
+    assert_eq!(action("sentiment.score").assumed, 0);
+    assert_eq!(action("crm.update").assumed, 0);
+    assert_eq!(action("route.by_skill").assumed, action("route.by_skill").done);
+    assert!(found.draft.rests_on.made_again >= action("crm.update").done);
+    let complaints = |found: &Backtest| {
+        let step = found.draft.steps.iter().find(|step| step.label.starts_with("stop_unless"));
+        step.unwrap().ways.clone()
+    };
+    assert_eq!(complaints(&found), complaints(&live));
+
+    let request = BacktestRequest {
+        file: "draft.yaml".to_owned(),
+        source: draft,
+        from: START.parse().unwrap(),
+        to: app.now(),
+        against: Some(Opponent::Active),
+    };
+    let why = app.backtest(&request, |_| ()).await.unwrap_err().to_string();
+    assert_eq!(
+        why,
+        "no workflow `complaint-watch` is active, so there is nothing to compare the draft with; leave out `--against`"
+    );
 }

@@ -6,11 +6,12 @@ use std::{
 };
 
 use relata_model::Timestamp;
-use relata_workflow::{Catalog, Definition, Trigger};
+use relata_store::StoreError;
+use relata_workflow::{Catalog, Definition, Diagnostic, Head, Trigger};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{App, AppError, Doors, OlderRuns, Running};
+use crate::{App, AppError, Doors, OlderRuns, Running, config};
 
 /// Compiled versions by digest. A version never changes, so one that was
 /// read once is good for ever.
@@ -80,15 +81,39 @@ impl App {
                 roles.extend(items.iter().filter_map(|role| role.as_text().map(str::to_owned)));
             }
         }
+        let active = self.active().await?;
+        let workflows = active
+            .iter()
+            .map(|(_, definition)| (definition.name.clone(), definition.signature()))
+            .collect();
         Ok(Catalog {
             objects: self.objects().clone(),
             actions: self.plugins().await?.signatures(),
             templates: Some(self.templates().names()),
             records,
             roles,
+            workflows,
+            blueprints: self.blueprints()?,
             secrets: Some(self.secret_names()?),
             ..Catalog::default()
         })
+    }
+
+    /// The blueprints among the files of the data directory, by name.
+    fn blueprints(&self) -> Result<BTreeMap<String, (String, String)>, AppError> {
+        let mut blueprints = BTreeMap::new();
+        let folder = self.directory().workflows();
+        if !folder.is_dir() {
+            return Ok(blueprints);
+        }
+        for file in config::files(&folder, "yaml")? {
+            // What cannot be read is told where somebody names it.
+            let Ok(source) = std::fs::read_to_string(&file) else { continue };
+            if let Some(Head::Blueprint(name)) = relata_workflow::head(&source) {
+                blueprints.insert(name, (file.display().to_string(), source));
+            }
+        }
+        Ok(blueprints)
     }
 
     /// Activates a workflow: from now on its triggers start runs of this
@@ -106,42 +131,84 @@ impl App {
         actor: &str,
         running: Running,
     ) -> Result<Activation, AppError> {
-        let checked = self.check(&[(file.to_owned(), source.to_owned())]).await?;
-        let Some((_, Some(definition), _)) = checked.first() else {
-            let found = checked.first().map_or(&[][..], |(_, _, found)| found);
-            return Err(AppError::wrong(relata_workflow::diagnostic::render(found, source, false)));
-        };
-        let compiled = serde_json::to_string(definition)
-            .map_err(|why| AppError::Fault(format!("a workflow does not serialize: {why}")))?;
-        // The same text means something else when an action or object has
-        // changed; so what was compiled is part of the version.
-        let digest = hex(&Sha256::digest(format!("{source}\0{compiled}")));
+        let sources = [(file.to_owned(), source.to_owned())];
+        let activated = self.activate_all(&sources, actor, running).await?.pop();
+        activated.ok_or_else(|| {
+            AppError::wrong(format!(
+                "{file} is a blueprint, which is not activated itself; activate the workflows that are made of it"
+            ))
+        })
+    }
+
+    /// Activates workflows that may run each other, all at one moment.
+    /// Blueprints among them are passed over. `sources` are file names and
+    /// texts.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] with all diagnostics where one of the texts has
+    /// errors; then none is activated.
+    pub async fn activate_all(
+        &self,
+        sources: &[(String, String)],
+        actor: &str,
+        running: Running,
+    ) -> Result<Vec<Activation>, AppError> {
+        let checked = self.check(sources).await?;
+        let mut wrong = String::new();
+        for ((_, _, found), (_, source)) in checked.iter().zip(sources) {
+            if found.iter().any(Diagnostic::is_error) {
+                wrong.push_str(&relata_workflow::diagnostic::render(found, source, false));
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(AppError::wrong(wrong));
+        }
         let now = self.now();
-        let name = definition.name.clone();
-        let unchanged = self
-            .store()
-            .workflow_active()
-            .await?
-            .iter()
-            .any(|active| active.name == name && active.digest == digest);
-        let schedules = schedules(definition, now);
-        let new = relata_store::NewVersion {
-            name: name.clone(),
-            digest: digest.clone(),
-            source: source.to_owned(),
-            compiled,
-            schedules,
-            actor: actor.to_owned(),
-        };
-        if !unchanged {
+        let active = self.active().await?;
+        let mut versions = Vec::new();
+        let mut activated = Vec::new();
+        for ((_, definition, _), (_, source)) in checked.iter().zip(sources) {
+            let Some(definition) = definition else { continue };
+            let compiled = serde_json::to_string(definition)
+                .map_err(|why| AppError::Fault(format!("a workflow does not serialize: {why}")))?;
+            // The same text means something else when an action or object has
+            // changed; so what was compiled is part of the version.
+            let digest = hex(&Sha256::digest(format!("{source}\0{compiled}")));
+            let name = definition.name.clone();
+            let unchanged = active.iter().any(|(active, _)| *active == digest);
+            if !unchanged {
+                versions.push(relata_store::NewVersion {
+                    name: name.clone(),
+                    digest: digest.clone(),
+                    source: source.clone(),
+                    compiled,
+                    schedules: schedules(definition, now),
+                    actor: actor.to_owned(),
+                });
+            }
+            activated.push((name, digest, unchanged));
+        }
+        if !versions.is_empty() {
             self.store()
-                .write(move |tx| Box::pin(async move { tx.workflow_activate(&new, now).await }))
+                .write(move |tx| {
+                    Box::pin(async move {
+                        for version in &versions {
+                            tx.workflow_activate(version, now).await?;
+                        }
+                        Ok::<_, StoreError>(())
+                    })
+                })
                 .await?;
             self.segments_now().await?;
         }
-        let older = self.older_runs(&name, &digest, running).await?;
+        let mut activations = Vec::with_capacity(activated.len());
+        for (workflow, version, unchanged) in activated {
+            let older = self.older_runs(&workflow, &version, running).await?;
+            activations.push(Activation { workflow, version, unchanged, older });
+        }
         self.wake();
-        Ok(Activation { workflow: name, version: digest, unchanged, older })
+        Ok(activations)
     }
 
     /// Ends a workflow's triggers. Its runs go on.

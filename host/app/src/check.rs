@@ -6,9 +6,9 @@ use std::{
     path::Path,
 };
 
-use relata_workflow::{Catalog, Definition, Diagnostic, Span, check_together};
+use relata_workflow::{Catalog, Definition, Diagnostic, Span, StepKind, check_together};
 
-use crate::{App, AppError};
+use crate::{App, AppError, activation::Active};
 
 /// A workflow text that was checked: the file's name, what it says where it
 /// has no errors, and what was found in it.
@@ -25,8 +25,55 @@ impl App {
     pub async fn check(&self, sources: &[(String, String)]) -> Result<Vec<Checked>, AppError> {
         let catalog = self.catalog().await?;
         let active = self.active().await?;
-        let active: Vec<&Definition> = active.iter().map(|(_, definition)| &**definition).collect();
-        Ok(check_with(&catalog, sources, &active))
+        let definitions: Vec<&Definition> =
+            active.iter().map(|(_, definition)| &**definition).collect();
+        let mut checked = check_with(&catalog, sources, &definitions);
+        self.check_callers(&catalog, sources, &mut checked, &active).await?;
+        Ok(checked)
+    }
+
+    /// Finds the active workflows that run one of the texts and would not fit
+    /// it any more.
+    async fn check_callers(
+        &self,
+        catalog: &Catalog,
+        sources: &[(String, String)],
+        checked: &mut [Checked],
+        active: &Active,
+    ) -> Result<(), AppError> {
+        let given: BTreeMap<String, usize> = checked
+            .iter()
+            .enumerate()
+            .filter_map(|(place, (_, definition, _))| Some((definition.as_ref()?.name.clone(), place)))
+            .collect();
+        let mut catalog = catalog.clone();
+        for (_, definition, _) in checked.iter() {
+            let Some(definition) = definition else { continue };
+            catalog.workflows.insert(definition.name.clone(), definition.signature());
+        }
+        for (digest, caller) in active.iter() {
+            let runs = caller.steps.iter().find_map(|step| match &step.kind {
+                StepKind::Run(run) => given.get(&run.workflow),
+                _ => None,
+            });
+            let Some(place) = runs.filter(|_| !given.contains_key(&caller.name)) else { continue };
+            let Some(version) = self.store().workflow_version(digest).await? else { continue };
+            let (_, found) = relata_workflow::parse(&caller.name, &version.source, &catalog);
+            let Some(wrong) = found.into_iter().find(Diagnostic::is_error) else { continue };
+            let (file, definition, found) = &mut checked[*place];
+            found.push(Diagnostic {
+                message: format!(
+                    "the active workflow `{}` runs this one, and would not fit it any more (its line {}): {}",
+                    caller.name, wrong.span.line, wrong.message
+                ),
+                help: Some("change it too, and activate both together".to_owned()),
+                file: file.clone(),
+                span: of_line(&sources[*place].1, Span { line: 1, column: 1, ..Span::default() }),
+                ..wrong
+            });
+            *definition = None;
+        }
+        Ok(())
     }
 }
 
@@ -76,25 +123,40 @@ fn check_with(
     sources: &[(String, String)],
     active: &[&Definition],
 ) -> Vec<Checked> {
+    let read = relata_workflow::parse_all(sources, catalog);
     let mut checked: Vec<Checked> = sources
         .iter()
-        .map(|(file, source)| {
-            let (definition, found) = relata_workflow::parse(file, source, catalog);
-            (file.clone(), definition, found)
-        })
+        .zip(read)
+        .map(|((file, _), (definition, found))| (file.clone(), definition, found))
         .collect();
     let together = together(catalog, &checked, active);
-    for ((file, _, found), (_, source)) in checked.iter_mut().zip(sources) {
+    let files: BTreeSet<&str> = sources.iter().map(|(file, _)| file.as_str()).collect();
+    for ((file, definition, found), (_, source)) in checked.iter_mut().zip(sources) {
+        for diagnostic in found.iter_mut().filter(|found| !files.contains(found.file.as_str())) {
+            told_elsewhere(diagnostic, file, source);
+        }
         for mut diagnostic in together.iter().filter(|found| found.file == *file).cloned() {
             diagnostic.span = of_line(source, diagnostic.span);
             found.push(diagnostic);
+        }
+        if found.iter().any(Diagnostic::is_error) {
+            *definition = None;
         }
     }
     checked
 }
 
-/// What the texts and the active workflows do wrong together. Only what a
-/// text has part in has its file's name.
+/// What is wrong in a blueprint that is none of the texts is told at the text
+/// that is made of it.
+fn told_elsewhere(diagnostic: &mut Diagnostic, file: &str, source: &str) {
+    diagnostic.message =
+        format!("{}, line {}: {}", diagnostic.file, diagnostic.span.line, diagnostic.message);
+    diagnostic.file = file.to_owned();
+    diagnostic.span = of_line(source, Span { line: 1, column: 1, ..Span::default() });
+}
+
+/// What the texts and the active workflows do wrong together. What none of
+/// the texts has part in names no file.
 fn together(catalog: &Catalog, checked: &[Checked], active: &[&Definition]) -> Vec<Diagnostic> {
     // The texts come first, so that a circle is told at one of them.
     let mut all: Vec<(&Definition, &str)> = checked

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     LogRow, LoggedEvent, Store, StoreError, Tx,
-    connection::{Row, arguments, to_json},
+    connection::{arguments, to_json},
     dialect,
     event::{const_format, read},
     run,
@@ -50,9 +50,20 @@ pub struct PastRun {
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// From when `again_after` counts, where the enrolment still knows it:
-    /// `None` where a later run has taken the place since.
-    pub counted_at: Option<Option<Timestamp>>,
+    /// When the step was done from which `again_after` counts, if it was.
+    pub counted_at: Option<Timestamp>,
+}
+
+/// Which runs of before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastFilter {
+    /// Of this workflow.
+    pub workflow: String,
+    /// Begun before this time.
+    pub before: Timestamp,
+    /// The path of the step from which `again_after` counts, if it is not the
+    /// start.
+    pub counted_from: Option<String>,
 }
 
 impl Store {
@@ -139,12 +150,11 @@ impl Store {
     /// The database's.
     pub async fn run_past(
         &self,
-        workflow: &str,
-        before: Timestamp,
+        filter: &PastFilter,
         after: Option<RunId>,
         limit: u32,
     ) -> Result<Vec<PastRun>, StoreError> {
-        self.read().await?.run_past(workflow, before, after, limit).await
+        self.read().await?.run_past(filter, after, limit).await
     }
 
     /// The runs that the runs of a workflow which began after a time have
@@ -368,28 +378,37 @@ impl Tx {
     /// The database's.
     pub async fn run_past(
         &mut self,
-        workflow: &str,
-        before: Timestamp,
+        filter: &PastFilter,
         after: Option<RunId>,
         limit: u32,
     ) -> Result<Vec<PastRun>, StoreError> {
-        let end = RunId::from_uuid(earliest(before));
+        let end = RunId::from_uuid(earliest(filter.before));
         let after = after.unwrap_or(RunId::from_uuid(Uuid::nil()));
         let rows = self
             .connection
             .rows(
                 "read who was in a workflow",
                 "SELECT run.id, run.run_key, run.started_at, run.ended_at,
-                        enrolment.counted_at, enrolment.run_id AS enrolled
-                 FROM relata_run AS run LEFT JOIN relata_enrolment AS enrolment
-                   ON enrolment.workflow = run.workflow AND enrolment.enrolment_key = run.run_key
-                      AND enrolment.run_id = run.id
+                        (SELECT MAX(log.at) FROM relata_step_log AS log
+                         WHERE log.run_id = run.id AND log.step = $4 AND log.kind = 'done'
+                           AND log.output IS NOT NULL) AS counted_at
+                 FROM relata_run AS run
                  WHERE run.workflow = $1 AND run.id > $2 AND run.id < $3 AND run.run_key IS NOT NULL
-                 ORDER BY run.id LIMIT $4",
-                arguments![workflow, after, end, limit],
+                 ORDER BY run.id LIMIT $5",
+                arguments![&filter.workflow, after, end, filter.counted_from.as_ref(), limit],
             )
             .await?;
-        rows.iter().map(past).collect()
+        rows.iter()
+            .map(|row| {
+                Ok(PastRun {
+                    run: row.parsed("id")?,
+                    key: row.text("run_key")?,
+                    started_at: row.time("started_at")?,
+                    ended_at: row.time_or_none("ended_at")?,
+                    counted_at: row.time_or_none("counted_at")?,
+                })
+            })
+            .collect()
     }
 
     /// As [`Store::run_descendants`], within a transaction.
@@ -503,17 +522,6 @@ impl Tx {
             })
             .collect()
     }
-}
-
-fn past(row: &Row) -> Result<PastRun, StoreError> {
-    let enrolled = row.text_or_none("enrolled")?.is_some();
-    Ok(PastRun {
-        run: row.parsed("id")?,
-        key: row.text("run_key")?,
-        started_at: row.time("started_at")?,
-        ended_at: row.time_or_none("ended_at")?,
-        counted_at: if enrolled { Some(row.time_or_none("counted_at")?) } else { None },
-    })
 }
 
 /// The first UUIDv7 of a millisecond.

@@ -25,7 +25,7 @@ mod webhook;
 mod workflow;
 mod writer;
 
-pub use backtest::{CallRow, PastRun};
+pub use backtest::{CallRow, PastFilter, PastRun};
 pub use enrolment::{Enrolment, EnrolmentRow, NewEnrolment, NotStarted};
 pub use error::{RecordError, StoreError};
 pub use event::{LoggedEvent, NewEvent};

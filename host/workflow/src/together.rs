@@ -17,7 +17,8 @@ use crate::{
 /// Checks what no workflow shows alone: names that are taken twice, workflows
 /// that run each other for ever, and workflows that may start each other for
 /// ever. Each workflow comes with its file's name; the diagnostics point at
-/// lines, without columns.
+/// lines, without columns. Those that have no file (they are active) come
+/// last, with an empty name: what is wrong is told at one that has.
 ///
 /// What a workflow writes never starts itself, so a circle has two workflows
 /// or more. Conditions are not weighed, so a circle of triggers is only a
@@ -84,11 +85,17 @@ fn same_names(workflows: &[(&Definition, &str)], found: &mut Vec<Diagnostic>) {
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();
     let mut webhooks: BTreeMap<&str, &str> = BTreeMap::new();
     for (definition, file) in workflows {
+        // Where, and in which other one it is already.
+        let told = |other: &'_ str| match (file.is_empty(), other) {
+            (true, other) => (other.to_owned(), format!("the active workflow `{}`", definition.name)),
+            (false, other) => ((*file).to_owned(), other.to_owned()),
+        };
         if let Some(other) = names.insert(&definition.name, file) {
+            let (file, other) = told(other);
             found.push(at_line(
                 codes::SAME_NAME,
                 Severity::Error,
-                file,
+                &file,
                 1,
                 format!("the workflow `{}` is in {other} already", definition.name),
                 "rename one of the two",
@@ -98,10 +105,11 @@ fn same_names(workflows: &[(&Definition, &str)], found: &mut Vec<Diagnostic>) {
         for trigger in &definition.triggers {
             let Trigger::Webhook(webhook) = trigger else { continue };
             if let Some(other) = webhooks.insert(&webhook.name, file) {
+                let (file, other) = told(other);
                 found.push(at_line(
                     codes::SAME_WEBHOOK,
                     Severity::Error,
-                    file,
+                    &file,
                     1,
                     format!("the webhook `{}` is in {other} already", webhook.name),
                     "rename one of the two, or run this workflow from the other with `run:`",
@@ -128,11 +136,16 @@ fn runs(definition: &Definition, workflows: &[(&Definition, &str)]) -> BTreeMap<
     found.into_iter().collect()
 }
 
-/// The circles, each once.
+/// The circles, each once, from the first of the workflows in it.
 fn circles(starts: &[BTreeMap<usize, u32>]) -> Vec<Vec<usize>> {
     let mut told = BTreeSet::new();
     (0..starts.len())
         .filter_map(|from| circle(from, starts))
+        .map(|mut circle| {
+            let first = (0..circle.len()).min_by_key(|place| circle[*place]).unwrap_or(0);
+            circle.rotate_left(first);
+            circle
+        })
         .filter(|circle| {
             let mut members = circle.clone();
             members.sort_unstable();

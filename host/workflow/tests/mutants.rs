@@ -250,7 +250,6 @@ steps:
             44: wait: `10 minutes` becomes `5 minutes` (steps[7].otherwise[0])
             39: up_to: `2 days` becomes `4 days` (steps[7].answer)
             39: up_to: `2 days` becomes `1 day` (steps[7].answer)
-            39: without the argument `approval` (steps[7].answer.otherwise[0])
             45: without this step: `wait_for: changed ticket.status` (steps[8])
             45: wait_for: `changed: ticket.status` without `to` (steps[8])
             45: up_to: `5 days` becomes `10 days` (steps[8])

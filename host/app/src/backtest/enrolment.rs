@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use relata_engine::Happening;
 use relata_model::{RunId, Timestamp};
-use relata_store::PastRun;
-use relata_workflow::{Repeat, WhileRunning};
+use relata_store::{PastFilter, PastRun};
+use relata_workflow::{Definition, Repeat, WhileRunning};
 
 use crate::{App, AppError};
 
@@ -20,8 +20,6 @@ pub(crate) struct Enrolments {
     waiting: HashMap<String, VecDeque<Happening>>,
     /// Runs that began before the time of the backtest, by when they end.
     former: BTreeSet<(Timestamp, String)>,
-    /// How many runs from before count from a time that is not known exactly.
-    pub(crate) guessed: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,14 +52,21 @@ impl Enrolments {
     /// Who was in a workflow when the time of the backtest begins.
     pub(crate) async fn read(
         app: &App,
-        workflow: &str,
+        definition: &Definition,
         repeat: &Repeat,
         from: Timestamp,
     ) -> Result<Self, AppError> {
         let mut enrolments = Self::default();
+        let step =
+            |name: &String| definition.steps.iter().find(|step| step.name.as_ref() == Some(name));
+        let filter = PastFilter {
+            workflow: definition.name.clone(),
+            before: from,
+            counted_from: repeat.counted_from.as_ref().and_then(step).map(|step| step.path.clone()),
+        };
         let mut after = None;
         loop {
-            let page = app.store().run_past(workflow, from, after, PAGE).await?;
+            let page = app.store().run_past(&filter, after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.run);
             for past in page {
@@ -72,14 +77,11 @@ impl Enrolments {
     }
 
     fn remember(&mut self, past: PastRun, repeat: &Repeat, from: Timestamp) {
-        let counted_at = match past.counted_at {
-            Some(known) => known,
-            None if repeat.counted_from.is_none() => Some(past.started_at),
-            // Its place was taken by a later run, so it is not known any more.
-            None => {
-                self.guessed += 1;
-                past.ended_at
-            }
+        // What counted stays until something later counts.
+        let before = self.places.get(&past.key).and_then(|before| before.counted_at);
+        let counted_at = match repeat.counted_from {
+            None => Some(past.started_at),
+            Some(_) => past.counted_at.or(before),
         };
         let running = past.ended_at.is_none_or(|ended| ended >= from);
         if let Some(ended) = past.ended_at.filter(|_| running) {

@@ -25,7 +25,6 @@ use crate::{
 const OTHERWISE: &str = "somebody changed a record that is otherwise here than it was";
 const NOBODY: &str = "something happened to a record that only the live version made; left out";
 const IN_ANSWER: &str = "another workflow answered a run; it is taken to do so here as well";
-const GUESSED: &str = "from when a run of before counts for `again_after` is not known any more";
 
 /// One version of a workflow over the event log.
 pub(crate) struct Replay {
@@ -92,7 +91,7 @@ impl Replay {
         let mut enrolments = BTreeMap::new();
         for enrolled in others.values().chain([&definition]) {
             if let Some(repeat) = &enrolled.repeat {
-                let read = Enrolments::read(app, &enrolled.name, repeat, from).await?;
+                let read = Enrolments::read(app, enrolled, repeat, from).await?;
                 enrolments.insert(enrolled.name.clone(), read);
             }
         }
@@ -238,9 +237,6 @@ impl Replay {
             if moving.assumed {
                 self.tally.assumed_run();
             }
-        }
-        for _ in 0..self.enrolments.values().map(|enrolments| enrolments.guessed).sum() {
-            self.tally.assumption(GUESSED);
         }
         (self.tally, self.definition)
     }

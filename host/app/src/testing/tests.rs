@@ -9,7 +9,9 @@ use std::{
     },
 };
 
-use relata_workflow::{Definition, Diagnostic, TestContext, TestFile, parse_test, test_file::Case};
+use relata_workflow::{
+    Definition, Diagnostic, Head, TestContext, TestFile, parse_test, test_file::Case,
+};
 
 use crate::{
     AppError,
@@ -69,14 +71,35 @@ impl Tests {
         // Workflows by folder: a test tests what lies beside it.
         let mut folders: BTreeMap<&Path, BTreeMap<String, Option<Definition>>> = BTreeMap::new();
         let mut wrong: BTreeMap<(&Path, String), Vec<Diagnostic>> = BTreeMap::new();
+        let mut beside: BTreeMap<&Path, Vec<(String, String)>> = BTreeMap::new();
         for (file, source) in sources.iter().filter(|(file, _)| !is_test_file(file)) {
-            let (definition, found) = relata_workflow::parse(file, source, &stage.catalog);
-            let name = match &definition {
-                Some(definition) => definition.name.clone(),
-                None => name_of(source, file),
-            };
-            wrong.insert((folder(file), name.clone()), found);
-            folders.entry(folder(file)).or_default().insert(name, definition);
+            beside.entry(folder(file)).or_default().push((file.clone(), source.clone()));
+        }
+        for (folder, workflows) in &beside {
+            let read = relata_workflow::parse_all(workflows, &stage.catalog);
+            let mut of_blueprints: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
+            let named = folders.entry(folder).or_default();
+            for ((file, source), (definition, found)) in workflows.iter().zip(read) {
+                let name = match (relata_workflow::head(source), &definition) {
+                    (Some(Head::Blueprint(name)), _) => {
+                        of_blueprints.insert(name, found);
+                        continue;
+                    }
+                    (_, Some(definition)) => definition.name.clone(),
+                    (_, None) => name_of(source, file),
+                };
+                wrong.insert((folder, name.clone()), found);
+                named.insert(name, definition);
+            }
+            // What is wrong in a blueprint is told there, and not at what is
+            // made of it.
+            for (_, source) in workflows {
+                if let Some(Head::Instance { workflow, blueprint }) = relata_workflow::head(source)
+                    && let Some(found) = of_blueprints.get(&blueprint)
+                {
+                    wrong.entry((folder, workflow)).or_default().extend(found.iter().cloned());
+                }
+            }
         }
         let mut files = Vec::new();
         let none = BTreeMap::new();

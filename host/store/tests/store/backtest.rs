@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use relata_engine::Run;
 use relata_model::{Reference, RunId};
-use relata_store::{Cause, LogRow, NewRun, RecordError, Store, Write};
+use relata_store::{Cause, LogRow, NewRun, PastFilter, RecordError, Store, Write};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -132,12 +132,19 @@ on_each_backend! {
         assert_eq!(row.action.as_deref(), Some("task.create"));
         assert_eq!(store.log_fetch(runs[1].id, 9).await.unwrap(), None);
 
-        let past = store.run_past("survey", at(9), None, 10).await.unwrap();
+        let mut filter = PastFilter {
+            workflow: "survey".to_owned(),
+            before: at(9),
+            counted_from: Some("steps[0]".to_owned()),
+        };
+        let past = store.run_past(&filter, None, 10).await.unwrap();
         assert_eq!(
             past.iter().map(|past| (past.run, past.key.as_str(), past.counted_at)).collect::<Vec<_>>(),
-            [(runs[0].id, "contact/anna", None), (runs[1].id, "contact/bert", None)],
+            [(runs[0].id, "contact/anna", Some(at(1))), (runs[1].id, "contact/bert", Some(at(1)))],
         );
-        assert_eq!(store.run_past("survey", at(9), Some(runs[0].id), 10).await.unwrap().len(), 1);
+        filter.counted_from = None;
+        let past = store.run_past(&filter, Some(runs[0].id), 10).await.unwrap();
+        assert_eq!(past.iter().map(|past| past.counted_at).collect::<Vec<_>>(), [None]);
         assert_eq!(store.run_count_between("survey", at(1), at(9)).await.unwrap(), 2);
         let counts = store.call_counts("survey", at(1), at(9)).await.unwrap();
         assert_eq!(

@@ -94,11 +94,13 @@ impl Maker<'_> {
                     return;
                 }
                 for (place, (name, value)) in values.iter().enumerate() {
-                    self.with(step, step.line, format!("without `set: {name}`"), |kind| {
-                        if let StepKind::Set { values } = kind {
-                            values.remove(place);
-                        }
-                    });
+                    if values.len() > 1 {
+                        self.with(step, step.line, format!("without `set: {name}`"), |kind| {
+                            if let StepKind::Set { values } = kind {
+                                values.remove(place);
+                            }
+                        });
+                    }
                     for (what, mutant) in expressions::of(value) {
                         self.with(step, step.line, format!("{name}: {what}"), |kind| {
                             if let StepKind::Set { values } = kind {
@@ -114,6 +116,9 @@ impl Maker<'_> {
     }
 
     fn call(&mut self, step: &Step, call: &Do) {
+        if is_made_up(step) {
+            return;
+        }
         for (place, argument) in call.input.iter().enumerate() {
             let name = &argument.name;
             // What an `ask` says of its time, its wait says as well.

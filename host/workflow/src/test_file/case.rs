@@ -129,7 +129,7 @@ impl Reader<'_> {
     fn beat(&mut self, node: &Node, clock: &mut Option<DateTime>) -> Option<Beat> {
         let mut keys = self.keys(node, "an entry of a play")?;
         let span = self.span(keys.place());
-        let (when, waits) = self.when(&mut keys, clock);
+        let (when, moves) = self.when(&mut keys, clock);
         let pretend: Vec<Pretend> =
             keys.take("pretend").map(|entry| self.pretend(entry)).unwrap_or_default();
         let deed_entry = DEEDS.into_iter().find_map(|key| keys.take(key));
@@ -138,8 +138,11 @@ impl Reader<'_> {
             None => None,
         };
         let expect = self.expectation(&mut keys);
-        if deed_entry.is_none() && expect.is_none() && !waits && pretend.is_empty() {
-            self.does_nothing(&keys);
+        let forgotten = expect.is_none() && self.forgotten(&mut keys);
+        if deed_entry.is_none() && expect.is_none() && !moves && pretend.is_empty() {
+            if !forgotten {
+                self.does_nothing(&keys);
+            }
         } else {
             self.unknown_keys(&keys, "this entry");
         }
@@ -165,8 +168,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `at`, `go_to`, `after` or `wait`; also whether it is all that an entry
-    /// needs.
+    /// `at`, `go_to`, `after` or `wait`; also whether any of them is there.
     fn when(&mut self, keys: &mut Keys<'_>, clock: &mut Option<DateTime>) -> (When, bool) {
         let mut found = ["at", "go_to", "after", "wait"]
             .into_iter()
@@ -179,7 +181,6 @@ impl Reader<'_> {
             let help = Some("write an entry for each".to_owned());
             self.error(codes::WRONG_FORM, other.key_place, message, help);
         }
-        let waits = matches!(entry.key.as_str(), "go_to" | "wait");
         let when = if matches!(entry.key.as_str(), "at" | "go_to") {
             self.local_time(entry).map(|time| {
                 if clock.is_some_and(|clock| time < clock) {
@@ -196,7 +197,7 @@ impl Reader<'_> {
                 When::After(duration)
             })
         };
-        (when.unwrap_or(When::Now), waits)
+        (when.unwrap_or(When::Now), true)
     }
 
     /// A duration by which the clock goes on.

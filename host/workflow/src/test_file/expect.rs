@@ -36,7 +36,6 @@ impl<'a> Reader<'a> {
     /// nothing.
     pub(super) fn expectation(&mut self, keys: &mut Keys<'_>) -> Option<Expectation> {
         let Some(entry) = keys.take("expect") else {
-            self.forgotten(keys);
             return None;
         };
         let mut expectation =
@@ -59,8 +58,8 @@ impl<'a> Reader<'a> {
         Some(expectation)
     }
 
-    /// Tells of expectations that stand without `expect:`.
-    fn forgotten(&mut self, keys: &mut Keys<'_>) {
+    /// Tells of expectations that stand without `expect:`, if there are any.
+    pub(super) fn forgotten(&mut self, keys: &mut Keys<'_>) -> bool {
         let found = keys.take_all(|key| {
             (KEYS.contains(&key) && !matches!(key, "of" | "for"))
                 || key.contains('/')
@@ -71,6 +70,7 @@ impl<'a> Reader<'a> {
             let help = Some("write `- expect:` above it".to_owned());
             self.error(codes::MISSING_KEY, first.key_place, message, help);
         }
+        !found.is_empty()
     }
 
     fn unknown_expected(&mut self, keys: &Keys<'_>) {

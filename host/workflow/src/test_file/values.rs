@@ -207,10 +207,19 @@ impl Reader<'_> {
             }
             Content::Map(entries) => {
                 let mut parts = BTreeMap::new();
+                let mut failed = false;
                 for entry in entries {
-                    let part = self.part_wanted(wanted, entry, what, node.place)?;
-                    let value = self.value(&entry.value, &part, &format!("`{}`", entry.key))?;
-                    parts.insert(entry.key.clone(), value);
+                    let what_of = format!("`{}`", entry.key);
+                    let value = self
+                        .part_wanted(wanted, entry, what, node.place)
+                        .and_then(|part| self.value(&entry.value, &part, &what_of));
+                    match value {
+                        Some(value) => drop(parts.insert(entry.key.clone(), value)),
+                        None => failed = true,
+                    }
+                }
+                if failed {
+                    return None;
                 }
                 Some(Value::Map(parts))
             }
@@ -412,11 +421,20 @@ impl Reader<'_> {
             Content::Nothing => Some(Check::Empty),
             Content::Map(entries) => {
                 let mut parts = Vec::new();
+                let mut failed = false;
                 for entry in entries {
-                    let part = self.part_wanted(wanted, entry, what, node.place)?;
-                    let check = self.check(&entry.value, &part, &format!("`{}`", entry.key))?;
+                    let what_of = format!("`{}`", entry.key);
+                    let check = self
+                        .part_wanted(wanted, entry, what, node.place)
+                        .and_then(|part| self.check(&entry.value, &part, &what_of));
                     let span = self.span(entry.key_place);
-                    parts.push(Part { name: entry.key.clone(), check, span });
+                    match check {
+                        Some(check) => parts.push(Part { name: entry.key.clone(), check, span }),
+                        None => failed = true,
+                    }
+                }
+                if failed {
+                    return None;
                 }
                 Some(Check::Has(parts))
             }
