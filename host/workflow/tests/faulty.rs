@@ -73,6 +73,45 @@ fn the_mistakes_that_people_make() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
+/// What the language promises to find before a workflow goes live, with the
+/// codes by which it tells of it. Each is told of in one of the files at least;
+/// loops over several workflows are in `diagnostics`, templates in `templates`.
+#[test]
+fn every_promise_of_the_language_is_kept() {
+    let promises: &[(&str, &[&str])] = &[
+        ("unknown variables and fields", &["R101", "R102"]),
+        ("unknown objects, actions, arguments, events", &["R103", "R104", "R105", "R106"]),
+        ("unknown functions and filters", &["R107", "R108"]),
+        ("missing templates, segments, calendars", &["R109", "R110", "R111"]),
+        ("missing records, roles, steps, workflows, secrets", &["R112", "R113", "R114", "R116", "R118"]),
+        ("arguments against the action's schema", &["R202", "R206"]),
+        ("literals of enumerations", &["R203"]),
+        ("use of what may be empty", &["R204"]),
+        ("a text that looks like a path", &["R207"]),
+        ("rows after a catch-all, or no catch-all", &["R301", "R302"]),
+        ("conditions always true or false", &["R303"]),
+        ("steps that cannot be reached", &["R304"]),
+        ("a result on a way on which it may be unset", &["R205"]),
+        ("arms that do not add up", &["R305"]),
+        ("an impossible cron", &["R401"]),
+        ("a local time in a gap of the clock", &["R403"]),
+        ("working time without a calendar", &["R402"]),
+        ("duplicate keys, tags, anchors, tabs", &["R005", "R003", "R004", "R002"]),
+    ];
+    let expected = files().into_iter().map(|file| fs::read_to_string(file.with_extension("expected")));
+    let expected: String = expected.map(Result::unwrap).collect();
+    for (promise, codes) in promises {
+        for code in *codes {
+            assert!(expected.contains(&format!(" {code} ")), "{promise}: {code} is in no file");
+        }
+    }
+    // The mend is told where there is a slip.
+    assert!(expected.matches("did you mean").count() >= 20);
+    // A gap of the clock is told with the next five fires.
+    let gap = expected.lines().find(|line| line.contains("R403")).unwrap();
+    assert_eq!(gap.split("around that day: ").nth(1).unwrap().split(", ").count(), 5);
+}
+
 /// How many mistakes a file says that it has.
 fn planted(source: &str) -> usize {
     let mut lines = source.trim_start_matches('\u{feff}').lines();

@@ -8,11 +8,11 @@ use crate::catalog::Catalog;
 /// How a run may stand, and what that means.
 const STANDINGS: &[(&str, &str)] = &[
     ("waiting", "a run goes on, and waits"),
+    ("running", "a run goes on"),
     ("done", "the run has ended after its last step"),
     ("stopped", "the run has ended before its last step, because a condition says so"),
     ("failed", "the run has ended because a step failed"),
     ("cancelled", "somebody has ended the run"),
-    ("not_started", "a trigger was met, and no run has started"),
     ("nothing_started", "no run has started"),
 ];
 
@@ -117,8 +117,8 @@ fn entry(catalog: &Catalog) -> Map<String, Json> {
     }
     for object in catalog.objects.iter() {
         let doc = format!(
-            "A {} that was created since the entry before, with these fields.",
-            object.name
+            "What was created since the entry before: {}, with these fields.",
+            relata_model::text::with_article(&object.name)
         );
         all.entry(object.name.clone()).or_insert_with(|| said(&doc, json!({})));
     }
