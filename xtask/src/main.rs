@@ -76,6 +76,9 @@ enum Benchmark {
     Engine,
     /// A month of 100,000 events replayed over drafts: seconds, and events a second.
     Backtest,
+    /// Checking files of 100, 1,000 and 10,000 steps: 10 times as many steps may
+    /// take 12 times as long.
+    Check,
 }
 
 impl Benchmark {
@@ -85,6 +88,7 @@ impl Benchmark {
             Benchmark::Store => "store",
             Benchmark::Engine => "engine",
             Benchmark::Backtest => "backtest",
+            Benchmark::Check => "check",
         }
     }
 }
@@ -124,6 +128,11 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Ci { skip } => ci::run(&skip),
+        // It needs the checker alone, and not the program.
+        Task::Bench { name: Benchmark::Check, .. } => {
+            let example = ["-p", "relata-workflow", "--example", "check_scaling"];
+            cargo::exit_code(cargo::command().args(["run", "--release"]).args(example))
+        }
         Task::Bench { name, arguments } => {
             needs::ensure(needs::BUILD)?;
             release()?;
