@@ -351,17 +351,3 @@ mod tests {
         );
     }
 }
-#[allow(dead_code)]
-fn is_send<T: Send>(_: T) {}
-#[allow(dead_code)]
-fn probe1<'a>(stage: &'a Stage, o: Opening) { is_send(Scene::open(stage, o)); }
-#[allow(dead_code)]
-fn probe2<'a, 'b>(scene: &'a mut Scene<'b>, d: &'a When) { is_send(scene.go(d)); }
-#[allow(dead_code)]
-fn probe3<'a, 'b>(scene: &'a mut Scene<'b>, d: &'a relata_workflow::test_file::Deed) { is_send(scene.act(d)); }
-#[allow(dead_code)]
-fn probe4<'a>(j: &'a Judge<'a>, d: &'a relata_workflow::test_file::Expectation) { is_send(j.judge(d)); }
-#[allow(dead_code)]
-fn probe5<'a>(a: &'a crate::App, o: &'a BTreeSet<String>) { is_send(Seen::look(a, o)); }
-#[allow(dead_code)]
-fn probe6<'a>(a: Scene<'a>) { is_send(a.close()); }

@@ -8,16 +8,22 @@
 
 mod case;
 mod compare;
+mod coverage;
 mod expect;
+mod mutate;
 mod play;
 mod report;
 mod rig;
 mod scene;
 mod seen;
 mod stage;
+mod stand_in;
 mod tests;
 
+pub use coverage::{Coverage, Missed};
+pub use mutate::{Mutation, Survivor};
 pub use report::{CaseReport, Failure};
 pub(crate) use rig::Rig;
 pub use stage::Ground;
-pub use tests::{Tests, is_test_file};
+pub(crate) use tests::check_tests;
+pub use tests::{Results, Tests, is_test_file};

@@ -9,7 +9,7 @@ use std::{
 use jiff::civil::DateTime;
 use relata_channels::{MailConfig, Transport};
 use relata_model::{
-    Calendar, Duration, FieldType, Fields, RecordId, Reference, TimeZone, Timestamp, Value,
+    Calendar, Duration, FieldType, Fields, Objects, RecordId, Reference, TimeZone, Timestamp, Value,
 };
 use relata_store::{Cause, NewVersion, StoreConfig, Write};
 use relata_workflow::{
@@ -26,6 +26,7 @@ use crate::{
         Rig,
         rig::by_id,
         stage::{Stage, open_store, seen},
+        stand_in,
     },
 };
 
@@ -34,6 +35,9 @@ pub(crate) const ACTOR: &str = "test";
 
 /// How often the host may go down in one case.
 const MOST_CRASHES: usize = 10_000;
+
+/// At how many moments something may be due on one way of the clock.
+const MOST_STOPS: usize = 20_000;
 
 /// The moment of which the ids of a test's records are: the same in every
 /// case, wherever its clock stands.
@@ -45,6 +49,8 @@ pub(crate) struct Installed {
     pub(crate) definition: Arc<Definition>,
     compiled: Arc<str>,
     digest: Arc<str>,
+    /// Only pretends, and only where a case says so.
+    is_stand_in: bool,
 }
 
 impl Installed {
@@ -57,7 +63,13 @@ impl Installed {
             definition: Arc::new(definition),
             compiled: compiled.into(),
             digest: digest.into(),
+            is_stand_in: false,
         })
+    }
+
+    /// What stands in for a workflow where a case says that it pretends.
+    pub(crate) fn stand_in(definition: &Definition, objects: &Objects) -> Result<Self, AppError> {
+        Ok(Self { is_stand_in: true, ..Self::of(stand_in::of(definition, objects)?)? })
     }
 
     /// The same, with splits that draw what a test wants.
@@ -127,7 +139,7 @@ impl<'a> Scene<'a> {
         scene.app = Some(scene.host().await?);
         scene.give(opening.given).await?;
         scene.pretend(&opening.pretend);
-        scene.activate(with_arms(opening.workflows, &opening.pretend)?).await?;
+        scene.activate(cast(opening.workflows, &opening.pretend)?).await?;
         scene.crashes = opening.crashes;
         scene.settle().await?;
         Ok(scene)
@@ -299,7 +311,10 @@ impl<'a> Scene<'a> {
         for pretend in pretend {
             match &pretend.what {
                 Pretended::Action { action, answers } => self.rig.pretend(action, answers.clone()),
-                Pretended::Workflow { .. } | Pretended::Arm { .. } => {}
+                Pretended::Workflow { workflow, answers } => {
+                    self.rig.pretend(&stand_in::action(workflow), answers.clone());
+                }
+                Pretended::Arm { .. } => {}
             }
         }
     }
@@ -419,7 +434,7 @@ impl<'a> Scene<'a> {
     /// at its own moment.
     pub(crate) async fn advance(&mut self, to: Timestamp) -> Result<(), AppError> {
         self.settle().await?;
-        loop {
+        for _ in 0..MOST_STOPS {
             let now = self.now();
             match self.app()?.next_due().await?.filter(|next| *next <= to) {
                 Some(next) if next > now => self.clock.set(next),
@@ -428,14 +443,19 @@ impl<'a> Scene<'a> {
                         "something has been due since {next} and is not done"
                     )));
                 }
-                None => break,
+                None => {
+                    self.clock.set(to);
+                    // What only time changes is looked at at every moment that
+                    // is named.
+                    self.app()?.segments_now().await?;
+                    return self.settle().await;
+                }
             }
             self.settle().await?;
         }
-        self.clock.set(to);
-        // What only time changes is looked at at every moment that is named.
-        self.app()?.segments_now().await?;
-        self.settle().await
+        Err(AppError::wrong(format!(
+            "there was something to do at more than {MOST_STOPS} moments on the way"
+        )))
     }
 
     /// A local time of the test.
@@ -468,15 +488,28 @@ fn named_fields(fields: &Fields, names: &BTreeMap<Reference, Reference>) -> Fiel
     fields.iter().map(|(name, value)| (name.clone(), by_id(value, names))).collect()
 }
 
-/// The workflows, with splits that draw what a test wants; the last one that
-/// says it counts.
-fn with_arms(workflows: Vec<Installed>, pretend: &[Pretend]) -> Result<Vec<Installed>, AppError> {
-    let arms: BTreeMap<&str, &str> = pretend
+/// The workflows as a case has them: with splits that draw what it wants, and
+/// stand-ins for those that pretend. What is said last counts.
+fn cast(workflows: Vec<Installed>, pretend: &[Pretend]) -> Result<Vec<Installed>, AppError> {
+    let mut arms: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut pretending: BTreeMap<&str, bool> = BTreeMap::new();
+    for pretend in pretend {
+        match &pretend.what {
+            Pretended::Arm { split, arm } => {
+                arms.insert(split, arm);
+            }
+            Pretended::Workflow { workflow, answers } => {
+                pretending.insert(workflow, !answers.is_empty());
+            }
+            Pretended::Action { .. } => {}
+        }
+    }
+    workflows
         .iter()
-        .filter_map(|pretend| match &pretend.what {
-            Pretended::Arm { split, arm } => Some((split.as_str(), arm.as_str())),
-            Pretended::Action { .. } | Pretended::Workflow { .. } => None,
+        .filter(|workflow| {
+            let pretends = pretending.get(workflow.definition.name.as_str());
+            pretends.copied().unwrap_or(false) == workflow.is_stand_in
         })
-        .collect();
-    workflows.iter().map(|workflow| workflow.with_arms(&arms)).collect()
+        .map(|workflow| workflow.with_arms(&arms))
+        .collect()
 }

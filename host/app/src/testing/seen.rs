@@ -208,8 +208,23 @@ impl Seen {
             .filter(|effect| effect.status == EffectStatus::Sent && !mark.sent.contains(&effect.id))
             .filter(of_run)
             .collect();
-        sent.sort_by_key(|effect| (effect.sent_at, effect.created_at));
+        // Of one moment, in the order of the steps: an effect's id is drawn by
+        // the run's, and says nothing.
+        sent.sort_by_key(|effect| (effect.sent_at, effect.created_at, self.place_of(effect)));
         sent
+    }
+
+    /// Which run queued a message, and at which place of its log.
+    fn place_of(&self, effect: &Effect) -> (Option<usize>, Option<u64>) {
+        let run = self.runs.iter().position(|told| Some(told.id()) == effect.run);
+        let row = run.and_then(|run| {
+            self.runs[run].log.iter().find(|row| {
+                row.kind == "done"
+                    && row.at == effect.created_at
+                    && effect.step.as_deref() == Some(row.step.as_str())
+            })
+        });
+        (run, row.map(|row| row.seq))
     }
 
     /// Runs of a workflow that did not start since the mark, in order.

@@ -17,7 +17,7 @@ use relata_store::{Cause, Store, StoreConfig, Write};
 use relata_workflow::Catalog;
 use tempfile::TempDir;
 
-use crate::{App, AppError, Plugins, Templates, fresh};
+use crate::{App, AppError, Plugins, Templates, check::zone_alone, fresh};
 
 /// Objects of which a test has what the company has: what workflows name by
 /// their external ids.
@@ -193,7 +193,7 @@ async fn shipped(templates: Option<&Path>) -> Result<Props, AppError> {
         templates: Arc::new(loaded),
         plugins: Arc::new(plugins),
         catalog,
-        zone: TimeZone::get("Europe/Berlin").unwrap_or(TimeZone::UTC),
+        zone: zone_alone(),
         company: "Example Company".to_owned(),
         records,
     })

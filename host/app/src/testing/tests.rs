@@ -1,7 +1,7 @@
 //! Test files, read together with the workflows beside them, and told.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{
         Arc,
@@ -9,14 +9,20 @@ use std::{
     },
 };
 
+use relata_model::TimeZone;
 use relata_workflow::{
-    Definition, Diagnostic, Head, TestContext, TestFile, parse_test, test_file::Case,
+    Catalog, Definition, Diagnostic, Head, TestContext, TestFile, parse_test,
+    test_file::{Case, Pretended},
 };
+
+use serde::Serialize;
 
 use crate::{
     AppError,
+    check::Checked,
     testing::{
         case::{Telling, difference, tell},
+        coverage::{self, Coverage},
         report::{CaseReport, Failure},
         scene::Installed,
         stage::{Ground, Stage},
@@ -31,9 +37,9 @@ pub fn is_test_file(file: &str) -> bool {
 
 /// Test files, and everything that they need.
 pub struct Tests {
-    stage: Arc<Stage>,
+    pub(crate) stage: Arc<Stage>,
     /// Those that have no errors.
-    files: Vec<Ready>,
+    pub(crate) files: Vec<Ready>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -48,6 +54,17 @@ pub(crate) struct Ready {
     pub(crate) file: TestFile,
     /// The workflow that is tested, then the others.
     pub(crate) workflows: Vec<Installed>,
+    /// The file of the workflow that is tested, and its text.
+    pub(crate) source: (String, String),
+}
+
+/// What came of tests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Results {
+    /// Each case, in the order of the files.
+    pub cases: Vec<CaseReport>,
+    /// Which ways of each workflow they went.
+    pub coverage: Vec<Coverage>,
 }
 
 /// A case to be told.
@@ -55,6 +72,8 @@ pub(crate) struct Ready {
 pub(crate) struct Job {
     pub(crate) ready: Arc<Vec<Installed>>,
     pub(crate) telling: Arc<Telling>,
+    /// The file of the workflow that is tested.
+    pub(crate) source: String,
 }
 
 impl Tests {
@@ -71,6 +90,7 @@ impl Tests {
         // Workflows by folder: a test tests what lies beside it.
         let mut folders: BTreeMap<&Path, BTreeMap<String, Option<Definition>>> = BTreeMap::new();
         let mut wrong: BTreeMap<(&Path, String), Vec<Diagnostic>> = BTreeMap::new();
+        let mut texts: BTreeMap<(&Path, String), (String, String)> = BTreeMap::new();
         let mut beside: BTreeMap<&Path, Vec<(String, String)>> = BTreeMap::new();
         for (file, source) in sources.iter().filter(|(file, _)| !is_test_file(file)) {
             beside.entry(folder(file)).or_default().push((file.clone(), source.clone()));
@@ -89,6 +109,7 @@ impl Tests {
                     (_, None) => name_of(source, file),
                 };
                 wrong.insert((folder, name.clone()), found);
+                texts.insert((folder, name.clone()), (file.clone(), source.clone()));
                 named.insert(name, definition);
             }
             // What is wrong in a blueprint is told there, and not at what is
@@ -120,8 +141,14 @@ impl Tests {
                     ),
                 }
             }
-            if ready.len() == 1 + test.also.len() {
-                files.push(Ready { file: test, workflows: ready });
+            let source = texts.get(&(folder(file), test.workflow.clone())).cloned();
+            if let Some(source) = source.filter(|_| ready.len() == 1 + test.also.len()) {
+                for name in pretending(&test) {
+                    if let Some(Some(definition)) = workflows.get(name) {
+                        ready.push(Installed::stand_in(definition, &stage.objects)?);
+                    }
+                }
+                files.push(Ready { file: test, workflows: ready, source });
             }
         }
         diagnostics.dedup();
@@ -148,7 +175,11 @@ impl Tests {
             let workflows = Arc::new(ready.workflows.clone());
             for case in ready.file.cases.iter().filter(|case| wanted(&ready.file, case, filter)) {
                 for telling in Telling::all(&ready.file, case) {
-                    jobs.push(Job { ready: Arc::clone(&workflows), telling: Arc::new(telling) });
+                    jobs.push(Job {
+                        ready: Arc::clone(&workflows),
+                        telling: Arc::new(telling),
+                        source: ready.source.0.clone(),
+                    });
                 }
             }
         }
@@ -156,13 +187,12 @@ impl Tests {
     }
 
     /// Tells the cases whose file, workflow or name contains the filter, on
-    /// as many processors as there are; `done` hears of each. The reports
-    /// come in the order of the files.
+    /// as many processors as there are; `done` hears of each.
     pub async fn run(
         &self,
         filter: Option<&str>,
         done: impl Fn(&CaseReport) + Send + Sync + 'static,
-    ) -> Vec<CaseReport> {
+    ) -> Results {
         let jobs = Arc::new(self.jobs(filter));
         let next = Arc::new(AtomicUsize::new(0));
         let done = Arc::new(done);
@@ -175,9 +205,9 @@ impl Tests {
                 loop {
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     let Some(job) = jobs.get(place).cloned() else { return reports };
-                    let report = report(Arc::clone(&stage), job).await;
+                    let (report, gone) = report(Arc::clone(&stage), job).await;
                     done(&report);
-                    reports.push((place, report));
+                    reports.push((place, report, gone));
                 }
             });
         }
@@ -188,9 +218,67 @@ impl Tests {
                 Err(why) => tracing::error!(error = %why, "a test ended by a fault of ours"),
             }
         }
-        reports.sort_by_key(|(place, _)| *place);
-        reports.into_iter().map(|(_, report)| report).collect()
+        reports.sort_by_key(|(place, ..)| *place);
+        let mut cases = Vec::with_capacity(reports.len());
+        // By the workflow's file: a workflow may have several tests.
+        let mut gone: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (place, report, ways) in reports {
+            if let Some(job) = jobs.get(place) {
+                gone.entry(job.source.clone()).or_default().extend(ways);
+            }
+            cases.push(report);
+        }
+        let mut coverage: Vec<Coverage> = Vec::new();
+        for ready in &self.files {
+            let (file, source) = &ready.source;
+            if let (Some(gone), Some(tested)) = (gone.get(file), ready.workflows.first())
+                && !coverage.iter().any(|there| there.file == *file)
+            {
+                coverage.push(Coverage::of(&tested.definition, file, source, gone));
+            }
+        }
+        Results { cases, coverage }
     }
+}
+
+/// Checks the test files among texts against the workflows beside them, of
+/// which `checked` has the definitions.
+pub(crate) fn check_tests(
+    catalog: &Catalog,
+    sources: &[(String, String)],
+    checked: &mut [Checked],
+    zone: &TimeZone,
+) {
+    let mut folders: BTreeMap<&Path, BTreeMap<String, Option<Definition>>> = BTreeMap::new();
+    for ((file, source), (_, definition, _)) in sources.iter().zip(checked.iter()) {
+        if !is_test_file(file) && !matches!(relata_workflow::head(source), Some(Head::Blueprint(_)))
+        {
+            let name = definition
+                .as_ref()
+                .map_or_else(|| name_of(source, file), |definition| definition.name.clone());
+            folders.entry(folder(file)).or_default().insert(name, definition.clone());
+        }
+    }
+    let none = BTreeMap::new();
+    for ((file, source), (_, _, found)) in sources.iter().zip(checked) {
+        if is_test_file(file) {
+            let workflows = folders.get(folder(file)).unwrap_or(&none);
+            *found = parse_test(file, source, TestContext { catalog, workflows, zone }).1;
+        }
+    }
+}
+
+/// The workflows that pretend in a case or more.
+fn pretending(test: &TestFile) -> BTreeSet<&str> {
+    let of_cases = test.cases.iter().flat_map(|case| &case.pretend);
+    test.pretend
+        .iter()
+        .chain(of_cases)
+        .filter_map(|pretend| match &pretend.what {
+            Pretended::Workflow { workflow, .. } => Some(workflow.as_str()),
+            Pretended::Action { .. } | Pretended::Arm { .. } => None,
+        })
+        .collect()
 }
 
 /// How many cases are told side by side.
@@ -199,7 +287,7 @@ pub(crate) fn workers() -> usize {
 }
 
 /// Tells a case, and with crashes once more where it asks for that.
-async fn report(stage: Arc<Stage>, job: Job) -> CaseReport {
+async fn report(stage: Arc<Stage>, job: Job) -> (CaseReport, BTreeSet<String>) {
     #[expect(clippy::disallowed_methods, reason = "it only tells how long a case took")]
     let began = std::time::Instant::now();
     let mut told = tell(&stage, &job.telling, &job.ready, false).await;
@@ -219,8 +307,13 @@ async fn report(stage: Arc<Stage>, job: Job) -> CaseReport {
             });
         }
     }
+    let gone = job
+        .ready
+        .first()
+        .map(|tested| coverage::gone(&tested.definition, &told.seen))
+        .unwrap_or_default();
     let Telling { file, case, at } = &*job.telling;
-    CaseReport {
+    let report = CaseReport {
         file: file.file.clone(),
         workflow: file.workflow.clone(),
         it: case.it.clone(),
@@ -230,10 +323,11 @@ async fn report(stage: Arc<Stage>, job: Job) -> CaseReport {
         failures: told.failures,
         trace: told.trace,
         millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-    }
+    };
+    (report, gone)
 }
 
-fn wanted(file: &TestFile, case: &Case, filter: Option<&str>) -> bool {
+pub(crate) fn wanted(file: &TestFile, case: &Case, filter: Option<&str>) -> bool {
     filter.is_none_or(|filter| {
         case.it.contains(filter) || file.workflow.contains(filter) || file.file.contains(filter)
     })

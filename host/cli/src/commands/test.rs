@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use relata_app::testing::{CaseReport, Ground, Tests};
+use relata_app::testing::{CaseReport, Coverage, Ground, Mutation, Results, Tests};
 use serde_json::json;
 
 use crate::{
@@ -24,8 +24,10 @@ Examples:
   relata test                               the data directory's workflows, or ./workflows
   relata test workflows/win-back.yaml
   relata test --filter holidays             only cases with this in their name
+  relata test --coverage                    which rows and branches no case reaches
+  relata test --mutate                      which faults in a workflow no case would notice
 
-Exit code 1: a case does not hold, or a file has errors.")]
+Exit code 1: a case does not hold, a file has errors, or a fault goes unnoticed.")]
 pub(crate) struct TestArgs {
     /// Test files, workflows that have some, or folders
     #[arg(value_name = "PATH")]
@@ -33,6 +35,13 @@ pub(crate) struct TestArgs {
     /// Only cases whose name, workflow or file contains this
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Tell which ways of the workflows no case went
+    #[arg(long)]
+    coverage: bool,
+    /// Make faults in the workflows, one at a time, and tell which of them no
+    /// case notices
+    #[arg(long, conflicts_with = "coverage")]
+    mutate: bool,
 }
 
 pub(crate) async fn run(context: &Context, args: TestArgs) -> anyhow::Result<ExitCode> {
@@ -48,42 +57,57 @@ pub(crate) async fn run(context: &Context, args: TestArgs) -> anyhow::Result<Exi
     let tests = Tests::load(&sources, &ground).await;
     waiting.finish_and_clear();
     let tests = tests?;
-    let errors = tests.diagnostics().iter().filter(|found| found.is_error()).count();
     let filter = args.filter.as_deref();
+    if args.mutate {
+        return mutate(context, &sources, &tests, filter).await;
+    }
     let bar = progress::bar("cases");
-    bar.set_length(u64::try_from(tests.count(filter)).unwrap_or(u64::MAX));
-    let reports = {
+    bar.set_length(length(tests.count(filter)));
+    let results = {
         let bar = bar.clone();
         tests.run(filter, move |_| bar.inc(1)).await
     };
     bar.finish_and_clear();
-    let broken = reports.iter().filter(|report| !report.holds()).count();
+    let errors = errors(&tests);
+    let broken = results.cases.iter().filter(|report| !report.holds()).count();
     if context.json {
         out::json(&json!({
-            "cases": reports.len(),
+            "cases": results.cases.len(),
             "failed": broken,
             "diagnostics": tests.diagnostics(),
-            "reports": reports,
+            "reports": results.cases,
+            "coverage": results.coverage,
         }))?;
     } else {
-        print(&sources, &tests, &reports)?;
-        out::line(summary(&reports, errors))?;
+        print(&sources, &tests, &results)?;
+        if args.coverage {
+            results.coverage.iter().try_for_each(print_coverage)?;
+        }
+        out::line(summary(&results.cases, errors))?;
     }
     Ok(if broken > 0 || errors > 0 { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
 }
 
-fn print(sources: &Sources, tests: &Tests, reports: &[CaseReport]) -> anyhow::Result<()> {
+fn length(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn errors(tests: &Tests) -> usize {
+    tests.diagnostics().iter().filter(|found| found.is_error()).count()
+}
+
+fn print(sources: &Sources, tests: &Tests, results: &Results) -> anyhow::Result<()> {
     let colors = out::colors();
     out::text(&sources::rendered(sources, tests.diagnostics(), colors))?;
     let mut file = "";
-    for report in reports {
+    for report in &results.cases {
         if report.file != file {
             file = &report.file;
             out::line(out::clean(file))?;
         }
         out::line(verdict(report, colors))?;
     }
-    for report in reports.iter().filter(|report| !report.holds()) {
+    for report in results.cases.iter().filter(|report| !report.holds()) {
         out::line(format!("\n{}", out::clean(&name(report))))?;
         let failures: Vec<_> = report.failures.iter().map(|failure| failure.diagnostic()).collect();
         out::text(&sources::rendered(sources, &failures, colors))?;
@@ -94,7 +118,7 @@ fn print(sources: &Sources, tests: &Tests, reports: &[CaseReport]) -> anyhow::Re
             }
         }
     }
-    if !reports.is_empty() {
+    if !results.cases.is_empty() {
         out::line("")?;
     }
     Ok(())
@@ -121,7 +145,7 @@ fn name(report: &CaseReport) -> String {
 fn summary(reports: &[CaseReport], errors: usize) -> String {
     let broken = reports.iter().filter(|report| !report.holds()).count();
     let millis: u64 = reports.iter().map(|report| report.millis).sum();
-    let mean = millis / u64::try_from(reports.len().max(1)).unwrap_or(1);
+    let mean = millis / length(reports.len().max(1));
     let mut summary = format!("{}, {broken} failed", out::count(reports.len(), "case"));
     if errors > 0 {
         summary.push_str(&format!(", {} in the files", out::count(errors, "error")));
@@ -130,4 +154,72 @@ fn summary(reports: &[CaseReport], errors: usize) -> String {
         summary.push_str(&format!(" ({mean} ms each)"));
     }
     summary
+}
+
+fn print_coverage(coverage: &Coverage) -> anyhow::Result<()> {
+    out::line(format!(
+        "{}: {} of {} ways, {}%",
+        coverage.workflow,
+        coverage.ways - coverage.missed.len(),
+        coverage.ways,
+        coverage.percent()
+    ))?;
+    for missed in &coverage.missed {
+        let place = place(&coverage.file, missed.line);
+        out::line(format!("  {place}  never: {}", out::clean(&missed.what)))?;
+    }
+    out::line("")
+}
+
+/// `workflows/win-back.yaml:12`
+fn place(file: &str, line: u32) -> String {
+    if line == 0 { out::clean(file) } else { format!("{}:{line}", out::clean(file)) }
+}
+
+async fn mutate(
+    context: &Context,
+    sources: &Sources,
+    tests: &Tests,
+    filter: Option<&str>,
+) -> anyhow::Result<ExitCode> {
+    let bar = progress::bar("faults");
+    bar.set_length(length(tests.mutant_count(filter)));
+    let mutations = {
+        let bar = bar.clone();
+        tests.mutate(filter, move || bar.inc(1)).await
+    };
+    bar.finish_and_clear();
+    let mutations = mutations?;
+    let errors = errors(tests);
+    if context.json {
+        out::json(&json!({ "diagnostics": tests.diagnostics(), "mutations": mutations }))?;
+    } else {
+        out::text(&sources::rendered(sources, tests.diagnostics(), out::colors()))?;
+        mutations.iter().try_for_each(print_mutation)?;
+        let all: usize = mutations.iter().map(|mutation| mutation.mutants).sum();
+        let alive: usize = mutations.iter().map(|mutation| mutation.survivors.len()).sum();
+        out::line(format!("{}, {alive} not noticed", out::count(all, "fault")))?;
+    }
+    let fine = errors == 0
+        && mutations
+            .iter()
+            .all(|mutation| mutation.survivors.is_empty() && mutation.broken.is_empty());
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
+}
+
+fn print_mutation(mutation: &Mutation) -> anyhow::Result<()> {
+    out::line(format!(
+        "{}: {} of {} faults are noticed",
+        mutation.workflow,
+        mutation.mutants - mutation.survivors.len(),
+        mutation.mutants
+    ))?;
+    for it in &mutation.broken {
+        out::line(format!("  does not hold as it is, and proves nothing: {}", out::clean(it)))?;
+    }
+    for survivor in &mutation.survivors {
+        let place = place(&mutation.file, survivor.line);
+        out::line(format!("  {place}  no case notices: {}", out::clean(&survivor.what)))?;
+    }
+    out::line("")
 }

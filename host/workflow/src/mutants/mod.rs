@@ -16,6 +16,8 @@ use crate::{
     formula::Formula,
 };
 
+pub use steps::is_made_up;
+
 use expressions::longer_or_shorter;
 
 /// A workflow with one fault.
@@ -79,19 +81,7 @@ impl Maker<'_> {
     /// The line on which a key of the head stands; the first one after it
     /// that has a word in it, if one is given.
     fn line(&self, key: &str, word: Option<&str>) -> u32 {
-        let lines = || (1_u32..).zip(self.source.lines());
-        let is_key = |line: &str| {
-            line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(':'))
-        };
-        let Some((first, _)) = lines().find(|(_, line)| is_key(line.trim_start())) else {
-            return 0;
-        };
-        let Some(word) = word else { return first };
-        lines()
-            .skip_while(|(number, _)| *number < first)
-            .take_while(|(number, line)| *number == first || !begins_anew(line))
-            .find(|(_, line)| line.contains(word))
-            .map_or(first, |(number, _)| number)
+        line_of(self.source, key, word)
     }
 
     fn triggers(&mut self) {
@@ -238,6 +228,25 @@ impl Maker<'_> {
     }
 }
 
+/// The line of a workflow's text on which a key of its head stands; the first
+/// one from there that has a word in it, if one is given. 0 where there is no
+/// such key.
+#[must_use]
+pub fn line_of(source: &str, key: &str, word: Option<&str>) -> u32 {
+    let lines = || (1_u32..).zip(source.lines());
+    let is_key =
+        |line: &str| line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(':'));
+    let Some((first, _)) = lines().find(|(_, line)| is_key(line.trim_start())) else {
+        return 0;
+    };
+    let Some(word) = word else { return first };
+    lines()
+        .skip_while(|(number, _)| *number < first)
+        .take_while(|(number, line)| *number == first || !begins_anew(line))
+        .find(|(_, line)| line.contains(word))
+        .map_or(first, |(number, _)| number)
+}
+
 /// Whether a line begins another key of the head.
 fn begins_anew(line: &str) -> bool {
     line.starts_with(|c: char| c.is_ascii_lowercase())
@@ -256,7 +265,8 @@ fn can_never_meet(definition: &Definition, repeat: &Repeat) -> bool {
 }
 
 /// What happens, as the workflow says it, without its values.
-fn occurrence_name(occurrence: &Occurrence) -> String {
+#[must_use]
+pub fn occurrence_name(occurrence: &Occurrence) -> String {
     match occurrence {
         Occurrence::Created { object } => format!("created: {object}"),
         Occurrence::Changed { object, field: None, .. } => format!("changed: {object}"),
@@ -268,7 +278,9 @@ fn occurrence_name(occurrence: &Occurrence) -> String {
     }
 }
 
-fn trigger_name(trigger: &Trigger) -> String {
+/// What starts a run, as the workflow says it.
+#[must_use]
+pub fn trigger_name(trigger: &Trigger) -> String {
     match trigger {
         Trigger::Occurrence(occurrence) => occurrence_name(occurrence),
         Trigger::Schedule(schedule) => schedule.written.clone(),

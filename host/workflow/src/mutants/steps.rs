@@ -365,7 +365,8 @@ fn kind(definition: &mut Definition, id: StepId) -> &mut StepKind {
 
 /// Whether a step is one of those of which the reader makes an `ask`, beside
 /// the one that asks: nobody wrote it.
-fn is_made_up(step: &Step) -> bool {
+#[must_use]
+pub fn is_made_up(step: &Step) -> bool {
     let asks = matches!(&step.kind, StepKind::Do(call) if call.action == "approval.request");
     step.label.starts_with("ask") && !asks
 }

@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use relata_model::{Calendar, Duration, Fields, Reference, Value};
 
 use super::{
-    Case, Deed, Entry as Beat, Expectation, Given, Pretend, Reader, Target, When,
+    Case, Deed, Entry as Beat, Expectation, Given, Pretend, Pretended, Reader, Target, When,
     read::{Keys, given_names},
     values::json,
 };
@@ -130,8 +130,9 @@ impl Reader<'_> {
         let mut keys = self.keys(node, "an entry of a play")?;
         let span = self.span(keys.place());
         let (when, moves) = self.when(&mut keys, clock);
-        let pretend: Vec<Pretend> =
+        let mut pretend: Vec<Pretend> =
             keys.take("pretend").map(|entry| self.pretend(entry)).unwrap_or_default();
+        pretend.retain(|pretend| self.may_change(pretend));
         let deed_entry = DEEDS.into_iter().find_map(|key| keys.take(key));
         let deed = match deed_entry {
             Some(entry) => self.deed(entry, &mut keys),
@@ -147,6 +148,21 @@ impl Reader<'_> {
             self.unknown_keys(&keys, "this entry");
         }
         Some(Beat { span, when, pretend, deed, expect })
+    }
+
+    /// Whether something may pretend from the middle of a play on: an action,
+    /// but not what the workflow itself is made of.
+    fn may_change(&mut self, pretend: &Pretend) -> bool {
+        let what = match &pretend.what {
+            Pretended::Action { .. } => return true,
+            Pretended::Arm { split, .. } => split,
+            Pretended::Workflow { workflow, .. } => workflow,
+        };
+        let message = format!("`{what}` pretends for a whole case, not from here on");
+        let help = Some("write it into the case's own `pretend:`".to_owned());
+        let place = Place { start: pretend.span.start, end: pretend.span.end };
+        self.error(codes::WRONG_FORM, place, message, help);
+        false
     }
 
     fn does_nothing(&mut self, keys: &Keys<'_>) {

@@ -15,6 +15,9 @@ use crate::{
     types::Type,
 };
 
+/// The word of an enumeration for what nobody knows.
+const UNKNOWN: &str = "unknown";
+
 impl Reader<'_> {
     pub(super) fn pretend(&mut self, entry: &Entry) -> Vec<Pretend> {
         let Some(keys) = self.keys(&entry.value, "`pretend`") else { return Vec::new() };
@@ -205,6 +208,9 @@ fn empty_of(kind: &Type) -> Option<Value> {
         Type::Number => Some(Value::Number(Decimal::ZERO)),
         Type::YesNo => Some(Value::YesNo(false)),
         Type::List(_) => Some(Value::List(Vec::new())),
+        Type::Choice(words) if words.iter().any(|word| word == UNKNOWN) => {
+            Some(Value::Text(UNKNOWN.to_owned()))
+        }
         Type::Map(_) => Some(Value::Map(BTreeMap::new())),
         Type::Date
         | Type::Time
