@@ -26,6 +26,9 @@ struct Input {
     max_open_leads: Option<u64>,
     /// The record that is being assigned, so that it does not count itself.
     record: Option<Reference>,
+    /// A member who is passed over: whoever had it and did nothing, say.
+    #[schemars(extend("format" = "record/user"))]
+    except: Option<Reference>,
     /// Who gets it when no member can. Without it, the step fails then, and
     /// the workflow's `on_error` decides.
     #[schemars(extend("format" = "record/user"))]
@@ -131,16 +134,25 @@ impl Turn {
         } else {
             vec![None; users.len()]
         };
+        let except = match &input.except {
+            Some(user) => Some(records::get(user.expect("user")?)?.reference().clone()),
+            None => None,
+        };
         let today = env::today();
         let mut judged = Vec::with_capacity(users.len());
         for (user, open) in users.iter().zip(open) {
-            judged.push(Candidate::judge(
+            let mut candidate = Candidate::judge(
                 user.reference().clone(),
                 &user.parse::<Member>()?,
                 open,
                 input.max_open_leads,
                 &today,
-            ));
+            );
+            if candidate.eligible && except.as_ref() == Some(&candidate.user) {
+                candidate.eligible = false;
+                candidate.reason = "is left out by `except`".to_owned();
+            }
+            judged.push(candidate);
         }
         Ok(Self {
             rotation: state::get(&key(team.reference()))?

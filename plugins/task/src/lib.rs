@@ -6,13 +6,21 @@ use relata_plugin_sdk::prelude::*;
 struct Input {
     /// What the task is about.
     record: Reference,
-    /// Who has to do it.
+    /// Who has to do it. May be empty, as the owner of a record may be.
     #[schemars(extend("format" = "record/user|queue"))]
-    assignee: Reference,
+    assignee: Option<Reference>,
+    /// Who has to do it when `assignee` is empty.
+    #[serde(default = "unassigned")]
+    #[schemars(extend("format" = "record/user|queue"))]
+    otherwise_assignee: Reference,
     /// What is to be done.
     title: String,
     /// By when, counted from now: `48 hours`.
     due_in: Due,
+}
+
+fn unassigned() -> Reference {
+    "queue/unassigned".into()
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -27,7 +35,8 @@ struct Create;
 impl Action for Create {
     const ID: &str = "create";
     const TITLE: &str = "Create a task";
-    const SUMMARY: &str = "Gives a user or a queue something to do by a time.";
+    const SUMMARY: &str = "Gives a user or a queue something to do by a time. Where `assignee` \
+        is empty, `otherwise_assignee` has to do it, the queue `unassigned` if not said.";
     const WRITES: &[&str] = &["task"];
     type Input = Input;
     type Output = Output;
@@ -38,7 +47,7 @@ impl Action for Create {
             json!({
                 "title": input.title,
                 "about": input.record,
-                "assignee": input.assignee,
+                "assignee": input.assignee.unwrap_or(input.otherwise_assignee),
                 "due_at": input.due_in,
             }),
         )?;

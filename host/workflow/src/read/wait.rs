@@ -1,15 +1,17 @@
 //! Steps that take time: `wait`, `wait_for` and `deadline`.
 
-use relata_model::Decimal;
+use relata_model::{Decimal, Value};
 
 use super::{
     Keys, Reader,
     branches::{Branch, join},
     formulas,
+    literal::slot_of,
     schema::{Parameter, Wanted},
     set::set_in,
     steps::After,
     trigger::Happening,
+    value::Got,
 };
 use crate::{
     definition::{Deadline, Expression, Level, Occurrence, StepKind, WaitFor},
@@ -43,6 +45,39 @@ impl Reader<'_> {
         Some(got.expression)
     }
 
+    /// `wait_until: =contract.ends_on - 60 days`: a point in time, or a day,
+    /// which is its beginning.
+    fn moment(&mut self, entry: &Entry, names: &Names) -> Option<Expression> {
+        let open = Parameter { wanted: Wanted::Open, required: true, nullable: false };
+        let what = format!("`{}`", entry.key);
+        let got = self.value(&entry.value, &open, &what, names)?;
+        let Got { mut expression, slot: Slot { mut kind, .. } } = got;
+        if let Expression::Literal(Value::Text(text)) = &expression {
+            let text = text.trim();
+            let read = text
+                .parse()
+                .map(Value::Time)
+                .or_else(|_| text.parse().map(Value::Date))
+                .ok()
+                .or_else(|| text.parse().map(Value::Duration).ok());
+            if let Some(value) = read {
+                kind = slot_of(&value).kind;
+                expression = Expression::Literal(value);
+            }
+        }
+        let (found, help) = match &kind {
+            Type::Time | Type::Date | Type::Any => return Some(expression),
+            Type::Duration => {
+                let written = entry.value.text().map(str::trim);
+                ("a duration".to_owned(), written.map(|written| format!("write `wait: {written}`")))
+            }
+            other => (other.describe(), None),
+        };
+        let message = format!("{what} takes a day or a point in time, not {found}");
+        self.error(codes::WRONG_VALUE, entry.value.place, message, help);
+        None
+    }
+
     /// `wait: 24 hours`
     pub(super) fn wait(
         &mut self,
@@ -53,7 +88,11 @@ impl Reader<'_> {
     ) -> After {
         let resume = keys.take("resume_in");
         let resume_in = resume.and_then(|entry| self.calendar(entry));
-        let duration = self.length(entry, Wanted::Due, self.has_calendar, names);
+        let duration = if entry.key == "wait_until" {
+            self.moment(entry, names)
+        } else {
+            self.length(entry, Wanted::Due, self.has_calendar, names)
+        };
         let failed = resume.is_some() && resume_in.is_none();
         let kind =
             duration.filter(|_| !failed).map(|duration| StepKind::Wait { duration, resume_in });
