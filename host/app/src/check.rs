@@ -6,9 +6,14 @@ use std::{
     path::Path,
 };
 
+use relata_model::TimeZone;
 use relata_workflow::{Catalog, Definition, Diagnostic, Span, StepKind, check_together};
 
-use crate::{App, AppError, activation::Active};
+use crate::{
+    App, AppError,
+    activation::Active,
+    testing::{check_tests, is_test_file},
+};
 
 /// A workflow text that was checked: the file's name, what it says where it
 /// has no errors, and what was found in it.
@@ -27,7 +32,7 @@ impl App {
         let active = self.active().await?;
         let definitions: Vec<&Definition> =
             active.iter().map(|(_, definition)| &**definition).collect();
-        let mut checked = check_with(&catalog, sources, &definitions);
+        let mut checked = check_with(&catalog, sources, &definitions, &self.zone());
         self.check_callers(&catalog, sources, &mut checked, &active).await?;
         Ok(checked)
     }
@@ -44,7 +49,9 @@ impl App {
         let given: BTreeMap<String, usize> = checked
             .iter()
             .enumerate()
-            .filter_map(|(place, (_, definition, _))| Some((definition.as_ref()?.name.clone(), place)))
+            .filter_map(|(place, (_, definition, _))| {
+                Some((definition.as_ref()?.name.clone(), place))
+            })
             .collect();
         let mut catalog = catalog.clone();
         for (_, definition, _) in checked.iter() {
@@ -87,7 +94,13 @@ pub async fn check_alone(
     sources: &[(String, String)],
     templates: Option<&Path>,
 ) -> Result<Vec<Checked>, AppError> {
-    Ok(check_with(&catalog_alone(templates).await?, sources, &[]))
+    let zone = zone_alone();
+    Ok(check_with(&catalog_alone(templates).await?, sources, &[], &zone))
+}
+
+/// The zone of times that name none, outside of a data directory.
+pub(crate) fn zone_alone() -> TimeZone {
+    TimeZone::get("Europe/Berlin").unwrap_or(TimeZone::UTC)
 }
 
 /// What a workflow may name outside of a data directory: the shipped objects,
@@ -122,12 +135,18 @@ fn check_with(
     catalog: &Catalog,
     sources: &[(String, String)],
     active: &[&Definition],
+    zone: &TimeZone,
 ) -> Vec<Checked> {
-    let read = relata_workflow::parse_all(sources, catalog);
+    let workflows: Vec<(String, String)> =
+        sources.iter().filter(|(file, _)| !is_test_file(file)).cloned().collect();
+    let mut read = relata_workflow::parse_all(&workflows, catalog).into_iter();
     let mut checked: Vec<Checked> = sources
         .iter()
-        .zip(read)
-        .map(|((file, _), (definition, found))| (file.clone(), definition, found))
+        .map(|(file, _)| {
+            let read = if is_test_file(file) { None } else { read.next() };
+            let (definition, found) = read.unwrap_or_default();
+            (file.clone(), definition, found)
+        })
         .collect();
     let together = together(catalog, &checked, active);
     let files: BTreeSet<&str> = sources.iter().map(|(file, _)| file.as_str()).collect();
@@ -143,6 +162,7 @@ fn check_with(
             *definition = None;
         }
     }
+    check_tests(catalog, sources, &mut checked, zone);
     checked
 }
 

@@ -80,11 +80,7 @@ impl Step {
             begin(tx, *child, now).await?;
         }
         if self.has_children {
-            let why = if run.has_ended() {
-                format!("{}, which started it, has ended", run.id)
-            } else {
-                format!("{}, which started it, no longer waits for it", run.id)
-            };
+            let why = format!("{}, which started it, no longer waits for it", run.id);
             tx.run_cancel_children(run.id, &run.children(), &why, now).await?;
         }
         if run.has_ended() {
@@ -219,4 +215,3 @@ fn counted(held: &Held) -> Option<(String, String)> {
         .any(|row| row.step == step.path && row.kind == "done" && row.output.is_some())
         .then(|| (held.run.workflow.clone(), key))
 }
-

@@ -33,6 +33,9 @@ pub struct EffectView {
     pub workflow: Option<String>,
     /// That run's step, its path.
     pub step: Option<String>,
+    /// Which items of loops and which branches that step belongs to, `3.1`;
+    /// empty outside of all.
+    pub rounds: String,
     /// How often it was begun.
     pub attempts: u32,
     /// When the step wanted it, RFC 3339.
@@ -119,7 +122,7 @@ fn stands(effect: &Effect, wanted: &str) -> AppError {
     AppError::wrong(format!("{} is {}, and not {wanted}", effect.id, effect.status.as_str()))
 }
 
-fn view(effect: &Effect) -> EffectView {
+pub(crate) fn view(effect: &Effect) -> EffectView {
     let has_gone = matches!(effect.status, EffectStatus::Sent | EffectStatus::Suppressed);
     EffectView {
         effect: effect.id.to_string(),
@@ -133,6 +136,7 @@ fn view(effect: &Effect) -> EffectView {
         run: effect.run.map(|run| run.to_string()),
         workflow: effect.workflow.clone(),
         step: effect.step.clone(),
+        rounds: effect.rounds.clone(),
         attempts: effect.attempts,
         created_at: effect.created_at.to_string(),
         due_at: effect.due_at.filter(|_| !has_gone).map(|at| at.to_string()),

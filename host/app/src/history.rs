@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use relata_engine::{Outcome, Status};
+use relata_engine::{Outcome, Pending, Run, Status};
 use relata_model::{Reference, RunId};
-use relata_store::{RunFilter, RunRow};
+use relata_store::{EffectFilter, QueueFilter, RunFilter, RunRow};
+use relata_workflow::Definition;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::{App, AppError};
+use crate::{App, AppError, EffectView, effects::view, near_miss, why_not::suppressed};
 
 /// How a run stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,7 +30,10 @@ pub struct RunView {
     pub outcome: Option<String>,
     /// Why it ended so.
     pub why: Option<String>,
-    /// The step whose turn it is, for people; none where the run has ended.
+    /// The run whose step began it.
+    pub parent: Option<String>,
+    /// The step whose turn it is, for people, and how many more there are
+    /// beside it in loops and branches; none where the run has ended.
     pub at: Option<String>,
     /// When it began, RFC 3339.
     pub started_at: String,
@@ -38,6 +42,8 @@ pub struct RunView {
     pub due_at: Option<String>,
     /// When it ended.
     pub ended_at: Option<String>,
+    /// What it yields, by name, once it is done.
+    pub outputs: Option<Json>,
 }
 
 /// A run, and everything that it did.
@@ -46,8 +52,39 @@ pub struct RunHistory {
     /// How it stands.
     #[serde(flatten)]
     pub run: RunView,
+    /// What it was given, by name.
+    pub inputs: Option<Json>,
+    /// What it waits for now; nothing where it has ended.
+    pub waits: Vec<WaitView>,
+    /// What would end it before its last step.
+    pub ends_before: Vec<String>,
+    /// The runs that its steps began, oldest first.
+    pub children: Vec<RunView>,
+    /// How many starts wait for its end.
+    pub queued: usize,
     /// What it did, in order.
     pub steps: Vec<StepView>,
+}
+
+/// What a run waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitView {
+    /// The step's path.
+    pub step: String,
+    /// Which items of loops and which branches it belongs to, `3.1`; empty
+    /// outside of all.
+    pub rounds: String,
+    /// The step for people.
+    pub label: String,
+    /// The step's line in the workflow, from 1.
+    pub line: u32,
+    /// Until when at the most, or when it is tried again; none where only a
+    /// happening ends it.
+    pub until: Option<String>,
+    /// What its log says of that last.
+    pub why: Option<String>,
+    /// The run for whose end it waits.
+    pub run: Option<String>,
 }
 
 /// One entry of a run's log.
@@ -59,6 +96,9 @@ pub struct StepView {
     pub time: String,
     /// The step's path, `steps[5].then[0]`; empty for the run as a whole.
     pub step: String,
+    /// Which items of loops and which branches it belongs to, `3.1`; empty
+    /// outside of all.
+    pub rounds: String,
     /// The step for people: `do: crm.update`.
     pub label: String,
     /// The step's line in the workflow, from 1; none for the run as a whole.
@@ -76,6 +116,15 @@ pub struct StepView {
     pub why: Option<Json>,
     /// Why it failed.
     pub error: Option<String>,
+    /// What it changed, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+    /// The messages that it wanted to send, as they stand now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<EffectView>,
+    /// The messages that nobody is to get, a sentence each with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<String>,
     /// The plugin's time on the processor, microseconds.
     pub cpu_us: u64,
     /// How long it waited for the host, milliseconds.
@@ -111,9 +160,29 @@ impl App {
             AppError::wrong(format!("there is no run {id}; `relata runs` lists them"))
         })?;
         let definition = self.version(&row.run.version).await?;
+        let steps = self.steps(id, &definition).await?;
+        let of_run = RunFilter { parent: Some(id), ..RunFilter::default() };
+        let mut children = Vec::new();
+        for child in self.store().run_list(&of_run, u32::MAX).await? {
+            children.push(self.run_view(child).await?);
+        }
+        let stops = definition.stop_when.iter().filter(|_| !row.run.has_ended());
+        Ok(RunHistory {
+            inputs: steps.first().and_then(|first| first.input.clone()),
+            waits: waits(&definition, &row.run, &steps),
+            ends_before: stops.map(|stop| near_miss::becoming(&stop.occurrence)).collect(),
+            children,
+            queued: self.queued_behind(&row.run).await?,
+            run: self.run_view(row).await?,
+            steps,
+        })
+    }
+
+    /// What a run did, with what it changed and sent.
+    async fn steps(&self, id: RunId, definition: &Definition) -> Result<Vec<StepView>, AppError> {
         let lines: HashMap<&str, u32> =
             definition.steps.iter().map(|step| (step.path.as_str(), step.line)).collect();
-        let steps = self
+        let mut steps: Vec<StepView> = self
             .store()
             .run_log(id)
             .await?
@@ -123,6 +192,7 @@ impl App {
                 time: row.at.to_string(),
                 line: lines.get(row.step.as_str()).copied(),
                 step: row.step,
+                rounds: row.rounds,
                 label: row.label,
                 kind: row.kind,
                 attempt: row.attempt,
@@ -130,11 +200,52 @@ impl App {
                 output: row.output,
                 why: row.explanation,
                 error: row.error,
+                changed: Vec::new(),
+                messages: Vec::new(),
+                suppressed: Vec::new(),
                 cpu_us: row.cpu_us,
                 wait_ms: row.wait_ms,
             })
             .collect();
-        Ok(RunHistory { run: self.run_view(row).await?, steps })
+        for event in self.store().event_list_of_run(id).await? {
+            let Some(step) = event.entry.and_then(|entry| entry_of(&mut steps, entry)) else {
+                continue;
+            };
+            match suppressed(&event.happening) {
+                Some(why) => step.suppressed.push(why),
+                None => step.changed.push(event.happening.describe()),
+            }
+        }
+        let of_run = EffectFilter { run: Some(id), ..EffectFilter::default() };
+        let mut effects = self.store().outbox_list(&of_run, u32::MAX).await?;
+        effects.sort_by_key(|effect| effect.created_at);
+        for effect in &effects {
+            // The attempt that wanted it is the one that ended the step.
+            let wanted = steps.iter_mut().rfind(|step| {
+                step.kind == "done"
+                    && Some(&step.step) == effect.step.as_ref()
+                    && step.rounds == effect.rounds
+            });
+            if let Some(step) = wanted {
+                step.messages.push(view(effect));
+            }
+        }
+        Ok(steps)
+    }
+
+    /// How many starts wait for the end of a run.
+    async fn queued_behind(&self, run: &Run) -> Result<usize, AppError> {
+        let Some(key) = run.key.as_ref().filter(|_| !run.has_ended()) else { return Ok(0) };
+        let place = self.store().enrolment_fetch(&run.workflow, key).await?;
+        if place.is_none_or(|place| place.run != run.id) {
+            return Ok(0);
+        }
+        let filter = QueueFilter {
+            workflow: Some(run.workflow.clone()),
+            key: Some(key.clone()),
+            ..QueueFilter::default()
+        };
+        Ok(self.store().queue_list(&filter, u32::MAX).await?.len())
     }
 
     pub(crate) async fn run_view(&self, row: RunRow) -> Result<RunView, AppError> {
@@ -155,15 +266,24 @@ impl App {
         let at = match status {
             "active" => {
                 let definition = self.version(&run.version).await?;
-                run.stands(&definition)
-                    .first()
-                    .map(|(_, step)| format!("{} (line {})", step.label, step.line))
+                let stands = run.stands(&definition);
+                stands.first().map(|(_, step)| {
+                    let more = match stands.len() - 1 {
+                        0 => String::new(),
+                        more => format!(", and {more} more beside it"),
+                    };
+                    format!("{} (line {}){more}", step.label, step.line)
+                })
             }
             _ => None,
         };
         Ok(RunView {
             run: run.id.to_string(),
             record: run.subject.as_ref().map(Reference::to_string),
+            parent: run.parent.map(|parent| parent.to_string()),
+            outputs: Some(&run.state.outputs)
+                .filter(|outputs| !outputs.is_nothing())
+                .map(relata_model::Value::to_json),
             workflow: run.workflow,
             version: run.version,
             key: run.key,
@@ -176,4 +296,48 @@ impl App {
             ended_at: row.ended_at.map(|at| at.to_string()),
         })
     }
+}
+
+/// The entry of a log with this number; they are numbered from 1 without gaps.
+fn entry_of(steps: &mut [StepView], entry: u64) -> Option<&mut StepView> {
+    let place = usize::try_from(entry).ok()?.checked_sub(1)?;
+    steps.get_mut(place).filter(|step| step.seq == entry)
+}
+
+/// What a run waits for in each of its strands.
+fn waits(definition: &Definition, run: &Run, steps: &[StepView]) -> Vec<WaitView> {
+    run.stands(definition)
+        .into_iter()
+        .map(|(rounds, step)| {
+            let pending = run
+                .state
+                .strands
+                .get(rounds)
+                .and_then(|strand| strand.frames.last())
+                .and_then(|frame| frame.pending.as_ref());
+            let (until, child) = match pending {
+                Some(Pending::Calling { not_before, .. }) => (Some(*not_before), None),
+                Some(Pending::Waiting { until, .. }) => (*until, None),
+                Some(Pending::Child { run, until }) => (*until, Some(*run)),
+                Some(Pending::Items(items)) => (items.not_before, None),
+                Some(Pending::GivenUp { .. } | Pending::Deadline(_) | Pending::Branches { .. })
+                | None => (None, None),
+            };
+            let rounds = rounds.to_string();
+            let why = steps
+                .iter()
+                .rfind(|entry| entry.step == step.path && entry.rounds == rounds)
+                .filter(|_| pending.is_some())
+                .and_then(|entry| entry.why.as_ref()?.as_str().map(str::to_owned));
+            WaitView {
+                step: step.path.clone(),
+                rounds,
+                label: step.label.clone(),
+                line: step.line,
+                until: until.map(|until| until.to_string()),
+                why,
+                run: child.map(|child| child.to_string()),
+            }
+        })
+        .collect()
 }

@@ -41,10 +41,10 @@ mod starts;
 mod sub_runs;
 mod templates;
 pub mod testing;
+mod timeline;
 mod trial;
 mod triggers;
 mod webhooks;
-mod timeline;
 mod why_not;
 
 use std::{
@@ -64,7 +64,7 @@ pub use clock::Clock;
 pub use config::{Config, ConfigError, DataDirectory, SHIPPED};
 pub use effects::{EffectDetail, EffectView};
 pub use error::AppError;
-pub use history::{RunHistory, RunView, StepView};
+pub use history::{RunHistory, RunView, StepView, WaitView};
 pub use import::{ImportReport, RejectedLine};
 pub use older_runs::{Kept, OlderRuns, Running};
 pub use plugins::Plugins;

@@ -151,14 +151,17 @@ impl App {
                 text::with_article(&record.reference.object)
             ));
         }
-        if let Some(happening) = history.last(|happening| is_meant(definition, occurrence, happening)) {
+        let meant = history.last(|happening| is_meant(definition, occurrence, happening));
+        if let Some(happening) = meant.filter(|happening| history.is_news(happening)) {
             let why = self.passed_over(workflow, happening, history);
-            return Ok(history.is_news(happening).then_some((Some(happening.at), why)));
+            return Ok(Some((Some(happening.at), why)));
         }
         let reference = &record.reference;
         Ok(match occurrence {
             Occurrence::Created { .. } => {
-                return always(format!("nothing is known of the moment at which {reference} was created"));
+                return always(format!(
+                    "nothing is known of the moment at which {reference} was created"
+                ));
             }
             Occurrence::Changed { object, field: Some(field), from, to } => {
                 let wanted = wanted(from, to);
@@ -185,7 +188,9 @@ impl App {
                 }
             }
             Occurrence::Changed { .. } => {
-                return always(format!("{reference} has not changed since it was created; {workflow} waits for a change"));
+                return always(format!(
+                    "{reference} has not changed since it was created; {workflow} waits for a change"
+                ));
             }
             Occurrence::Event { name } => {
                 let last = history
@@ -202,7 +207,9 @@ impl App {
                     Ok(true) => "it is in it, and entered it before anybody looked",
                     Ok(false) => "it is not in it",
                     Err(why) if why.is_wrong_input() => {
-                        return always(format!("{workflow} waits for it to enter segment/{segment}: {why}"));
+                        return always(format!(
+                            "{workflow} waits for it to enter segment/{segment}: {why}"
+                        ));
                     }
                     Err(other) => return Err(other),
                 };
@@ -221,7 +228,8 @@ impl App {
             return format!("{what}, and nobody has looked at it yet: `{next}` does");
         }
         let before = history.activations.iter().rfind(|row| row.at <= happening.at);
-        let after = history.activations.iter().find(|row| row.at > happening.at && row.digest.is_some());
+        let after =
+            history.activations.iter().find(|row| row.at > happening.at && row.digest.is_some());
         match (before, after) {
             (None, Some(first)) => {
                 format!("{what} came before {workflow} was activated on {}", first.at)
@@ -256,8 +264,14 @@ impl App {
         else {
             return Ok(None);
         };
-        let happening =
-            Happening { id: fresh::event_id(now), at: now, kind, run: None, workflow: None, depth: 0 };
+        let happening = Happening {
+            id: fresh::event_id(now),
+            at: now,
+            kind,
+            run: None,
+            workflow: None,
+            depth: 0,
+        };
         let mut facts = self.no_facts();
         let supposed = Record { fields, ..record.clone() };
         facts.records.insert(record.reference.clone(), Some(supposed));
@@ -282,8 +296,10 @@ impl App {
         key: &str,
         blocked_since: Option<Option<Timestamp>>,
     ) -> Result<Option<String>, AppError> {
-        let while_running =
-            definition.repeat.as_ref().map_or(WhileRunning::Parallel, |repeat| repeat.while_running);
+        let while_running = definition
+            .repeat
+            .as_ref()
+            .map_or(WhileRunning::Parallel, |repeat| repeat.while_running);
         let Some(row) = self.store().enrolment_fetch(&definition.name, key).await? else {
             return Ok(None);
         };
@@ -295,7 +311,9 @@ impl App {
             (true, WhileRunning::Queue, ..) => {
                 Some(format!("it would wait for {run} to end, which is for the same {key}"))
             }
-            (_, _, Some(counted_at), Some(since)) if since.is_none_or(|since| counted_at > since) => {
+            (_, _, Some(counted_at), Some(since))
+                if since.is_none_or(|since| counted_at > since) =>
+            {
                 Some(format!("{run} was there for the same {key}, counted at {counted_at}"))
             }
             _ => None,
@@ -340,6 +358,24 @@ fn is_meant(definition: &Definition, occurrence: &Occurrence, happening: &Happen
     let asked = Definition { triggers, ..definition.clone() };
     // Whatever it is about: only another kind of happening does not match.
     !matches!(admit(&asked, happening, &Facts::default(), happening.at), Ok(Admission::NoMatch))
+}
+
+/// Something that may happen, as a part of a sentence: `ticket.status becomes
+/// `open``, `order.paid happens`.
+pub(crate) fn becoming(occurrence: &Occurrence) -> String {
+    match occurrence {
+        Occurrence::Created { object } => format!("{} is created", text::with_article(object)),
+        Occurrence::Changed { object, field: None, .. } => {
+            format!("the {object} changes")
+        }
+        Occurrence::Changed { object, field: Some(field), from, to } => {
+            let wanted = wanted(from, to);
+            let (verb, rest) = wanted.split_once(' ').unwrap_or((&wanted, ""));
+            format!("{object}.{field} {verb}s {rest}").trim_end().to_owned()
+        }
+        Occurrence::Enters { segment } => format!("it enters segment/{segment}"),
+        Occurrence::Event { name } => format!("{name} happens"),
+    }
 }
 
 /// `become `solved``, `change`, `change from `open``.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use relata_engine::Run;
 use relata_model::Timestamp;
-use relata_store::{NotStarted, Queued, QueueFilter, StoreError, Tx};
+use relata_store::{NotStarted, QueueFilter, Queued, StoreError, Tx};
 use relata_workflow::Definition;
 
 use crate::{

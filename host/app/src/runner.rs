@@ -373,11 +373,7 @@ impl App {
             ),
             Err(why) => (Err(failure(&why)), ChangeSet::default()),
         };
-        Ok(Answered {
-            returned: call.returned(result),
-            changes,
-            report: Some(report),
-        })
+        Ok(Answered { returned: call.returned(result), changes, report: Some(report) })
     }
 
     /// Says that a call begins, and keeps the run where its lease is half

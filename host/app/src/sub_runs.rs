@@ -5,11 +5,7 @@ use relata_engine::{Admission, ChildCall, Input, Start, admit_asked};
 use relata_store::Committed;
 
 use crate::{
-    App, AppError,
-    change_set::ChangeSet,
-    commit::NotCommitted,
-    runner::Held,
-    triggers::Starting,
+    App, AppError, change_set::ChangeSet, commit::NotCommitted, runner::Held, triggers::Starting,
 };
 
 /// A run that a step starts, or why it does not start.

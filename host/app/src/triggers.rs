@@ -251,7 +251,11 @@ pub(crate) fn may_match(definition: &Definition, happening: &Happening) -> bool 
 }
 
 /// Writes what one event does.
-pub(crate) async fn settle(tx: &mut Tx, matched: Matched, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn settle(
+    tx: &mut Tx,
+    matched: Matched,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let Matched { happening, starts, refusals } = matched;
     for run in tx.waiter_runs(&happening.topics()).await? {
         tx.run_deliver(run, &happening, now).await?;

@@ -3,7 +3,9 @@
 
 use relata_engine::{Happening, HappeningKind, Status};
 use relata_model::{ChangeKind, Record, Reference, RunId, text};
-use relata_store::{Effect, EffectFilter, EffectKind, EffectStatus, QueueFilter, RunFilter, RunRow};
+use relata_store::{
+    Effect, EffectFilter, EffectKind, EffectStatus, QueueFilter, RunFilter, RunRow,
+};
 use serde::Serialize;
 
 use crate::{App, AppError, near_miss};
@@ -80,7 +82,8 @@ impl App {
         let runs: Vec<RunId> =
             reasons.iter().filter_map(|reason| reason.run.as_deref()?.parse().ok()).collect();
         let goes_on = reasons.iter().any(|reason| reason.why.starts_with(RUNNING));
-        let refused = self.store().not_started_list(Some(workflow), Some(&record.reference), LONGEST);
+        let refused =
+            self.store().not_started_list(Some(workflow), Some(&record.reference), LONGEST);
         reasons.extend(
             refused.await?.into_iter().map(|row| Reason::new(row.at, "refused", row.reason)),
         );
@@ -120,8 +123,7 @@ impl App {
         let mut reasons = Vec::new();
         for (place, row) in self.store().run_list(&filter, LONGEST).await?.into_iter().enumerate() {
             let (id, at) = (row.run.id, row.run.started_at);
-            let details =
-                if place < DETAILED { self.details(id).await? } else { Vec::new() };
+            let details = if place < DETAILED { self.details(id).await? } else { Vec::new() };
             let why = self.told(row).await?;
             reasons.push(Reason {
                 run: Some(id.to_string()),
@@ -151,7 +153,8 @@ impl App {
         for row in self.store().run_log(run).await? {
             let why = row.explanation.as_ref().and_then(serde_json::Value::as_str);
             if let Some(why) = why.filter(|why| why.starts_with(NOTHING_TO_DO)) {
-                details.push(Detail { at: row.at.to_string(), why: format!("{}: {why}", row.label) });
+                details
+                    .push(Detail { at: row.at.to_string(), why: format!("{}: {why}", row.label) });
             }
         }
         let filter = EffectFilter { run: Some(run), ..EffectFilter::default() };
@@ -180,7 +183,9 @@ impl App {
             let place = self.store().enrolment_fetch(workflow, key).await?;
             let run = place.filter(|place| place.running).map(|place| place.run);
             let why = match run {
-                Some(run) => format!("it waits for {run} to end, which is for the same {key}: {what}"),
+                Some(run) => {
+                    format!("it waits for {run} to end, which is for the same {key}: {what}")
+                }
                 None => format!("it waits for its turn: {what}"),
             };
             reasons.push(Reason {
@@ -225,10 +230,8 @@ pub(crate) fn mailed(effect: &Effect) -> String {
         (EffectKind::Mail, None) => "mail".to_owned(),
         (EffectKind::Notice, _) => "notice".to_owned(),
     };
-    let to = effect
-        .recipient
-        .as_ref()
-        .map_or_else(String::new, |recipient| format!(" to {recipient}"));
+    let to =
+        effect.recipient.as_ref().map_or_else(String::new, |recipient| format!(" to {recipient}"));
     let since = match (effect.status, effect.sent_at, effect.due_at) {
         (EffectStatus::Sent, Some(at), _) => format!(" on {at}"),
         (EffectStatus::Due, _, Some(at)) => format!(", goes out on {at}"),

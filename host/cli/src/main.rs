@@ -112,6 +112,8 @@ impl Command {
         match self {
             _ if verbose => "info,relata_app=debug,relata_store=debug,relata_sandbox=debug",
             Self::Serve(_) => "info",
+            // What plugins warn of is a part of what a test plays.
+            Self::Test(_) => "error",
             _ => "warn",
         }
     }

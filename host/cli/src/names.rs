@@ -13,6 +13,9 @@ use crate::time;
 /// How many characters of a value a table cell shows.
 const LONGEST: usize = 80;
 
+/// How many items of a list are told to a person.
+const MOST_ITEMS: usize = 20;
+
 /// Names of records, each looked up once.
 pub(crate) struct Names<'a> {
     app: &'a App,
@@ -101,9 +104,12 @@ impl<'a> Names<'a> {
             Json::String(text) => self.told(text).await?,
             Json::Array(items) => {
                 let mut spoken = Vec::with_capacity(items.len());
-                for item in items {
+                for item in items.iter().take(MOST_ITEMS) {
                     let text = Box::pin(self.spoken(item)).await?;
                     spoken.push(if item.is_object() { format!("({text})") } else { text });
+                }
+                if items.len() > MOST_ITEMS {
+                    spoken.push(format!("and {} more", items.len() - MOST_ITEMS));
                 }
                 spoken.join(", ")
             }

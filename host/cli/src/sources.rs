@@ -45,6 +45,46 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Wrong> {
     Ok(sources)
 }
 
+/// The same with the tests of the folders, and with the workflows beside a
+/// test that is named: what `relata check` looks at.
+pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Sources, Wrong> {
+    let mut sources = read(paths)?;
+    let unreadable = |folder: &Path, why: std::io::Error| {
+        Wrong::new(format!("cannot read {}: {why}", out::path(folder)))
+    };
+    let mut add = |file: &Path| -> Result<(), Wrong> {
+        let name = file.display().to_string();
+        if !sources.iter().any(|(there, _)| *there == name) {
+            sources.push((name, text_of(file)?));
+        }
+        Ok(())
+    };
+    for path in paths {
+        let is_test = is_test_file(&path.display().to_string());
+        if path.is_dir() {
+            for test in yaml(path, true).map_err(|why| unreadable(path, why))? {
+                add(&test)?;
+            }
+        } else if is_test {
+            for workflow in siblings(path).map_err(|why| unreadable(path, why))? {
+                add(&workflow)?;
+            }
+        }
+    }
+    Ok(sources)
+}
+
+/// The workflows beside a file, named as it is named.
+fn siblings(file: &Path) -> std::io::Result<Vec<PathBuf>> {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => yaml(folder, false),
+        _ => Ok(yaml(Path::new("."), false)?
+            .iter()
+            .map(|path| path.strip_prefix(".").unwrap_or(path).to_owned())
+            .collect()),
+    }
+}
+
 /// Reads a workflow's file, and the workflows beside it: those that it runs,
 /// and the blueprint that it is made of.
 pub(crate) fn beside(file: &Path) -> Result<Sources, Wrong> {
@@ -76,13 +116,8 @@ pub(crate) fn read_tests(paths: &[PathBuf]) -> Result<Sources, Wrong> {
             |why: std::io::Error| Wrong::new(format!("cannot read {}: {why}", out::path(path)));
         let is_folder = fs::metadata(path).map_err(unreadable)?.is_dir();
         let name = path.display().to_string();
-        let folder = match path.parent() {
-            _ if is_folder => path.clone(),
-            Some(parent) if parent != Path::new("") => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
         let tests = if is_folder {
-            yaml(&folder, true).map_err(unreadable)?
+            yaml(path, true).map_err(unreadable)?
         } else if is_test_file(&name) {
             vec![path.clone()]
         } else {
@@ -103,15 +138,8 @@ pub(crate) fn read_tests(paths: &[PathBuf]) -> Result<Sources, Wrong> {
             )));
         }
         tests.into_iter().for_each(&mut add);
-        for workflow in yaml(&folder, false).map_err(unreadable)? {
-            // As the tests are named, so that both lie in one folder.
-            let bare = path.parent() == Some(Path::new("")) && !is_folder;
-            add(if bare {
-                workflow.strip_prefix(".").unwrap_or(&workflow).to_owned()
-            } else {
-                workflow
-            });
-        }
+        let workflows = if is_folder { yaml(path, false) } else { siblings(path) };
+        workflows.map_err(unreadable)?.into_iter().for_each(&mut add);
     }
     let mut sources = Sources::new();
     for file in files {

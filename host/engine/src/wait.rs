@@ -35,13 +35,15 @@ impl Turn<'_> {
         }
         let mut until = after;
         if let Some(name) = resume_in {
-            let Some(opening) = world.calendar(name)?.next_opening(after) else {
+            // A day that is long over is no reason to go on at night.
+            let from = after.max(self.now);
+            let Some(opening) = world.calendar(name)?.next_opening(from) else {
                 return fault(format!(
                     "the calendar `{name}` does not open within ten years of {}",
                     world.local(after)
                 ));
             };
-            if opening > after {
+            if opening > from {
                 let opens = world.local(opening);
                 explanation = format!("{explanation}, then until calendar/{name} opens on {opens}");
             }

@@ -349,7 +349,7 @@ impl App {
             }
             progress(number + 1);
         }
-        Ok(())
+        self.settle_all().await
     }
 
     /// Plans the answers of customers to what was sent to them.
@@ -407,7 +407,8 @@ impl App {
             Ok(_) | Err(RecordError::Invalid(_)) => {}
             Err(why) => return Err(why.into()),
         }
-        self.settle_all().await
+        // What follows is done before the clock moves on.
+        Ok(())
     }
 }
 

@@ -114,7 +114,10 @@ async fn a_run_that_cannot_begin_again_goes_on() {
     let about_leads = "workflow: test\nwhen:\n  - created: lead\nsteps:\n  - wait: 1 day\n";
     let older = activate(&company, about_leads, Running::Restart).await;
     assert_eq!((older.finishing, older.restarted, older.kept.len()), (3, 0, 3));
-    assert_eq!(older.kept[0].why, "the new version is about a lead, and the run is about a contact");
+    assert_eq!(
+        older.kept[0].why,
+        "the new version is about a lead, and the run is about a contact"
+    );
     company.after(24 * 60).await;
     let told = company.told().await;
     assert_eq!(told.matches("done").count(), 3, "{told}");

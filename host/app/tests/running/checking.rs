@@ -39,7 +39,7 @@ async fn a_circle_through_an_active_workflow_is_told_at_the_text() {
     let company = Company::with(STATUS).await;
     assert_eq!(found(&company, &[("status.yaml", STATUS)]).await, "");
     expect![[r#"
-        warning[R501]: these workflows may start each other for ever: by-priority -> by-status
+        warning[R501]: these workflows may start each other for ever: by-priority -> by-status -> by-priority
          --> priority.yaml:6:3
           |
         6 |   - do: crm.update

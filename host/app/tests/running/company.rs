@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use relata_app::{
-    App, RunView, Running,
+    App, RunHistory, RunView, Running,
     model::{Fields, Reference, Value},
     store::RunFilter,
 };
@@ -70,9 +70,8 @@ impl Company {
         given
             .iter()
             .map(|(name, text)| {
-                let json = serde_json::Value::String((*text).to_owned());
-                let value = definition.field(name).and_then(|field| field.kind.read(&json).ok());
-                ((*name).to_owned(), value.unwrap_or_else(|| Value::Text((*text).to_owned())))
+                let field = definition.field(name).unwrap_or_else(|| panic!("no field {name}"));
+                ((*name).to_owned(), field.kind.parse(text, &self.app.zone()).expect("a value"))
             })
             .collect()
     }
@@ -90,6 +89,31 @@ impl Company {
 
     pub(crate) async fn runs(&self) -> Vec<RunView> {
         self.app.runs(RunFilter::default(), 1_000).await.expect("runs")
+    }
+
+    /// How many runs of each workflow stand how, in no order but the alphabet's.
+    pub(crate) async fn standing(&self) -> String {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for run in self.runs().await {
+            *counts.entry(format!("{} {}", run.workflow, run.status)).or_default() += 1;
+        }
+        let told = counts.into_iter().map(|(what, count)| match count {
+            1 => what,
+            many => format!("{many} {what}"),
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Everything that the run of this number did, from 0.
+    pub(crate) async fn history(&self, number: usize) -> RunHistory {
+        let run = self.runs().await.remove(number).run.parse().expect("an id");
+        self.app.run_history(run).await.expect("a history")
+    }
+
+    /// A field of a record, as text.
+    pub(crate) async fn field(&self, reference: &str, field: &str) -> String {
+        let reference = reference.parse().expect("a reference");
+        self.app.record(&reference).await.expect("a record").field(field).to_string()
     }
 
     /// The runs, oldest first, each in a line: `test ticket/t1 done`.

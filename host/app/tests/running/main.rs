@@ -5,5 +5,7 @@
 mod activating;
 mod checking;
 mod company;
+mod loops;
 mod queueing;
+mod sub_runs;
 mod why_not;

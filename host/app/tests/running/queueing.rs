@@ -150,23 +150,20 @@ async fn the_version_that_is_active_when_the_turn_comes_decides() {
     "#]]
     .assert_eq(&company.told().await);
     // One that starts by something else, and counts by something else.
-    company
-        .activate("workflow: test\nwhen:\n  - created: lead\nsteps:\n  - wait: 1 hour\n")
-        .await;
+    company.activate("workflow: test\nwhen:\n  - created: lead\nsteps:\n  - wait: 1 hour\n").await;
     company.after(60).await;
     expect![[r#"
         refused: it waited for run 3 to end, and then: the version of test that is active by now does not start by it (ticket/t4 was created)
-        never: test is about a lead, and ticket/t4 is a ticket
     "#]]
-    .assert_eq(&company.why_not("test", "ticket/t4").await.replace("ticket/t4 is", "ticket/t4 is"));
+    .assert_eq(&company.why_not("test", "ticket/t4").await);
 }
 
 #[tokio::test]
 async fn what_may_not_run_again_yet_does_not_wait_for_ever() {
-    let company = company(&ONE_AT_A_TIME.replace(
-        "  while_running: queue",
-        "  again_after: 30 days\n  while_running: queue",
-    ))
+    let company = company(
+        &ONE_AT_A_TIME
+            .replace("  while_running: queue", "  again_after: 30 days\n  while_running: queue"),
+    )
     .await;
     company.after(60).await;
     for ticket in ["ticket/t2", "ticket/t4"] {

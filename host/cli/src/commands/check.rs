@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use relata_app::{check_alone, workflow::Diagnostic};
+use relata_app::{check_alone, testing::is_test_file, workflow::Diagnostic};
 use serde_json::json;
 
 use crate::{
@@ -31,7 +31,7 @@ Examples:
 
 Exit code 1: there are errors. Warnings alone are 0.")]
 pub(crate) struct CheckArgs {
-    /// Files, or folders of *.yaml files
+    /// Files, or folders of *.yaml files; tests (*.test.yaml) are checked too
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -39,22 +39,36 @@ pub(crate) struct CheckArgs {
 pub(crate) async fn run(context: &Context, args: CheckArgs) -> anyhow::Result<ExitCode> {
     let data = data_directory(context, &args.paths);
     let paths = if args.paths.is_empty() { vec![usual(data.as_deref())?] } else { args.paths };
-    let sources = sources::read(&paths)?;
-    let found = check(data.as_deref(), &paths, &sources).await?;
+    let sources = sources::read_all(&paths)?;
+    let mut found = check(data.as_deref(), &paths, &sources).await?;
+    // Workflows are read for the sake of a test that is named alone; nobody
+    // asked about them.
+    let asked = |file: &str| {
+        let file = Path::new(file);
+        paths.iter().any(|path| path == file || file.parent() == Some(path.as_path()))
+    };
+    found.retain(|diagnostic| asked(&diagnostic.file));
+    let asked = sources.iter().filter(|(file, _)| asked(file));
+    let (tests, workflows): (Vec<_>, Vec<_>) = asked.partition(|(file, _)| is_test_file(file));
     let errors = found.iter().filter(|diagnostic| diagnostic.is_error()).count();
     let warnings = found.len() - errors;
     if context.json {
         out::json(&json!({
-            "workflows": sources.len(),
+            "workflows": workflows.len(),
+            "tests": tests.len(),
             "errors": errors,
             "warnings": warnings,
             "diagnostics": found,
         }))?;
     } else {
         out::text(&sources::rendered(&sources, &found, out::colors()))?;
+        let tests = match tests.len() {
+            0 => String::new(),
+            count => format!(", {}", out::count(count, "test file")),
+        };
         out::line(format!(
-            "{}, {}, {}",
-            out::count(sources.len(), "workflow"),
+            "{}{tests}, {}, {}",
+            out::count(workflows.len(), "workflow"),
             out::count(errors, "error"),
             out::count(warnings, "warning")
         ))?;

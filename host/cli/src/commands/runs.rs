@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use relata_app::{
-    App, RunHistory, RunView, StepView,
+    App, EffectView, RunHistory, RunView, StepView, WaitView,
     model::{Reference, RunId, TimeZone},
     store::{RunFilter, RunStatus},
 };
@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     context::{ACTOR, Context},
+    failure::Wrong,
     names::Names,
     out::{self, Column},
     time,
@@ -30,6 +31,7 @@ Examples:
   relata runs --workflow assign-new-leads --limit 10
   relata runs --record ticket/t1
   relata runs show run_01k9…                each step: input, output, and why
+  relata runs show run_01k9… --item 3       only what was done for item 3 of a loop
   relata runs cancel run_01k9… --why 'the customer called'"
 )]
 pub(crate) struct RunsArgs {
@@ -56,6 +58,9 @@ enum RunsCommand {
         /// Its id, from `relata runs`
         #[arg(value_name = "RUN")]
         run: RunId,
+        /// Only what it did for this item of a loop, or in this branch: 3, or 3.1 for item 1 within item 3
+        #[arg(long, value_name = "NUMBER")]
+        item: Option<String>,
     },
     /// End a run before its last step
     Cancel {
@@ -102,7 +107,7 @@ pub(crate) async fn run(context: &Context, args: RunsArgs) -> anyhow::Result<Exi
             };
             list(context, &app, filter, args.limit).await
         }
-        Some(RunsCommand::Show { run }) => show(context, &app, run).await,
+        Some(RunsCommand::Show { run, item }) => show(context, &app, run, item.as_deref()).await,
         Some(RunsCommand::Cancel { run, why }) => cancel(context, &app, run, why).await,
     };
     app.close().await;
@@ -174,15 +179,35 @@ fn remark(run: &RunView, zone: &TimeZone) -> String {
     }
 }
 
-async fn show(context: &Context, app: &App, run: RunId) -> anyhow::Result<()> {
-    let history = app.run_history(run).await?;
+async fn show(context: &Context, app: &App, run: RunId, item: Option<&str>) -> anyhow::Result<()> {
+    let mut history = app.run_history(run).await?;
+    if let Some(item) = item {
+        let within = format!("{item}.");
+        history.steps.retain(|step| step.rounds == item || step.rounds.starts_with(&within));
+        if history.steps.is_empty() {
+            return Err(Wrong::new(format!(
+                "{run} did nothing for item {item}; without `--item` everything is shown"
+            ))
+            .into());
+        }
+    }
     if context.json {
         return out::json(&history);
     }
     let zone = app.zone();
-    let RunHistory { run, steps } = history;
     let mut names = Names::new(app);
-    let about = match reference(&run) {
+    head(&mut names, &history, &zone).await?;
+    for step in &history.steps {
+        out::line("")?;
+        out::text(&told(&mut names, step, &zone).await?)?;
+    }
+    Ok(())
+}
+
+/// How a run stands, for what it waits, and with whom it is connected.
+async fn head(names: &mut Names<'_>, history: &RunHistory, zone: &TimeZone) -> anyhow::Result<()> {
+    let run = &history.run;
+    let about = match reference(run) {
         Some(record) => format!(" for {}", out::clean(&names.full(&record).await?)),
         None => String::new(),
     };
@@ -190,21 +215,60 @@ async fn show(context: &Context, app: &App, run: RunId) -> anyhow::Result<()> {
     let ended = run
         .ended_at
         .as_ref()
-        .map_or_else(String::new, |at| format!(", ended {}", time::short_text(at, &zone)));
+        .map_or_else(String::new, |at| format!(", ended {}", time::short_text(at, zone)));
     out::line(format!(
         "{}, began {}{ended}",
-        standing(&run),
-        time::short_text(&run.started_at, &zone)
+        standing(run),
+        time::short_text(&run.started_at, zone)
     ))?;
-    let remark = remark(&run, &zone);
-    if !remark.is_empty() {
-        out::line(out::clean(&names.told(&remark).await?))?;
+    if let Some(why) = &run.why {
+        out::line(out::clean(&names.told(why).await?))?;
     }
-    for step in &steps {
-        out::line("")?;
-        out::text(&told(&mut names, step, &zone).await?)?;
+    let mut facts = Vec::new();
+    if let Some(inputs) = &history.inputs {
+        facts.push(("given", names.spoken(inputs).await?));
+    }
+    if let Some(outputs) = &run.outputs {
+        facts.push(("yields", names.spoken(outputs).await?));
+    }
+    for wait in &history.waits {
+        facts.push(("waits", names.told(&waiting(wait, run, history.waits.len())).await?));
+    }
+    for what in &history.ends_before {
+        facts.push(("ends", format!("before that when {what}")));
+    }
+    if let Some(parent) = &run.parent {
+        facts.push(("part of", parent.clone()));
+    }
+    for child in &history.children {
+        facts.push(("began", format!("{}, {}: {}", child.run, child.workflow, standing(child))));
+    }
+    if history.queued > 0 {
+        let starts = out::count(history.queued, "start");
+        let verb = if history.queued == 1 { "waits" } else { "wait" };
+        facts.push(("queue", format!("{starts} for the same {verb} for its end")));
+    }
+    let mut before = "";
+    for (name, text) in facts {
+        // What comes several times is named once.
+        let shown = if name == before { "" } else { name };
+        out::line(format!("  {shown:<7}  {}", out::clean(&text)))?;
+        before = name;
     }
     Ok(())
+}
+
+/// What a run waits for, in a line.
+fn waiting(wait: &WaitView, run: &RunView, of: usize) -> String {
+    let round = if wait.rounds.is_empty() { String::new() } else { format!("[{}] ", wait.rounds) };
+    let child = wait.run.as_ref().map_or_else(String::new, |child| format!(" ({child})"));
+    // A deadline's own time is the run's, where it is all that there is.
+    let until = wait.until.as_ref().or(run.due_at.as_ref().filter(|_| of == 1));
+    let until = match until {
+        Some(until) => format!(", until {until} at the latest"),
+        None => ", until something happens".to_owned(),
+    };
+    format!("{round}{}{child} (line {}){until}", wait.label, wait.line)
 }
 
 /// One entry of a run's log, as a paragraph.
@@ -213,8 +277,32 @@ async fn told(names: &mut Names<'_>, step: &StepView, zone: &TimeZone) -> anyhow
     let line = step.line.map_or_else(String::new, |line| format!("  (line {line})"));
     let attempt =
         if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
-    let kind = step.kind.replace('_', " ");
+    // Deeper for each loop and branch that it stands in.
+    let depth = if step.rounds.is_empty() { 0 } else { step.rounds.split('.').count() };
+    let round = if depth == 0 { String::new() } else { format!("[{}] ", step.rounds) };
+    let indent = "  ".repeat(depth);
+    let mut told = format!(
+        "{:>3}  {}  {indent}{round}{what}: {}{attempt}{line}\n",
+        step.seq,
+        time::short_text(&step.time, zone),
+        kind(&step.kind)
+    );
+    for (name, text) in details(names, step, zone).await? {
+        told.push_str(&format!("     {indent}{name:<7} {}\n", out::clean(&text)));
+    }
+    Ok(told)
+}
+
+/// What went into an entry, what came out, what it did, and why.
+async fn details(
+    names: &mut Names<'_>,
+    step: &StepView,
+    zone: &TimeZone,
+) -> anyhow::Result<Vec<(&'static str, String)>> {
     let mut details = Vec::new();
+    if let Some(why) = step.why.as_ref().and_then(|why| reason(why, &step.label)) {
+        details.push(("why", names.spoken(&Json::String(why)).await?));
+    }
     if let Some(input) = &step.input {
         details.push(("input", names.spoken(input).await?));
     }
@@ -226,26 +314,68 @@ async fn told(names: &mut Names<'_>, step: &StepView, zone: &TimeZone) -> anyhow
         let name = if number == 0 { "among" } else { "" };
         details.push((name, names.told(candidate).await?));
     }
-    match &step.why {
-        None => {}
-        Some(Json::String(why)) if why.is_empty() => {}
-        Some(why) => details.push(("why", names.spoken(why).await?)),
+    for changed in &step.changed {
+        details.push(("changed", names.told(changed).await?));
     }
-    if let Some(error) = &step.error {
+    for message in &step.messages {
+        details.push((message.kind, message_told(message, zone)));
+    }
+    for why in &step.suppressed {
+        details.push(("not", names.told(why).await?));
+    }
+    // The reason for a failure is the error.
+    if let Some(error) = step.error.as_ref().filter(|_| step.why.is_none()) {
         details.push(("error", names.told(error).await?));
     }
     if step.cpu_us > 0 {
         details.push(("used", format!("{:.1} ms of processor time", millis(step.cpu_us))));
     }
-    let mut told = format!(
-        "{:>3}  {}  {what}: {kind}{attempt}{line}\n",
-        step.seq,
-        time::short_text(&step.time, zone)
-    );
-    for (name, text) in details {
-        told.push_str(&format!("     {name:<7} {}\n", out::clean(&text)));
+    Ok(details)
+}
+
+/// A message as it stands now: `"Welcome" to anna@a.example: sent 2026-12-14
+/// 10:00`.
+fn message_told(message: &EffectView, zone: &TimeZone) -> String {
+    let subject = message.subject.as_deref().unwrap_or_default();
+    let to = message.address.as_deref().or(message.to.as_deref()).unwrap_or_default();
+    let when = match (&message.sent_at, &message.due_at, message.status) {
+        (Some(at), ..) => format!(" {}", time::short_text(at, zone)),
+        (None, Some(at), "due") => format!(", goes out {}", time::short_text(at, zone)),
+        _ => String::new(),
+    };
+    let reason = message.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    format!("\u{201c}{subject}\u{201d} to {to}: {}{when}{reason}", message.status)
+}
+
+/// Why an entry came out so; without what its label says already.
+fn reason(why: &Json, label: &str) -> Option<String> {
+    let why = why.as_str().map_or_else(|| why.to_string(), str::to_owned);
+    // A stop repeats its condition: `stopped: stop_if a == b: a = 1`.
+    let condition = label.replacen(": ", " ", 1);
+    let values = why
+        .strip_prefix("stopped: ")
+        .and_then(|rest| rest.strip_prefix(&condition))
+        .and_then(|rest| rest.strip_prefix(": "));
+    Some(values.map_or(why.clone(), |values| format!("stopped: {values}")))
+        .filter(|why| !why.is_empty())
+}
+
+/// What happened, in words.
+fn kind(kind: &str) -> &str {
+    match kind {
+        "attempt_failed" => "attempt failed",
+        "deadline" => "the clock starts",
+        "clock" => "the clock is read",
+        "level" => "level reached",
+        "items" => "the loop begins",
+        "item" => "next item",
+        "left_out" => "left out",
+        "branches" => "the branches begin",
+        "run" => "another run began",
+        "noted" => "noted for later",
+        "ending" => "the end is decided",
+        other => other,
     }
-    Ok(told)
 }
 
 /// A routing decision's result, and those among whom it chose, a sentence

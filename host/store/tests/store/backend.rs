@@ -66,7 +66,11 @@ impl Backend {
         &self,
         objects: Objects,
     ) -> Result<Store, relata_store::StoreError> {
-        Store::open(&StoreConfig { path: self.path(), readers: 4, scratch: false }, Arc::new(objects)).await
+        Store::open(
+            &StoreConfig { path: self.path(), readers: 4, scratch: false },
+            Arc::new(objects),
+        )
+        .await
     }
 }
 
@@ -168,13 +172,7 @@ pub(crate) fn run(workflow: &str) -> Run {
 }
 
 pub(crate) fn beginning(run: Run, due_at: Option<Timestamp>) -> NewRun {
-    NewRun {
-        run,
-        priority: Priority::Normal,
-        due_at,
-        watches: BTreeSet::new(),
-        log: Vec::new(),
-    }
+    NewRun { run, priority: Priority::Normal, due_at, watches: BTreeSet::new(), log: Vec::new() }
 }
 
 pub(crate) async fn begin(store: &Store, new: NewRun) -> RunId {
