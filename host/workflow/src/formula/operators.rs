@@ -313,7 +313,7 @@ fn mixed_help(one: &Type, other: &Type) -> Option<String> {
             Some("`date(…)` makes a day of a point in time".to_owned())
         }
         (Type::Money, Type::Number) | (Type::Number, Type::Money) => {
-            Some("`.amount` of an amount is a number".to_owned())
+            Some("write the amount with its currency: `money(500, \"EUR\")`".to_owned())
         }
         (Type::Money, Type::Choice(words)) | (Type::Choice(words), Type::Money) => {
             let written = words.first().and_then(|word| word.parse::<relata_model::Money>().ok());

@@ -166,7 +166,8 @@ impl Reader<'_> {
             Wanted::Template => match &self.catalog.templates {
                 Some(templates) if !templates.contains(text_trimmed) => {
                     let help =
-                        codes::did_you_mean(text_trimmed, templates.iter().map(String::as_str));
+                        codes::did_you_mean(text_trimmed, templates.iter().map(String::as_str))
+                            .or_else(|| Some(format!("write it as `templates/{text_trimmed}.md`")));
                     Err(Wrong::new(
                         codes::UNKNOWN_TEMPLATE,
                         format!("there is no mail template `{text_trimmed}`"),

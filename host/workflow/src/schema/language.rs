@@ -435,7 +435,7 @@ pub(crate) const STEPS: &[Sort] = &[
         example: "wait: 24 hours",
     },
     Sort {
-        key: key("wait_until", Form::Due, "Waits until a point in time."),
+        key: key("wait_until", Form::Due, "Waits until a day or a point in time."),
         others: &[key(
             "resume_in",
             Form::Record("calendar"),

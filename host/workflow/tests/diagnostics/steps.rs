@@ -220,7 +220,7 @@ fn splits_and_templates() {
     steps(
         "  - split: offer\n    arms: { ten_percent: 50%, half_price: 50% }\n  - do: mail.send\n    to: =lead\n    template: \"win-back-{{ offer }}\"",
         expect![
-            "9:15 R109 where it is `win-back-half_price`: there is no mail template `win-back-half_price`"
+            "9:15 R109 where it is `win-back-half_price`: there is no mail template `win-back-half_price` [write it as `templates/win-back-half_price.md`]"
         ],
     );
     steps(
@@ -422,7 +422,7 @@ fn a_word_that_was_ruled_out_is_not_checked() {
     steps(
         &format!("{split}  - stop_if: offer == \"nothing\" and lead.score == 3\n  - {mail}"),
         expect![
-            "10:15 R109 where it is `win-back-nothing`: there is no mail template `win-back-nothing`"
+            "10:15 R109 where it is `win-back-nothing`: there is no mail template `win-back-nothing` [write it as `templates/win-back-nothing.md`]"
         ],
     );
 }
