@@ -69,9 +69,9 @@ async fn outcomes(app: &App, workflow: &str) -> BTreeMap<String, u64> {
 }
 
 /// Everything that a run, a message or a write would leave.
-async fn left(app: &App) -> (u64, u64, usize) {
+async fn left(app: &App) -> (u64, usize, usize) {
     let runs = app.store().run_count(&RunFilter::default()).await.unwrap();
-    let events = app.store().event_place(app.now()).await.unwrap();
+    let events = app.store().event_page(0, u32::MAX).await.unwrap().len();
     let effects = app.store().outbox_list(&EffectFilter::default(), u32::MAX).await.unwrap();
     (runs, events, effects.len())
 }
@@ -212,7 +212,6 @@ async fn without_a_condition(app: &App) {
     assert_ne!(draft, source);
     let found = backtest(app, &file, &draft, Some(Opponent::Active)).await;
     let against = found.against.as_ref().unwrap();
-    assert!(found.draft.started > against.figures.started);
     assert_eq!(
         found.draft.not_started.iter().find(|reason| reason.reason.contains("open-complaint")),
         None

@@ -137,7 +137,7 @@ impl App {
         let approval = self.approval(&new.approval).await?;
         let user = self.user(&new.by).await?;
         let now = self.now();
-        self.may_answer(&approval, &user, now)?;
+        self.may_answer(&approval, &user, now).await?;
         let answer = known_answer(&approval, &new.answer)?;
         let comment = new.comment.as_deref().map(str::trim).filter(|comment| !comment.is_empty());
         let fields = Fields::from([
@@ -159,7 +159,7 @@ impl App {
             // Somebody else came first: say what is so now.
             Err(AppError::Record(RecordError::Conflict { .. })) => {
                 let approval = self.approval(&approval.reference).await?;
-                self.may_answer(&approval, &user, now)?;
+                self.may_answer(&approval, &user, now).await?;
                 return Err(AppError::wrong(
                     "somebody has changed the question at this moment; look at it again",
                 ));
@@ -189,14 +189,18 @@ impl App {
     }
 
     /// Whether this user can answer it now.
-    fn may_answer(&self, approval: &Record, user: &Record, now: Timestamp) -> Result<(), AppError> {
+    async fn may_answer(
+        &self,
+        approval: &Record,
+        user: &Record,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
         let wrong = |why: String| Err(AppError::wrong(why));
         let name = || called(user);
         match approval.field("status").as_text() {
             Some("open") => {}
             Some("answered") => {
-                let by = approval.field("answered_by");
-                let by = if by.is_nothing() { "somebody".to_owned() } else { by.to_string() };
+                let by = self.name_in(approval, "answered_by").await?;
                 return wrong(format!(
                     "{by} has answered `{}` already",
                     approval.field("answer").as_text().unwrap_or_default()
@@ -217,14 +221,25 @@ impl App {
         if is_asked(approval, user) {
             return Ok(());
         }
-        match (approval.field("asked"), approval.field("role").as_text()) {
-            (Value::Reference(asked), _) => wrong(format!("{asked} is asked, not {}", name())),
-            (_, Some(role)) => wrong(format!(
+        match approval.field("role").as_text() {
+            Some(role) => wrong(format!(
                 "those with the role `{role}` are asked, and {} does not have it",
                 name()
             )),
-            _ => wrong("it says not who is asked".to_owned()),
+            None => {
+                let asked = self.name_in(approval, "asked").await?;
+                wrong(format!("{asked} is asked, not {}", name()))
+            }
         }
+    }
+
+    /// What the user in a field is called; `somebody` where there is none.
+    async fn name_in(&self, approval: &Record, field: &str) -> Result<String, AppError> {
+        let Value::Reference(user) = approval.field(field) else {
+            return Ok("somebody".to_owned());
+        };
+        let user = self.store().record_fetch(user).await?;
+        Ok(user.as_ref().map_or_else(|| "somebody".to_owned(), called))
     }
 
     /// Why nobody goes on with an answer; none where a run waits for it.

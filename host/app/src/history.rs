@@ -198,7 +198,10 @@ impl App {
                 attempt: row.attempt,
                 input: row.input,
                 output: row.output,
-                why: row.explanation,
+                why: row.explanation.map(|why| match why {
+                    Json::String(why) => Json::String(with_labels(definition, &why)),
+                    other => other,
+                }),
                 error: row.error,
                 changed: Vec::new(),
                 messages: Vec::new(),
@@ -259,7 +262,8 @@ impl App {
                 Some(why.clone()),
             ),
             Status::Ended(Outcome::Failed { step, why }) => {
-                ("failed", None, Some(format!("{step}: {why}")))
+                let definition = self.version(&run.version).await?;
+                ("failed", None, Some(with_labels(&definition, &format!("{step}: {why}"))))
             }
             Status::Ended(Outcome::Cancelled { why }) => ("cancelled", None, Some(why.clone())),
         };
@@ -296,6 +300,20 @@ impl App {
             ended_at: row.ended_at.map(|at| at.to_string()),
         })
     }
+}
+
+/// A sentence of the engine, which names steps by their paths, with their
+/// labels and lines: a person knows no `steps[5].then[0]`.
+pub(crate) fn with_labels(definition: &Definition, sentence: &str) -> String {
+    if !sentence.contains('[') {
+        return sentence.to_owned();
+    }
+    let mut steps: Vec<_> = definition.steps.iter().collect();
+    // A path may begin with another one.
+    steps.sort_by_key(|step| std::cmp::Reverse(step.path.len()));
+    steps.into_iter().fold(sentence.to_owned(), |sentence, step| {
+        sentence.replace(&step.path, &format!("{} (line {})", step.label, step.line))
+    })
 }
 
 /// The entry of a log with this number; they are numbered from 1 without gaps.

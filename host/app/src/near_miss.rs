@@ -88,7 +88,10 @@ impl App {
         let now = self.now();
         let mut found = Vec::new();
         for trigger in &definition.triggers {
-            if let Some((at, why)) = self.miss(&of, trigger, &history).await? {
+            if let Some((at, why)) = self.miss(&of, trigger, &history).await?
+                // Of triggers for one object each says that it is another.
+                && !found.iter().any(|reason: &Reason| reason.why == why)
+            {
                 found.push(Reason::new(at.unwrap_or(now), "never", why));
             }
         }

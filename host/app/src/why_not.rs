@@ -8,7 +8,7 @@ use relata_store::{
 };
 use serde::Serialize;
 
-use crate::{App, AppError, near_miss};
+use crate::{App, AppError, history::with_labels, near_miss};
 
 /// How many rows of each kind are read at the most.
 const LONGEST: u32 = 1_000;
@@ -28,6 +28,9 @@ pub struct Reason {
     /// `run`, `refused`, `waiting`, `mail`, or `never` where it has not been
     /// offered.
     pub kind: &'static str,
+    /// What happened, where it is not in the sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub what: Option<String>,
     /// The sentence.
     pub why: String,
     /// The run, where there was one.
@@ -48,7 +51,14 @@ pub struct Detail {
 
 impl Reason {
     pub(crate) fn new(at: impl ToString, kind: &'static str, why: impl Into<String>) -> Self {
-        Self { at: at.to_string(), kind, why: why.into(), run: None, details: Vec::new() }
+        Self {
+            at: at.to_string(),
+            kind,
+            what: None,
+            why: why.into(),
+            run: None,
+            details: Vec::new(),
+        }
     }
 }
 
@@ -82,11 +92,7 @@ impl App {
         let runs: Vec<RunId> =
             reasons.iter().filter_map(|reason| reason.run.as_deref()?.parse().ok()).collect();
         let goes_on = reasons.iter().any(|reason| reason.why.starts_with(RUNNING));
-        let refused =
-            self.store().not_started_list(Some(workflow), Some(&record.reference), LONGEST);
-        reasons.extend(
-            refused.await?.into_iter().map(|row| Reason::new(row.at, "refused", row.reason)),
-        );
+        reasons.extend(self.refusals(workflow, &record).await?);
         let waiting = self.waiting(workflow, &record).await?;
         let waits = !waiting.is_empty();
         reasons.extend(waiting);
@@ -131,13 +137,35 @@ impl App {
                 ..Reason::new(at, "run", why)
             });
         }
+        // They came newest first.
+        reasons.reverse();
+        Ok(reasons)
+    }
+
+    /// The starts that were refused, each with what wanted it.
+    async fn refusals(&self, workflow: &str, record: &Record) -> Result<Vec<Reason>, AppError> {
+        let rows =
+            self.store().not_started_list(Some(workflow), Some(&record.reference), LONGEST).await?;
+        let mut reasons = Vec::with_capacity(rows.len());
+        for (place, row) in rows.into_iter().enumerate() {
+            let event = match row.event.filter(|_| place < DETAILED) {
+                Some(event) => self.store().event_fetch(event).await?,
+                None => None,
+            };
+            let what = event.map(|event| event.happening.describe());
+            reasons.push(Reason { what, ..Reason::new(row.at, "refused", row.reason) });
+        }
+        // They came newest first.
+        reasons.reverse();
         Ok(reasons)
     }
 
     /// How a run stands, in a sentence.
     async fn told(&self, row: RunRow) -> Result<String, AppError> {
         if let Status::Ended(outcome) = &row.run.status {
-            return Ok(format!("it ran, and ended: {}", outcome.describe()));
+            let definition = self.version(&row.run.version).await?;
+            let how = with_labels(&definition, &outcome.describe());
+            return Ok(format!("it ran, and ended: {how}"));
         }
         let view = self.run_view(row).await?;
         Ok(match (view.at, view.due_at) {

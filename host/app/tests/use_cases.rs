@@ -121,7 +121,7 @@ async fn a_write_that_the_record_refuses_is_a_failed_step_that_leaves_nothing() 
     let anna = company.create("lead", ANNA).await;
     company.settle().await;
     company.runs(expect!["failed"]).await;
-    company.why_not(&anna, expect!["it ran, and ended: failed at steps[1]: plugin `crm`, action `update`: lead.status: cannot go from new to converted, only to assigned, recycled, dead"]).await;
+    company.why_not(&anna, expect!["it ran, and ended: failed at do: crm.update (line 10): plugin `crm`, action `update`: lead.status: cannot go from new to converted, only to assigned, recycled, dead"]).await;
     assert_eq!(company.app.record(&anna).await.expect("Anna").field("status").to_string(), "new");
     assert_eq!(company.app.records_all("task").await.expect("tasks").len(), 1);
 }

@@ -234,7 +234,23 @@ async fn what_is_refused_is_told_and_starts_nothing() {
     for (what, request) in calls {
         lines.push(format!("{what}: {}", told(request.send().await.unwrap()).await));
     }
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        unknown: 404 application/problem+json not-found: there is no such webhook as `shops`
+        no name: 404 application/problem+json not-found: there is nothing at /hooks/
+        not POST: 405 application/problem+json wrong-method: /hooks/shop does not take GET
+        no signature: 401 application/problem+json signature: the signature is missing, wrong or too old
+        a wrong signature: 401 application/problem+json signature: the signature is missing, wrong or too old
+        too old: 401 application/problem+json signature: the signature is missing, wrong or too old
+        no secret yet: 503 application/problem+json not-set-up: this webhook is not set up yet
+        empty: 400 application/problem+json no-object: the body is empty; send a JSON object, such as {}
+        a form: 400 application/problem+json no-object: the body is not JSON (expected ident at line 1 column 3); send a JSON object, such as {}
+        a list: 400 application/problem+json no-object: the body is a JSON list; send a JSON object, such as {}
+        wrong values: 400 application/problem+json inputs: the body is not what the workflow takes
+            number: takes a number, not `"1"`; write it without quotes
+            note: takes text, not `2`; write it in quotes
+        missing: 400 application/problem+json inputs: the body is not what the workflow takes
+            number: is missing; it takes a number
+        too long: 413 application/problem+json too-large: the body is longer than 1024 KiB"#]].assert_eq(&lines.join("\n"));
     // The id of a call that was refused is not used up.
     let response = served.signed("shop", "m", fine).send().await.unwrap();
     assert_eq!(response.status(), 202);

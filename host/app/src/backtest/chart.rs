@@ -9,6 +9,7 @@ const HEIGHT: f64 = 190.0;
 
 /// Room for the numbers on the left and the names below.
 const LEFT: f64 = 44.0;
+const RIGHT: f64 = 16.0;
 const BELOW: f64 = 24.0;
 const ABOVE: f64 = 10.0;
 
@@ -83,7 +84,7 @@ impl Chart {
         let floor = HEIGHT - BELOW;
         let room = floor - ABOVE;
         let height_of = |value: u64| value as f64 / top as f64 * room;
-        let place = (WIDTH - LEFT) / names.len() as f64;
+        let place = (WIDTH - LEFT - RIGHT) / names.len() as f64;
         let count = series.len().max(1) as f64;
         let bar = (place * (1.0 - GAP) / count).min(WIDEST_BAR);
         let mut bars = Vec::new();

@@ -47,10 +47,12 @@ impl Differences {
     }
 
     /// The differences, the most frequent first. `none` is what is said where
-    /// only one of the two decided anything.
-    pub(crate) fn finish(mut self, none: &str) -> Vec<Change> {
+    /// only one of the two decided anything; without it that is left out.
+    pub(crate) fn finish(mut self, none: Option<&str>) -> Vec<Change> {
         for (_, (before, now)) in std::mem::take(&mut self.open) {
-            self.add(before, now, none);
+            if let Some(none) = none {
+                self.add(before, now, none);
+            }
         }
         let mut changes: Vec<Change> = self
             .groups
@@ -92,7 +94,7 @@ mod tests {
             .compare(decided(&[(3, "started")]), decided(&[(2, "too small"), (3, "too small")]));
         differences.compare(decided(&[(4, "too small")]), decided(&[]));
         let told: Vec<String> = differences
-            .finish("not offered")
+            .finish(Some("not offered"))
             .iter()
             .map(|change| {
                 let examples = change.examples.join(" ");

@@ -117,6 +117,7 @@ impl App {
             Some((_, definition)) => Some(replay(definition).await?),
             None => None,
         };
+        // Whoever did not start in one of them is told by the decisions alone.
         let (mut decisions, mut outcomes) = (Differences::default(), Differences::default());
         let mut compare = |draft: &mut Replay, opponent: Option<&mut Replay>| {
             let (decided, ended) = (draft.take_decisions(), draft.take_ended());
@@ -155,23 +156,18 @@ impl App {
                 break;
             }
         }
-        draft_replay.run_until(to, &mut answers).await?;
+        draft_replay.close(to, &mut answers).await?;
         if let Some(opponent) = &mut opponent_replay {
-            opponent.run_until(to, &mut answers).await?;
+            opponent.close(to, &mut answers).await?;
         }
         compare(&mut draft_replay, opponent_replay.as_mut());
 
         events.offered = draft_replay.offered();
-        let (tally, definition) = draft_replay.finish();
-        let figures = tally.finish(&definition, from, to);
-        let against = opponent_replay.zip(opponent).map(|(replay, (what, _))| {
-            let (tally, definition) = replay.finish();
-            Against {
-                what,
-                figures: tally.finish(&definition, from, to),
-                decisions: decisions.finish("not what it waits for"),
-                outcomes: outcomes.finish("no run, or under way at the end"),
-            }
+        let against = opponent_replay.zip(opponent).map(|(replay, (what, _))| Against {
+            what,
+            figures: replay.finish(from),
+            decisions: decisions.finish(Some("not what it waits for")),
+            outcomes: outcomes.finish(None),
         });
         Ok(Backtest {
             workflow: draft.name.clone(),
@@ -181,7 +177,7 @@ impl App {
             to: to.to_string(),
             time_zone: self.config().time_zone.clone(),
             events,
-            draft: figures,
+            draft: draft_replay.finish(from),
             against,
             on_record: self.on_record(&draft, from, to).await?,
             not_replayed: not_replayed(&draft),

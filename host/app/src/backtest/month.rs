@@ -349,7 +349,7 @@ impl App {
             }
             progress(number + 1);
         }
-        self.settle_all().await
+        Ok(())
     }
 
     /// Plans the answers of customers to what was sent to them.
@@ -393,7 +393,12 @@ impl App {
     }
 
     async fn do_at(&self, at: Timestamp, write: Write) -> Result<(), AppError> {
-        self.advance_to(at.max(self.now()), |_| ()).await?;
+        let at = at.max(self.now());
+        if self.next_due().await?.is_some_and(|due| due <= at) {
+            self.advance_to(at, |_| ()).await?;
+        } else {
+            self.set_clock(at).await?;
+        }
         let now = self.now();
         let cause = Cause::outside("month");
         let written = self.store().write(move |tx| {
@@ -407,8 +412,7 @@ impl App {
             Ok(_) | Err(RecordError::Invalid(_)) => {}
             Err(why) => return Err(why.into()),
         }
-        // What follows is done before the clock moves on.
-        Ok(())
+        self.settle_all().await
     }
 }
 

@@ -164,16 +164,9 @@ impl Replay {
         if let Some(kind) = moving.run.told() {
             self.happened(&moving.run, kind);
         }
-        if let (Status::Ended(outcome), false) = (&moving.run.status, moving.is_child()) {
+        if let Status::Ended(outcome) = &moving.run.status {
             let what = tally::outcome(&moving.definition, outcome);
-            self.tally.ended(&what);
-            if let Some(cause) = moving.cause {
-                let record = moving.run.subject.clone();
-                self.ended.insert(cause, Decision { what, record });
-            }
-            if moving.assumed {
-                self.tally.assumed_run();
-            }
+            self.count_end(&moving, &what);
         }
         if let Some(key) = &moving.run.key {
             let enrolments = self.enrolments.get_mut(&moving.run.workflow);
@@ -182,6 +175,21 @@ impl Replay {
             }
         }
         Ok(())
+    }
+
+    /// Counts how a run of the workflow itself ends.
+    pub(super) fn count_end(&mut self, moving: &Moving, what: &str) {
+        if moving.is_child() {
+            return;
+        }
+        self.tally.ended(what);
+        if moving.assumed {
+            self.tally.assumed_run();
+        }
+        if let Some(cause) = moving.cause {
+            let record = moving.run.subject.clone();
+            self.ended.insert(cause, Decision { what: what.to_owned(), record });
+        }
     }
 
     /// Applies one input, and counts what it does.

@@ -1,6 +1,7 @@
 //! A backtest as one page for a browser: nothing is loaded, no script runs.
 
 use minijinja::{Environment, UndefinedBehavior, context, value::Serde};
+use relata_model::{TimeZone, Timestamp};
 use serde::Serialize;
 
 use crate::{
@@ -68,6 +69,8 @@ impl Backtest {
         ];
         page.render(context! {
             found => Serde(self),
+            from => local(&self.from, &self.time_zone),
+            to => local(&self.to, &self.time_zone),
             other => Serde(self.against.as_ref().map(|against| against.what.clone())),
             same => self.against.as_ref().is_some_and(|against| against.is_same(draft)),
             tiles => Serde(tiles),
@@ -91,7 +94,7 @@ impl Backtest {
             vec![Series { of: "draft", title: "draft".to_owned(), values: values(&self.draft) }];
         if let Some(against) = &self.against {
             let (title, values) = (against.what.clone(), values(&against.figures));
-            series.insert(0, Series { of: "other", title, values });
+            series.push(Series { of: "other", title, values });
         }
         Chart::new(&names, &series)
     }
@@ -194,6 +197,15 @@ impl Backtest {
 
 fn title(step: &StepCount) -> String {
     format!("{} (line {})", step.label, step.line)
+}
+
+/// `16 Nov 2026, 05:45`.
+fn local(at: &str, zone: &str) -> String {
+    let zoned = at.parse::<Timestamp>().ok().zip(TimeZone::get(zone).ok());
+    zoned.map_or_else(
+        || at.to_owned(),
+        |(at, zone)| at.to_zoned(zone).strftime("%-d %b %Y, %H:%M").to_string(),
+    )
 }
 
 fn hours() -> Vec<String> {

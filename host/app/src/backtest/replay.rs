@@ -16,8 +16,8 @@ use crate::{
     App, AppError,
     backtest::{
         answers::Answers, enrolment::Enrolments, knowledge::Knowledge, messages::Outgoing,
-        moving::Moving, recorded::Used, starting::Considered, starting::Decided, tally::Tally,
-        world::Applied,
+        moving::Moving, recorded::Used, report::Figures, starting::Considered, starting::Decided,
+        tally::Tally, world::Applied,
     },
     triggers::{main_record, may_match},
 };
@@ -193,11 +193,7 @@ impl Replay {
     }
 
     /// Does what falls due up to a time, each at its own moment.
-    pub(crate) async fn run_until(
-        &mut self,
-        until: Timestamp,
-        answers: &mut Answers,
-    ) -> Result<(), AppError> {
+    async fn run_until(&mut self, until: Timestamp, answers: &mut Answers) -> Result<(), AppError> {
         loop {
             let next = [self.due.first().map(|(at, _)| *at), self.fires.first().map(|(at, _)| *at)];
             let ends = self.enrolments.values().filter_map(Enrolments::next_end);
@@ -230,15 +226,23 @@ impl Replay {
         Ok(())
     }
 
-    /// The end of the time: what is still on its way is counted as that.
-    pub(crate) fn finish(mut self) -> (Tally, Arc<Definition>) {
-        for moving in self.runs.values().filter(|moving| !moving.is_child()) {
-            self.tally.ended("under way at the end");
-            if moving.assumed {
-                self.tally.assumed_run();
-            }
+    /// The end of the time: what falls due until then is done, and what is
+    /// still on its way is counted as that.
+    pub(crate) async fn close(
+        &mut self,
+        to: Timestamp,
+        answers: &mut Answers,
+    ) -> Result<(), AppError> {
+        self.run_until(to, answers).await?;
+        for moving in std::mem::take(&mut self.runs).into_values() {
+            self.count_end(&moving, "under way at the end");
         }
-        (self.tally, self.definition)
+        Ok(())
+    }
+
+    /// The figures.
+    pub(crate) fn finish(self, from: Timestamp) -> Figures {
+        self.tally.finish(&self.definition, from, self.now)
     }
 
     /// A fire of a schedule starts a run, whatever the enrolment says.

@@ -214,7 +214,7 @@ fn started_by(definition: &Definition, told: &Told) -> Option<String> {
         _ if definition.triggers.len() == 1 => true,
         Trigger::Occurrence(occurrence) => is_told(occurrence, why),
         Trigger::Webhook(webhook) => why.contains(&format!("webhook:{}", webhook.name)),
-        Trigger::Button(_) => why.contains("start:"),
+        Trigger::Button(_) => why.ends_with("was started by hand"),
         Trigger::Schedule(_) => why == "started",
     })?;
     Some(format!("trigger/{place}"))
@@ -323,6 +323,7 @@ fn gone_by(step: &Step, row: &LogRow, log: &[LogRow]) -> Vec<String> {
                 _ => "many",
             })
         }
+        (StepKind::ForEach(_), "done") if why == "there are no items" => one("none"),
         (StepKind::ForEach(_), "left_out") => one("left out"),
         _ => Vec::new(),
     }

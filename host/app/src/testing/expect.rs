@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use relata_engine::Status;
+use relata_engine::{Outcome, Status};
 use relata_model::{Record, Reference, Timestamp, Value};
 use relata_store::Effect;
 use relata_workflow::{
@@ -152,7 +152,6 @@ impl Judge<'_> {
         span: Span,
         several: bool,
     ) -> Option<Failure> {
-        use relata_engine::Outcome;
         let sleeps = told.row.due_at.is_none_or(|due| due > self.now);
         let is_so = match (&told.row.run.status, standing) {
             (Status::Active, Standing::Running) => true,
@@ -170,25 +169,23 @@ impl Judge<'_> {
             Some(subject) if several => format!(" of {}", self.eye.alias(subject)),
             _ => String::new(),
         };
-        let message = format!("the run{whose} was to be {}", standing.word());
+        let wanted = match standing {
+            Standing::Failed => "fail".to_owned(),
+            other => format!("be {}", other.word()),
+        };
+        let message = format!("the run{whose} was to {wanted}");
         Some(self.failure(span, message, Some(self.stands(told))))
     }
 
     /// `it is waiting until 2026-12-28 09:00`
     fn stands(&self, told: &Told) -> String {
         match (&told.row.run.status, told.row.due_at) {
+            (Status::Ended(Outcome::Done), _) => "it is done".to_owned(),
+            (Status::Ended(outcome @ Outcome::Failed { .. }), _) => {
+                format!("it {}", self.eye.sentence(&outcome.describe()))
+            }
             (Status::Ended(outcome), _) => {
-                let word = match outcome {
-                    relata_engine::Outcome::Done => return "it is done".to_owned(),
-                    relata_engine::Outcome::Stopped { .. } => "stopped",
-                    relata_engine::Outcome::Failed { .. } => "failed",
-                    relata_engine::Outcome::Cancelled { .. } => "cancelled",
-                };
-                let why = self.eye.sentence(&outcome.describe());
-                let why = why
-                    .strip_prefix(word)
-                    .map_or(why.as_str(), |rest| rest.trim_start_matches(':').trim_start());
-                format!("it is {word}: {why}")
+                format!("it is {}", self.eye.sentence(&outcome.describe()))
             }
             (Status::Active, Some(due)) => format!("it is waiting until {}", self.eye.local(due)),
             (Status::Active, None) => "it is waiting until something happens".to_owned(),
@@ -313,7 +310,10 @@ impl Judge<'_> {
             2 => format!("{verb} twice"),
             more => format!("{verb} {more} times"),
         };
-        let message = format!("`{what}` was to be {}", times(expected.each.len()));
+        let message = match expected.each.len() {
+            0 => format!("`{what}` was not to be {verb}"),
+            count => format!("`{what}` was to be {}", times(count)),
+        };
         let list = found.join("; ");
         let found = match found.len() {
             0 => format!("it was {}", times(0)),
@@ -343,9 +343,15 @@ impl Judge<'_> {
         let sent = self.seen.sent(self.mark, whose.about.as_ref());
         if sent.len() != expected.each.len() {
             let found: Vec<String> = sent.iter().map(|effect| self.letter(effect)).collect();
-            let what = if expected.each.len() == 1 { "message" } else { "messages" };
-            let message = format!("{} {what} were to be sent", expected.each.len());
-            let found = format!("{} sent: {}", found.len(), found.join("; "));
+            let message = match expected.each.len() {
+                0 => "nothing was to be sent".to_owned(),
+                1 => "one message was to be sent".to_owned(),
+                count => format!("{count} messages were to be sent"),
+            };
+            let found = match found.len() {
+                0 => "nothing was sent".to_owned(),
+                _ => format!("sent: {}", found.join("; ")),
+            };
             return vec![self.failure(expected.span, message, Some(found))];
         }
         let mut failures = Vec::new();
@@ -385,11 +391,12 @@ impl Judge<'_> {
                 let message = format!("the message was to say `{wanted}`");
                 let found = match letters {
                     [] => "there is no message".to_owned(),
-                    [letter, ..] => format!(
-                        "it says: {} / {}",
-                        text(letter, "subject"),
-                        text(letter, "text").split_whitespace().collect::<Vec<_>>().join(" ")
-                    ),
+                    [letter, ..] => {
+                        let whole =
+                            format!("{} / {}", text(letter, "subject"), text(letter, "text"));
+                        let words: Vec<&str> = whole.split_whitespace().collect();
+                        format!("it says: {}", shortened(&words.join(" ")))
+                    }
                 };
                 self.failure(part.span, message, Some(found))
             })
@@ -439,6 +446,15 @@ impl Judge<'_> {
             );
         }
         failures
+    }
+}
+
+/// A text that is cut where it is long.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 160;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

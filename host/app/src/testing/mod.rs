@@ -10,6 +10,7 @@ mod case;
 mod compare;
 mod coverage;
 mod expect;
+mod from_run;
 mod mutate;
 mod play;
 mod report;
@@ -19,6 +20,7 @@ mod seen;
 mod stage;
 mod stand_in;
 mod tests;
+mod yaml;
 
 pub use coverage::{Coverage, Missed};
 pub use mutate::{Mutation, Survivor};

@@ -101,7 +101,11 @@ async fn what_the_workflow_says_of_who_gets_it_holds_by_hand_too() {
         told.push(start.why.map_or_else(|| "began".to_owned(), |why| without_ids(&why)));
         company.settle().await;
     }
-    expect![[r#""#]].assert_eq(&told.join("\n"));
+    expect![[r#"
+        only_if does not hold: percent = 25
+        began
+        run_… was there for the same contact/…, counted at 2026-12-14T07:00:00Z: again_after has not gone by
+        only_if does not hold: contact.tier = standard"#]].assert_eq(&told.join("\n"));
     let kept = company.not_started().await;
     assert_eq!(kept.len(), 3, "{kept:?}");
     let why = company.app.why_not("discount-offer", &record("contact/ben")).await.unwrap();
@@ -125,7 +129,27 @@ async fn every_mistake_is_told_at_once_and_nothing_is_kept() {
         assert!(why.is_wrong_input());
         told.push(without_ids(&why.to_string()));
     }
-    expect![[r#""#]].assert_eq(&told.join("\n"));
+    expect![[r#"
+        no workflow `discount-ofer` is active; did you mean `discount-offer`?
+        discount-offer is about a contact; say which one: `relata start discount-offer contact/…`
+        discount-offer is about a contact, and order/o1 is none
+        there is no contact `zoe`
+        discount-offer cannot start with this:
+          percent: takes a number, not `five`
+          item: names the order `o2`, which is not there; create it first
+          percnt: is no input; did you mean `percent`?
+        its inputs are
+          percent: a number
+          reason: text, `none given` if left out
+          item: a record of order
+        discount-offer cannot start with this:
+          percent: is missing; it takes a number
+          item: is missing; it takes a record of order
+        its inputs are
+          percent: a number
+          reason: text, `none given` if left out
+          item: a record of order"#]]
+    .assert_eq(&told.join("\n"));
     assert_eq!(company.runs().await, [""; 0]);
     assert_eq!(company.not_started().await, [""; 0]);
 }
@@ -140,9 +164,10 @@ async fn only_what_has_a_button_or_no_trigger_is_started_by_hand() {
     company.create("contact", &[("name", "Anna"), ("external_id", "anna")]).await;
     let anna = record("contact/anna");
     let start = company.app.start("greet", Some(&anna), &given(&[]), "test").await;
-    expect![[""]].assert_eq(&start.unwrap_err().to_string());
+    expect!["greet starts by itself; for a start by hand add `- button: Greet` to its `when:`, and activate it again"].assert_eq(&start.unwrap_err().to_string());
     let refused = company.app.start("report", Some(&anna), &given(&[]), "test").await;
-    expect![[""]].assert_eq(&refused.unwrap_err().to_string());
+    expect!["report is about no record; leave contact/anna out, or give it as an input"]
+        .assert_eq(&refused.unwrap_err().to_string());
     let start = company.app.start("report", None, &given(&[]), "test").await.unwrap();
     assert!(start.run.is_some());
 
@@ -155,7 +180,10 @@ async fn only_what_has_a_button_or_no_trigger_is_started_by_hand() {
         .into_iter()
         .map(|row| format!("{}: {:?}", row.workflow, row.doors))
         .collect();
-    expect![[""]].assert_eq(&doors.join("\n"));
+    expect![[r#"
+        discount-offer: Doors { buttons: [ButtonView { label: "Offer a discount", about: Some("contact") }], webhooks: [], by_hand: true }
+        greet: Doors { buttons: [], webhooks: [], by_hand: false }
+        report: Doors { buttons: [], webhooks: [], by_hand: true }"#]].assert_eq(&doors.join("\n"));
 }
 
 #[tokio::test]

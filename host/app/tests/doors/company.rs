@@ -11,6 +11,7 @@ use relata_app::{
     model::{Fields, Reference, Timestamp, Value},
     store::{RunFilter, RunRow},
 };
+use relata_engine::Rounds;
 use tempfile::TempDir;
 
 pub(crate) struct Company {
@@ -86,7 +87,7 @@ impl Company {
 
 /// A value that a run was started with.
 pub(crate) fn given_to<'a>(row: &'a RunRow, name: &str) -> &'a Value {
-    row.run.state.variable(name).unwrap()
+    &row.run.state.strands[&Rounds::main()].variables[name]
 }
 
 pub(crate) fn monday() -> Timestamp {

@@ -1,6 +1,11 @@
 //! A company on a Monday morning.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs::DirBuilder,
+    os::unix::fs::{DirBuilderExt, symlink},
+    path::{Path, PathBuf},
+};
 
 use relata_app::{
     App, RunHistory, RunView, Running,
@@ -20,7 +25,9 @@ impl Company {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let start = "2026-12-14T07:00:00Z".parse().expect("a time");
-        let app = App::create(&folder.path().join("data"), Some(start)).await.expect("a company");
+        let root = folder.path().join("data");
+        let app = App::create(&root, Some(start)).await.expect("a company");
+        share_compiled_plugins(&root);
         Self { app, folder }
     }
 
@@ -162,6 +169,16 @@ impl Company {
         }
         names
     }
+}
+
+/// To compile the plugins takes longer than all else that a test does.
+fn share_compiled_plugins(root: &Path) {
+    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins");
+    if !shared.exists() {
+        // Another test may do the same at this moment.
+        let _ = DirBuilder::new().mode(0o700).create(&shared);
+    }
+    symlink(shared, root.join("cache")).expect("a link to the compiled plugins");
 }
 
 /// A text with names for ids.

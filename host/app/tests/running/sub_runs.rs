@@ -122,11 +122,11 @@ async fn a_run_waits_for_the_one_that_it_started() {
     let told = company.told().await;
     let rest: String = told.split_inclusive('\n').skip(2).collect();
     expect![[r#"
-        returns ticket/t2 failed: steps[0]: the workflow `inspect` (run 4) stopped: stop_if item.priority == "low": item.priority = low
+        returns ticket/t2 failed: run: inspect (line 5): the workflow `inspect` (run 4) stopped: stop_if item.priority == "low": item.priority = low
         inspect - stopped: stop_if item.priority == "low": item.priority = low
         returns ticket/t3 cancelled: not needed
         inspect - cancelled: run 5, which started it, no longer waits for it
-        returns ticket/t4 failed: steps[0]: the workflow `inspect` was not started: no workflow of this name is active; activate it first
+        returns ticket/t4 failed: run: inspect (line 5): the workflow `inspect` was not started: no workflow of this name is active; activate it first
     "#]]
     .assert_eq(&rest);
 }

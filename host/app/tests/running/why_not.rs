@@ -155,7 +155,7 @@ async fn every_kind_of_trigger_says_what_it_waits_for() {
             "#]],
         ),
         (
-            "time_zone: Europe/Berlin\nwhen:\n  - schedule: weekdays at 09:00",
+            "when:\n  - schedule: weekdays at 09:00\n    time_zone: Europe/Berlin",
             expect![[r#"
                 never: test starts by the clock, weekdays at 09:00, and not for a record
             "#]],
@@ -193,18 +193,18 @@ async fn what_a_run_did_not_do_and_the_mails_it_did_not_send_are_told() {
         &company,
         "contact/anna",
         expect![[r#"
-        run: it ran, and ended: all steps are done
-            mail welcome to contact/anna: sent on 2026-12-14T07:00:00Z
-    "#]],
+            run: it ran, and ended: all steps are done
+                mail win-back-reminder to contact/anna: sent on 2026-12-14T07:00:00Z
+        "#]],
     )
     .await;
     check(
         &company,
         "contact/bert",
         expect![[r#"
-        run: it ran, and ended: all steps are done
-            mail welcome to contact/bert: sent on 2026-12-14T07:00:00Z
-    "#]],
+            run: it ran, and ended: all steps are done
+                mail win-back-reminder to contact/bert: suppressed: wants no marketing mails
+        "#]],
     )
     .await;
 }

@@ -30,6 +30,7 @@ Examples:
   relata runs --status failed
   relata runs --workflow assign-new-leads --limit 10
   relata runs --record ticket/t1
+  relata runs --begun-by run_01k9…          the runs that its `run:` steps began
   relata runs show run_01k9…                each step: input, output, and why
   relata runs show run_01k9… --item 3       only what was done for item 3 of a loop
   relata runs cancel run_01k9… --why 'the customer called'"
@@ -46,6 +47,9 @@ pub(crate) struct RunsArgs {
     /// How they stand
     #[arg(long)]
     status: Option<Stands>,
+    /// Begun by a step of this run
+    #[arg(long, value_name = "RUN")]
+    begun_by: Option<RunId>,
     /// At most so many, the newest first; 0 is all
     #[arg(long, value_name = "N", default_value_t = FIRST_PAGE)]
     limit: u32,
@@ -95,6 +99,7 @@ pub(crate) async fn run(context: &Context, args: RunsArgs) -> anyhow::Result<Exi
             let filter = RunFilter {
                 workflow: args.workflow,
                 subject: args.record,
+                parent: args.begun_by,
                 status: args.status.map(|stands| match stands {
                     Stands::Active => RunStatus::Active,
                     Stands::Done => RunStatus::Done,
@@ -116,7 +121,10 @@ pub(crate) async fn run(context: &Context, args: RunsArgs) -> anyhow::Result<Exi
 
 async fn list(context: &Context, app: &App, filter: RunFilter, limit: u32) -> anyhow::Result<()> {
     let limit = if limit == 0 { u32::MAX } else { limit };
-    let filtered = filter.workflow.is_some() || filter.subject.is_some() || filter.status.is_some();
+    let filtered = filter.workflow.is_some()
+        || filter.subject.is_some()
+        || filter.status.is_some()
+        || filter.parent.is_some();
     let runs = app.runs(filter, limit).await?;
     if context.json {
         return out::json(&runs);
@@ -130,7 +138,7 @@ async fn list(context: &Context, app: &App, filter: RunFilter, limit: u32) -> an
     }
     let zone = app.zone();
     let mut names = Names::new(app);
-    let columns = [
+    let mut columns = vec![
         Column::whole("Run"),
         Column::whole("Workflow"),
         Column::text("Record"),
@@ -138,6 +146,10 @@ async fn list(context: &Context, app: &App, filter: RunFilter, limit: u32) -> an
         Column::whole("Status"),
         Column::text("Stands at, or why it ended"),
     ];
+    let parents = runs.iter().any(|run| run.parent.is_some());
+    if parents {
+        columns.push(Column::whole("Begun by"));
+    }
     let full = runs.len() == usize::try_from(limit).unwrap_or(usize::MAX);
     let mut rows = Vec::with_capacity(runs.len());
     for run in runs {
@@ -152,6 +164,9 @@ async fn list(context: &Context, app: &App, filter: RunFilter, limit: u32) -> an
             standing(&run),
             names.told(&remark(&run, &zone)).await?,
         ]);
+        if let Some(row) = rows.last_mut().filter(|_| parents) {
+            row.push(run.parent.unwrap_or_default());
+        }
     }
     out::table(&columns, rows)?;
     if full {
@@ -315,7 +330,7 @@ async fn details(
         details.push((name, names.told(candidate).await?));
     }
     for changed in &step.changed {
-        details.push(("changed", names.told(changed).await?));
+        details.push(("wrote", names.told(changed).await?));
     }
     for message in &step.messages {
         details.push((message.kind, message_told(message, zone)));

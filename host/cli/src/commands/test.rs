@@ -3,7 +3,10 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use relata_app::testing::{CaseReport, Coverage, Ground, Mutation, Results, Tests};
+use relata_app::{
+    model::RunId,
+    testing::{CaseReport, Coverage, Ground, Mutation, Results, Tests},
+};
 use serde_json::json;
 
 use crate::{
@@ -26,6 +29,7 @@ Examples:
   relata test --filter holidays             only cases with this in their name
   relata test --coverage                    which rows and branches no case reaches
   relata test --mutate                      which faults in a workflow no case would notice
+  relata test --from-run run_01k9…          a test of what this run really did
 
 Exit code 1: a case does not hold, a file has errors, or a fault goes unnoticed.")]
 pub(crate) struct TestArgs {
@@ -42,9 +46,15 @@ pub(crate) struct TestArgs {
     /// case notices
     #[arg(long, conflicts_with = "coverage")]
     mutate: bool,
+    /// Print a test of what a run of the data directory really did
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["paths", "filter", "coverage", "mutate"])]
+    from_run: Option<RunId>,
 }
 
 pub(crate) async fn run(context: &Context, args: TestArgs) -> anyhow::Result<ExitCode> {
+    if let Some(run) = args.from_run {
+        return from_run(context, run).await;
+    }
     let data = check::data_directory(context, &args.paths);
     let paths =
         if args.paths.is_empty() { vec![check::usual(data.as_deref())?] } else { args.paths };
@@ -86,6 +96,19 @@ pub(crate) async fn run(context: &Context, args: TestArgs) -> anyhow::Result<Exi
         out::line(summary(&results.cases, errors))?;
     }
     Ok(if broken > 0 || errors > 0 { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
+}
+
+async fn from_run(context: &Context, run: RunId) -> anyhow::Result<ExitCode> {
+    let app = context.open().await?;
+    let test = app.test_of_run(run).await;
+    app.close().await;
+    let test = test?;
+    if context.json {
+        out::json(&json!({ "run": run.to_string(), "test": test }))?;
+    } else {
+        out::text(&test)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn length(count: usize) -> u64 {

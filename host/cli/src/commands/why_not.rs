@@ -40,27 +40,28 @@ async fn tell(context: &Context, app: &App, args: &WhyNotArgs) -> anyhow::Result
     let zone = app.zone();
     let record = names.full(&args.record).await?;
     out::line(format!("{} for {}:\n", args.workflow, out::clean(&record)))?;
-    for reason in reasons {
-        let why = out::clean(&names.told(&reason.why).await?);
-        // What never happened has no time of its own.
-        let at = match reason.kind {
-            "never" => String::new(),
-            _ => time::short_text(&reason.at, &zone),
-        };
-        out::line(format!("{at:<16}  {}{why}", lead(&reason)))?;
+    // What never happened has no time of its own.
+    let timed = |reason: &Reason| reason.kind != "never";
+    let column = if reasons.iter().any(timed) { 18 } else { 0 };
+    for reason in &reasons {
+        let at = if timed(reason) { time::short_text(&reason.at, &zone) } else { String::new() };
+        let told = out::clean(&names.told(&sentence(reason)).await?);
+        out::line(format!("{at:<column$}{told}"))?;
         for detail in &reason.details {
             let why = out::clean(&names.told(&detail.why).await?);
-            out::line(format!("{:<16}    {}  {why}", "", time::short_text(&detail.at, &zone)))?;
+            out::line(format!("{:<column$}  {}  {why}", "", time::short_text(&detail.at, &zone)))?;
         }
     }
     Ok(())
 }
 
-/// What stands before a sentence, so that each reads by itself.
-fn lead(reason: &Reason) -> String {
-    match (reason.kind, &reason.run) {
-        ("run", Some(run)) => format!("{run}: "),
-        ("refused", _) => "no run started: ".to_owned(),
-        _ => String::new(),
+/// A reason that reads by itself.
+fn sentence(reason: &Reason) -> String {
+    let why = &reason.why;
+    match (reason.kind, &reason.run, &reason.what) {
+        ("run", Some(run), _) => format!("{run}: {why}"),
+        ("refused", _, Some(what)) => format!("{what}: no run started: {why}"),
+        ("refused", _, None) => format!("no run started: {why}"),
+        _ => why.clone(),
     }
 }

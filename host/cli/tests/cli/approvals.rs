@@ -39,7 +39,11 @@ fn a_question_is_listed_answered_and_gone() {
     program.ok("activate discount.yaml");
     program.ok("records create contact name='Anna Wolf' external_id=anna");
     program.ok("clock advance 1 minute");
-    expect![[r#""#]].assert_eq(&without_ids(&program.ok("approvals")));
+    expect![[r#"
+        Approval                    Question                  About                     Asked            Answers          Until
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        …  Give Anna Wolf 10 % off?  contact/anna (Anna Wolf)  role sales-lead  approve, reject  2026-12-16 10:00
+    "#]].assert_eq(&without_ids(&program.ok("approvals")));
     assert_eq!(program.ok("approvals --for user/zoe"), "nothing is open\n");
     let open = program.json("approvals --for user/mara --role sales-lead");
     assert_eq!(open.as_array().unwrap().len(), 1);
@@ -55,7 +59,13 @@ fn a_question_is_listed_answered_and_gone() {
         let ended = program.run(&format!("approvals answer {id} {line}"));
         told.push_str(&format!("{}{}", ended.stdout, ended.stderr));
     }
-    expect![[r#""#]].assert_eq(&without_ids(&told));
+    expect![[r#"
+        error: those with the role `sales-lead` are asked, and Zoe Lang does not have it
+        error: `aprove` is none of the answers; did you mean `approve`?
+        `approve` is the answer to: Give Anna Wolf 10 % off?
+        run_… goes on when the clock is moved
+        error: Mara Brandt has answered `approve` already
+    "#]].assert_eq(&without_ids(&told));
     assert_eq!(program.ok("approvals"), "nothing is open\n");
     program.ok("clock advance 1 minute");
     assert_eq!(program.json("runs")[0]["status"], "done");

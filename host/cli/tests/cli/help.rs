@@ -20,14 +20,24 @@ fn the_commands() {
           import       Import records from a CSV file
           records      Read and write records
           check        Find what is wrong in workflows, and say how to mend it
+          explain      Explain a message of `relata check`: what it means, an example, the mend
+          test         Play the tests of workflows: files NAME.test.yaml beside the workflows
+          backtest     Replay the event log over a draft: what it would have done
+          graph        Draw a workflow: what starts it, its steps, branches, waits and ends
           activate     Activate workflows: from now on their triggers start runs
           deactivate   Deactivate a workflow: its triggers start nothing more
           workflows    List the workflows that are active, or were
           clock        Read a rehearsal's clock, or move it
+          start        Start a workflow by hand: one with a button, or one that nothing else starts
           runs         Show what workflows did and do
           why-not      Why a workflow ran, or did not run, for a record
+          approvals    Show the questions that runs ask people, and answer them
           outbox       Show every mail and notice, and how it stands
+          secret       Keep the secrets that workflows name, such as those of webhooks
+          objects      Show what is kept: the objects, and the fields of one
           action       List actions, read what they take, and try them
+          schema       Print a JSON Schema, with which an editor completes workflows
+          lsp          Help an editor with workflows, over the Language Server Protocol
           demo         Play some weeks of a company in a fresh rehearsal, and print what happened
           completions  Print what makes a shell complete `relata` commands
           help         Print this message or the help of the given subcommand(s)

@@ -9,4 +9,5 @@ mod program;
 mod secrets;
 mod serving;
 mod starting;
+mod telling;
 mod wrong;

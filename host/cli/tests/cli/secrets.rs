@@ -26,7 +26,32 @@ fn a_secret_is_kept_listed_and_removed_and_never_printed() {
         printed.push_str(&ended.stdout);
         printed.push_str(&ended.stderr);
     }
-    expect![[r#""#]].assert_eq(&printed);
+    expect![[r#"
+        no secret is set; `relata secret set NAME` sets one
+        the secret shop-webhook is set
+        the secret shop-webhook was replaced
+        {
+          "hidden": false,
+          "replaced": false,
+          "secret": "fair"
+        }
+        Secret        From
+        ───────────────────
+        fair          file
+        shop-webhook  file
+        [
+          {
+            "secret": "fair",
+            "from": "file"
+          },
+          {
+            "secret": "shop-webhook",
+            "from": "file"
+          }
+        ]
+        the secret fair was removed
+        error: there is no secret `fair`
+    "#]].assert_eq(&printed);
 
     let file = program.path("secrets/shop-webhook");
     assert_eq!(fs::read_to_string(&file).unwrap(), SECRET, "without the line break");
@@ -66,5 +91,12 @@ fn the_environment_goes_before_the_file() {
     );
     assert!(set.stderr.contains("the environment has one of this name"), "{}", set.stderr);
     let listed = run(&["secret", "list", "--json"], Stdio::null());
-    expect![[r#""#]].assert_eq(&listed.stdout);
+    expect![[r#"
+        [
+          {
+            "secret": "shop-webhook",
+            "from": "environment"
+          }
+        ]
+    "#]].assert_eq(&listed.stdout);
 }

@@ -426,3 +426,32 @@ fn a_word_that_was_ruled_out_is_not_checked() {
         ],
     );
 }
+
+#[test]
+fn a_day_is_waited_until_and_a_duration_is_waited() {
+    for fine in
+        ["=today() + 3 days", "=lead.created_at + 2 days", "2026-12-24", "2026-12-24T09:00:00Z"]
+    {
+        steps(&format!("  - wait_until: {fine}"), expect![""]);
+    }
+    steps(
+        "  - wait_until: 2 days",
+        expect![
+            "5:17 R202 `wait_until` takes a day or a point in time, not a duration [write `wait: 2 days`]"
+        ],
+    );
+    steps(
+        "  - wait_until: =2 days",
+        expect![
+            "5:17 R202 `wait_until` takes a day or a point in time, not a duration [write `wait: =2 days`]"
+        ],
+    );
+    steps(
+        "  - wait_until: =lead.name",
+        expect!["5:17 R202 `wait_until` takes a day or a point in time, not text"],
+    );
+    steps(
+        "  - wait_until: soon",
+        expect![[r#"5:17 R202 `wait_until` takes a day or a point in time, not the text "soon""#]],
+    );
+}

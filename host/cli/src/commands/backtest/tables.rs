@@ -36,8 +36,12 @@ pub(super) fn print(found: &Backtest, zone: &TimeZone) -> anyhow::Result<()> {
         if against.is_same(&found.draft) {
             out::line(format!("\nThe draft does the same as {}.", against.what))?;
         } else {
-            changes("what became otherwise of the same events", &against.decisions)?;
-            changes("what became otherwise of the same runs", &against.outcomes)?;
+            changes(
+                "What became otherwise of the same events:",
+                &against.what,
+                &against.decisions,
+            )?;
+            changes("What became otherwise of the same runs:", &against.what, &against.outcomes)?;
         }
     }
     examples(found)?;
@@ -207,12 +211,12 @@ fn steps(found: &Backtest) -> anyhow::Result<()> {
     print_table(&columns(found, "step"), rows)
 }
 
-fn changes(title: &str, changes: &[Change]) -> anyhow::Result<()> {
+fn changes(title: &str, other: &str, changes: &[Change]) -> anyhow::Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
     let columns = [
-        Column::text(title),
+        Column::text(other),
         Column::text("draft"),
         Column::number("times"),
         Column::text("such as"),
@@ -225,6 +229,7 @@ fn changes(title: &str, changes: &[Change]) -> anyhow::Result<()> {
             change.examples.join(" "),
         ]
     });
+    out::line(format!("\n{title}"))?;
     print_table(&columns, rows.collect())
 }
 
