@@ -19,6 +19,7 @@ pages! {
     "R401" "R402" "R403" "R404"
     "R501" "R502" "R503" "R504" "R505"
     "R601" "R602" "R603"
+    "R701" "R702" "R703"
 }
 
 /// The page of a code, as Markdown: what it means, an example, and the mend.

@@ -4,11 +4,13 @@
 
 mod catalog;
 
-use std::{fmt::Write, path::PathBuf, sync::LazyLock};
+use std::{collections::BTreeMap, fmt::Write, path::PathBuf, sync::LazyLock};
 
 use expect_test::expect_file;
+use relata_model::TimeZone;
 use relata_workflow::{
-    CODES, Catalog, Definition, Diagnostic, check_together, explain_page, parse_all, render,
+    CODES, Catalog, Definition, Diagnostic, TestContext, check_together, explain_page, parse_all,
+    parse_test, render,
 };
 
 fn folder() -> PathBuf {
@@ -38,12 +40,22 @@ fn files(example: &str) -> Vec<(String, String)> {
 fn told(files: &[(String, String)]) -> Vec<(Diagnostic, String)> {
     static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog::catalog);
     let catalog = &*CATALOG;
-    let outcomes = parse_all(files, catalog);
+    let (tests, workflows): (Vec<_>, Vec<_>) =
+        files.iter().cloned().partition(|(file, _)| file.ends_with(".test.yaml"));
+    let outcomes = parse_all(&workflows, catalog);
     let mut found: Vec<Diagnostic> = Vec::new();
     let mut definitions: Vec<(&Definition, &str)> = Vec::new();
-    for ((file, _), (definition, diagnostics)) in files.iter().zip(&outcomes) {
+    for ((file, _), (definition, diagnostics)) in workflows.iter().zip(&outcomes) {
         found.extend(diagnostics.iter().cloned());
         definitions.extend(definition.as_ref().map(|definition| (definition, file.as_str())));
+    }
+    let beside: BTreeMap<String, Option<Definition>> = definitions
+        .iter()
+        .map(|(definition, _)| (definition.name.clone(), Some(Definition::clone(definition))))
+        .collect();
+    for (file, source) in &tests {
+        let context = TestContext { catalog, workflows: &beside, zone: &TimeZone::UTC };
+        found.extend(parse_test(file, source, context).1);
     }
     found.extend(check_together(&definitions, catalog));
     let source = |file: &str| files.iter().find(|(name, _)| name == file);
@@ -68,7 +80,11 @@ fn every_code_has_a_page_that_tells_the_truth() {
         let file = folder().join(format!("{}.md", entry.code));
         let page = std::fs::read_to_string(&file)
             .unwrap_or_else(|_| panic!("{} has no page in docs/errors", entry.code));
-        assert!(page.starts_with(&format!("# {}: {}\n", entry.code, entry.meaning)), "{}", entry.code);
+        assert!(
+            page.starts_with(&format!("# {}: {}\n", entry.code, entry.meaning)),
+            "{}",
+            entry.code
+        );
         let [example, mended] = blocks(&page, "yaml")[..] else {
             panic!("the page of {} has an example and the same mended", entry.code)
         };
@@ -92,7 +108,12 @@ fn every_code_has_a_page_that_tells_the_truth() {
             1,
         );
         expect_file![file].assert_eq(&fresh);
-        assert_eq!(explain_page(entry.code), Some(page.as_str()), "{} is in src/pages.rs", entry.code);
+        assert_eq!(
+            explain_page(entry.code),
+            Some(page.as_str()),
+            "{} is in src/pages.rs",
+            entry.code
+        );
     }
 }
 
@@ -107,6 +128,7 @@ fn the_index_has_every_code() {
         ("R4", "Time"),
         ("R5", "Several workflows"),
         ("R6", "Formulas"),
+        ("R7", "Tests"),
     ];
     for (prefix, title) in parts {
         let _ = write!(index, "\n## {title}\n\n| | |\n|---|---|\n");

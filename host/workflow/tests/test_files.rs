@@ -460,3 +460,19 @@ cases:
         Some(Change { target: Record(Reference { object: "contact", key: "anna" }), fields: {"last_order_at": Time(2026-07-02T08:30:00Z)} })
         Some((Some((Time(2026-07-30T09:30:00), Span { start: 354, end: 370, line: 14, column: 16 })), Some([Part { name: "last_order_at", check: Is(Time(2026-07-02T08:30:00Z)), span: Span { start: 395, end: 408, line: 15, column: 25 } }])))"#]].assert_eq(&shown);
 }
+
+#[test]
+fn the_tests_of_the_guide_are_right() {
+    let guide = include_str!("../../../docs/testing.md");
+    let blocks: Vec<&str> = guide
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|block| block.starts_with("test:"))
+        .collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let (test, found) = read(block);
+        assert!(test.is_some() && found.is_empty(), "{}", said(&found));
+    }
+}

@@ -65,9 +65,12 @@ fn read_values(values: &str, subject: Option<&str>, objects: &Objects) -> String
     if told.is_empty() { values.to_owned() } else { told.join(", ") }
 }
 
+/// Names of the language are lower-case; what is not may be part of a value.
 fn is_path(text: &str) -> bool {
-    !text.is_empty()
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '(' | ')'))
+    let is_part = |c: char| {
+        c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.' | '(' | ')')
+    };
+    text.starts_with(|first: char| first.is_ascii_lowercase()) && text.chars().all(is_part)
 }
 
 /// Whether a value says nothing of a person.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use relata_engine::HappeningKind;
 use relata_model::{FieldType, Fields, ObjectDefinition, Record, Reference, Value};
-use relata_store::{Cause, Condition, EffectFilter, EffectKind, NewEvent, Query, Write};
+use relata_store::{Cause, Condition, EffectFilter, EffectKind, NewEvent, Operator, Query, Write};
 use relata_workflow::{
     Trigger,
     test_file::{Deed, Target, When},
@@ -12,7 +12,7 @@ use relata_workflow::{
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    AppError, GivenInputs, fresh,
+    AppError, GivenInputs, NewAnswer, fresh,
     starts::webhook_event,
     testing::{
         rig::by_id,
@@ -192,18 +192,31 @@ impl Scene<'_> {
                 .map_or_else(|| asked.role.unwrap_or_default().to_owned(), ToString::to_string);
             return Err(AppError::wrong(format!("{whom} is asked nothing that is still open")));
         };
-        let mut fields = Fields::from([
-            ("status".to_owned(), Value::Text("answered".to_owned())),
-            ("answer".to_owned(), Value::Text(answer.to_owned())),
-        ]);
-        if let Some(by) = by.or(asked.user) {
-            fields.insert("answered_by".to_owned(), Value::Reference(id_of(by, &names)));
-        }
-        if let Some(comment) = comment {
-            fields.insert("comment".to_owned(), Value::Text(comment.to_owned()));
-        }
-        let write = Write::Update { reference: question.reference, fields, if_revision: None };
-        self.write(write).await.map(drop)
+        let by = match (by.or(asked.user), asked.role) {
+            (Some(by), _) => id_of(by, &names),
+            (None, role) => self.who_has(role.unwrap_or_default()).await?,
+        };
+        let answer = NewAnswer {
+            approval: question.reference,
+            answer: answer.to_owned(),
+            by,
+            comment: comment.map(str::to_owned),
+        };
+        self.app()?.answer_approval(&answer).await.map(drop)
+    }
+
+    /// The first user who has a role.
+    async fn who_has(&self, role: &str) -> Result<Reference, AppError> {
+        let has = Condition::new("roles", Operator::Contains, Value::Text(role.to_owned()));
+        let active = Condition::equal("active", Value::YesNo(true));
+        let query = Query { limit: 1, ..Query::new("user", vec![has, active]) };
+        let found = self.app()?.store().record_query(&query).await?;
+        let user = found.records.into_iter().next().map(|record| record.reference);
+        user.ok_or_else(|| {
+            AppError::wrong(format!(
+                "nobody has the role `{role}`; give somebody it in `given`: `user/ana: {{ roles: [{role}] }}`"
+            ))
+        })
     }
 
     /// The active workflow that has a button.

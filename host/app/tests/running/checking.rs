@@ -1,7 +1,7 @@
 //! Workflows that start each other are found among all that are active.
 
 use expect_test::expect;
-use relata_app::workflow::render;
+use relata_app::{Running, workflow::render};
 
 use crate::company::Company;
 
@@ -57,4 +57,79 @@ async fn a_circle_through_an_active_workflow_is_told_at_the_text() {
     let other = STATUS.replace("by-status", "other").replace("ticket", "lead");
     let other = other.replace("set: { priority: high }", "set: { country: DE }");
     assert_eq!(found(&company, &[("other.yaml", &other)]).await, "");
+}
+
+const PARENT: &str = "\
+workflow: parent
+when:
+  - created: ticket
+steps:
+  - run: child
+    with: { item: =ticket }
+    as: verdict
+  - stop_if: verdict.good
+";
+
+const CHILD: &str = "\
+workflow: child
+inputs: { item: ticket }
+steps:
+  - wait: 1 hour
+outputs: { good: true }
+";
+
+#[tokio::test]
+async fn workflows_that_run_each_other_are_checked_with_what_is_active() {
+    let company = Company::new().await;
+    // Together they are fine in any order; the one that runs the other needs
+    // it.
+    assert_eq!(found(&company, &[("p.yaml", PARENT), ("c.yaml", CHILD)]).await, "");
+    let alone = found(&company, &[("p.yaml", PARENT)]).await;
+    assert!(alone.contains("child"), "{alone}");
+    company.activate(CHILD).await;
+    assert_eq!(found(&company, &[("p.yaml", PARENT)]).await, "");
+    company.activate(PARENT).await;
+
+    // What an active workflow runs cannot change under its feet.
+    let other = CHILD.replace("item: ticket", "item: ticket, reason: text");
+    expect![[r#"
+        error[R206]: the active workflow `parent` runs this one, and would not fit it any more (its line 5): `child` needs the input `reason`
+         --> c.yaml:1:1
+          |
+        1 | workflow: child
+          | ^^^^^^^^^^^^^^^ change it too, and activate both together
+
+    "#]]
+    .assert_eq(&found(&company, &[("c.yaml", &other)]).await);
+    let told = PARENT.replace("item: =ticket", "item: =ticket, reason: late");
+    assert_eq!(found(&company, &[("c.yaml", &other), ("p.yaml", &told)]).await, "");
+}
+
+#[tokio::test]
+async fn a_blueprint_lies_among_the_files_of_the_company() {
+    let company = Company::new().await;
+    let blueprint = "blueprint: greeting\ninputs: { days: number }\nwhen:\n  - created: contact\nsteps:\n  - wait: \"{{ days }} days\"\n";
+    std::fs::write(company.app.directory().workflows().join("greeting.yaml"), blueprint)
+        .expect("a blueprint");
+    let instance = "workflow: greet\nblueprint: greeting\ninputs: { days: 3 }\n";
+    assert_eq!(found(&company, &[("greet.yaml", instance)]).await, "");
+    company.activate(instance).await;
+    let refused = company.app.activate("b.yaml", blueprint, "test", Running::Finish).await;
+    let refused = refused.expect_err("a blueprint").to_string();
+    assert!(refused.contains("b.yaml is a blueprint"), "{refused}");
+    // What is wrong in it is told at the text that is made of it.
+    let broken = blueprint.replace("created: contact", "created: contct");
+    std::fs::write(company.app.directory().workflows().join("greeting.yaml"), broken)
+        .expect("a blueprint");
+    let told = found(&company, &[("greet.yaml", instance)]).await;
+    let told = told.replace(&company.app.directory().workflows().display().to_string(), "…");
+    expect![[r#"
+        error[R103]: …/greeting.yaml, line 4: there is no object `contct`
+         --> greet.yaml:1:1
+          |
+        1 | workflow: greet
+          | ^^^^^^^^^^^^^^^ did you mean `contact`?
+
+    "#]]
+    .assert_eq(&told);
 }

@@ -281,6 +281,7 @@ fn waiting(wait: &WaitView, run: &RunView, of: usize) -> String {
     let until = wait.until.as_ref().or(run.due_at.as_ref().filter(|_| of == 1));
     let until = match until {
         Some(until) => format!(", until {until} at the latest"),
+        None if wait.run.is_some() => ", until that has ended".to_owned(),
         None => ", until something happens".to_owned(),
     };
     format!("{round}{}{child} (line {}){until}", wait.label, wait.line)

@@ -10,8 +10,6 @@ title: Offer a discount
 when:
   - button: Offer a discount
     about: contact
-  - webhook: offers
-    unsigned: true
 inputs:
   percent: number
   reason: { type: text, default: none given }
@@ -20,6 +18,16 @@ only_if:
   - percent <= 20
 steps:
   - set: { said: \"{{ percent }} % for {{ contact.name }}\" }
+";
+
+const VISIT: &str = "\
+workflow: visit
+title: Visit
+when:
+  - webhook: visits
+    unsigned: true
+steps:
+  - wait: 1 hour
 ";
 
 const REPORT: &str = "\
@@ -36,11 +44,13 @@ fn a_workflow_is_started_with_inputs_and_every_mistake_is_told() {
     let program = Program::rehearsal();
     program.write("offer.yaml", OFFER);
     program.write("report.yaml", REPORT);
-    program.ok("activate offer.yaml report.yaml");
+    program.write("visit.yaml", VISIT);
+    program.ok("activate offer.yaml report.yaml visit.yaml");
     program.ok("records create contact name='Anna Wolf' external_id=anna");
     let listed = program.ok("workflows");
-    assert!(listed.contains("button Offer a discount (contact), POST /hooks/offers"), "{listed}");
-    assert!(listed.contains("`relata start`"), "{listed}");
+    for doors in ["button Offer a discount (contact)", "`relata start`", "POST /hooks/visits"] {
+        assert!(listed.contains(doors), "{listed}");
+    }
     assert_eq!(program.json("workflows")[0]["buttons"][0]["label"], "Offer a discount");
 
     let mut told = String::new();
@@ -56,7 +66,31 @@ fn a_workflow_is_started_with_inputs_and_every_mistake_is_told() {
         assert_eq!(ended.code, code, "{line}\n{}{}", ended.stdout, ended.stderr);
         told.push_str(&format!("$ {line}\n{}{}", ended.stdout, ended.stderr));
     }
-    expect![[r#""#]].assert_eq(&without_ids(&told));
+    expect![[r#"
+        $ start discount-offer contact/anna --input percent=10
+        discount-offer for contact/anna (Anna Wolf) began: run_…
+
+        `relata clock advance 1 minute` runs it; `relata runs show run_…` shows what it does
+        $ start report --input month=December
+        report began: run_…
+
+        `relata clock advance 1 minute` runs it; `relata runs show run_…` shows what it does
+        $ start discount-offer contact/anna --input percent=25
+        discount-offer for contact/anna (Anna Wolf) did not start: only_if does not hold: percent = 25
+        $ start discount-offer contact/anna --input percent=ten --input until=soon --input x=1
+        error: discount-offer cannot start with this:
+          percent: takes a number, not `ten`
+          until: takes a day such as 2026-12-24, not `soon`
+          x: is no input; there are percent, reason, until
+        its inputs are
+          percent: a number
+          reason: text, `none given` if left out
+          until: a day such as 2026-12-24, may be left out
+        $ start discount-offer --input percent=10
+        error: discount-offer is about a contact; say which one: `relata start discount-offer contact/…`
+        $ start discount-ofer contact/anna
+        error: no workflow `discount-ofer` is active; did you mean `discount-offer`?
+    "#]].assert_eq(&without_ids(&told));
     assert_eq!(program.run("start report --input month").code, 2);
     let started = program.json("start report --input month=January");
     let run = started["run"].as_str().unwrap();
