@@ -458,7 +458,7 @@ async fn a_run_becomes_a_test_that_holds() {
         start: 2026-12-14 10:29
         given:
           contact/contact1: { email: contact1@example.com, name: contact1 }
-          ticket/ticket1: { body: "…", customer: contact/contact1, ref: T-MD2SDQC0, status: open, subject: My order }
+          ticket/ticket1: { body: "…", customer: contact/contact1, ref: T-1, status: open, subject: My order }
         cases:
           - it: does what run_… did
             play:
@@ -474,7 +474,7 @@ async fn a_run_becomes_a_test_that_holds() {
                 about: contact/contact1
                 data: { score: 1 }
               - expect: done
-                ticket.create: { category: complaint, customer: contact/contact1, subject: Low survey score on T-MD2SDQC0 }
+                ticket.create: { category: complaint, customer: contact/contact1, subject: Low survey score on T-1 }
     "##]].assert_eq(&test.replace(&run.to_string(), "run_…"));
 
     let sources = [("w/w.yaml", workflow), ("w/w.test.yaml", &test)]
