@@ -78,9 +78,9 @@ pub use relata_workflow as workflow;
 pub use secrets::{Secret, SecretOverrides, SecretRow, secret_of_variable};
 pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
+pub use timeline::TimelineEntry;
 pub use trial::{Logged, Trial, TrialOutcome, Used};
 pub use webhooks::{WebhookCall, WebhookError, WebhookReceipt};
-pub use timeline::TimelineEntry;
 pub use why_not::{Detail, Reason};
 
 /// A company's Relata: its data directory, opened.
@@ -195,17 +195,8 @@ impl App {
     }
 
     fn assemble(parts: Parts) -> Result<Self, AppError> {
-        let Parts {
-            directory,
-            config,
-            objects,
-            templates,
-            store,
-            clock,
-            plugins,
-            secrets,
-            rig,
-        } = parts;
+        let Parts { directory, config, objects, templates, store, clock, plugins, secrets, rig } =
+            parts;
         let zone = TimeZone::get(&config.time_zone).unwrap_or(TimeZone::UTC);
         let mail = MailOut::new(&config.mail.rooted_at(directory.root()))
             .map_err(|why| AppError::wrong(format!("relata.toml, [mail]: {why}")))?;

@@ -96,7 +96,11 @@ impl App {
         Ok(fields)
     }
 
-    pub(crate) async fn write_record(&self, write: Write, actor: &str) -> Result<Written, AppError> {
+    pub(crate) async fn write_record(
+        &self,
+        write: Write,
+        actor: &str,
+    ) -> Result<Written, AppError> {
         let now = self.now();
         let cause = Cause::outside(actor);
         let written = self

@@ -25,7 +25,11 @@ impl Company {
         let mut mara = fields(&user);
         mara.insert("roles".to_owned(), Value::List(vec![Value::Text("marketing".to_owned())]));
         company.app.create_record("user", mara, "test").await.expect("a user");
-        company.app.activate("test.yaml", workflow, "test", Running::Finish).await.expect("a workflow");
+        company
+            .app
+            .activate("test.yaml", workflow, "test", Running::Finish)
+            .await
+            .expect("a workflow");
         company
     }
 

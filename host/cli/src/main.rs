@@ -19,9 +19,9 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        action, activate, approvals, backtest, check, clock, completions, deactivate, explain, graph, import, init, lsp,
-        objects, outbox, records,
-        runs, schema, secret, serve, start, test, why_not, workflows,
+        action, activate, approvals, backtest, check, clock, completions, deactivate, explain,
+        graph, import, init, lsp, objects, outbox, records, runs, schema, secret, serve, start,
+        test, why_not, workflows,
     },
     context::Context,
     logging::LogFormat,

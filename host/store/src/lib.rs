@@ -32,7 +32,7 @@ pub use event::{LoggedEvent, NewEvent};
 pub use lease::{Claimed, Committed, RunCommit};
 pub use outbox::{Delivery, Effect, EffectFilter, EffectKind, EffectStatus, NewEffect};
 pub use query::{Condition, Operator, Order, PAGE, Page, Query};
-pub use queue::{NewQueued, Queued, QueueFilter};
+pub use queue::{NewQueued, QueueFilter, Queued};
 pub use record::{Cause, Fresh, Write, Written};
 pub use run::{LogRow, NewRun, Priority, RunFilter, RunRow, RunStatus};
 pub use schedule::{Fire, FireRow, NewSchedule, ScheduleRow};

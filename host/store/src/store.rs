@@ -89,10 +89,8 @@ impl Store {
             .busy_timeout(Duration::from_secs(BUSY_SECONDS))
             .statement_cache_capacity(512);
 
-        let writer = options
-            .clone()
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(if config.scratch {
+        let writer =
+            options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(if config.scratch {
                 SqliteSynchronous::Off
             } else {
                 SqliteSynchronous::Full

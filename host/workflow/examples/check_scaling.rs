@@ -25,7 +25,11 @@ const MOST: f64 = 12.0;
 
 fn main() {
     let slow = check_scaling();
-    assert!(slow.is_empty(), "more than {MOST} times as long for 10 times as much: {}", slow.join(", "));
+    assert!(
+        slow.is_empty(),
+        "more than {MOST} times as long for 10 times as much: {}",
+        slow.join(", ")
+    );
 }
 
 /// Checks files of each shape in each size, and prints how long it takes; the
@@ -36,7 +40,8 @@ fn check_scaling() -> Vec<&'static str> {
     let mut slow = Vec::new();
     for (name, shape) in SHAPES {
         let times = SIZES.map(|size| time(&shape(size), &catalog));
-        let ratios = [0, 1].map(|place| times[place + 1].as_secs_f64() / times[place].as_secs_f64());
+        let ratios =
+            [0, 1].map(|place| times[place + 1].as_secs_f64() / times[place].as_secs_f64());
         println!(
             "{name:<22}{:>10}µs{:>10}µs{:>10}µs   {:.1} {:.1}",
             times[0].as_micros(),
@@ -73,7 +78,9 @@ type Shape = fn(usize) -> String;
 const SHAPES: &[(&str, Shape)] = &[
     ("waits", |count| steps(count, |_| "  - wait: 1 hour\n".to_owned())),
     ("named results", |count| {
-        steps(count, |n| format!("  - do: sentiment.score\n    text: =lead.name\n    as: mood_{n}\n"))
+        steps(count, |n| {
+            format!("  - do: sentiment.score\n    text: =lead.name\n    as: mood_{n}\n")
+        })
     }),
     ("branches", |count| {
         steps(count, |n| {
@@ -97,8 +104,12 @@ const SHAPES: &[(&str, Shape)] = &[
         })
     }),
     ("one decision", |count| {
-        let rows = (0..count).map(|n| format!("      - if: lead.country == \"C{n}\"\n        use: w{n}\n"));
-        head(&format!("  - decide: word\n    rows:\n{}      - use: other\n", rows.collect::<String>()))
+        let rows = (0..count)
+            .map(|n| format!("      - if: lead.country == \"C{n}\"\n        use: w{n}\n"));
+        head(&format!(
+            "  - decide: word\n    rows:\n{}      - use: other\n",
+            rows.collect::<String>()
+        ))
     }),
     ("one split", |count| {
         let share = 100.0 / count as f64;
@@ -153,7 +164,9 @@ const SHAPES: &[(&str, Shape)] = &[
         let items = (0..count).map(|n| format!("\"C{n}\"")).collect::<Vec<_>>().join(", ");
         head(&format!("  - stop_if: 'lead.country in [{items}]'\n"))
     }),
-    ("mistakes", |count| steps(count, |n| format!("  - stop_if: lead.contry_{n} == nothing_{n}\n"))),
+    ("mistakes", |count| {
+        steps(count, |n| format!("  - stop_if: lead.contry_{n} == nothing_{n}\n"))
+    }),
     ("slips of YAML", |count| {
         steps(count, |n| format!("  - do: notify.role\n    role: sales-ops\n     text: a: {n}\n"))
     }),

@@ -255,7 +255,11 @@ impl<'a> Findings<'a> {
                 let before = self.source.get(begin..start).unwrap_or_default().trim_end();
                 let last = before.chars().next_back().map_or(0, char::len_utf8);
                 let end = begin + before.len();
-                if last == 0 { Place { start, end: start } } else { Place { start: end - last, end } }
+                if last == 0 {
+                    Place { start, end: start }
+                } else {
+                    Place { start: end - last, end }
+                }
             }
         }
     }

@@ -68,9 +68,7 @@ fn next_of(cron: &cron::Schedule, zone: &TimeZone, after: Timestamp) -> Option<T
     // then placed on the time line. Places rise with local times, so none
     // before the present local time can lie in the future.
     let from = to_chrono(local)? - chrono::Duration::seconds(1);
-    cron.after(&from)
-        .filter_map(|local| instant(to_civil(local)?, zone))
-        .find(|fire| *fire > after)
+    cron.after(&from).filter_map(|local| instant(to_civil(local)?, zone)).find(|fire| *fire > after)
 }
 
 /// Where a local time lies on the time line.
@@ -132,16 +130,17 @@ pub(crate) fn left_out(schedule: &Schedule) -> Option<LeftOut> {
     let cron = cron::Schedule::from_str(&schedule.cron).ok()?;
     let start = civil::date(2027, 1, 1).to_zoned(TimeZone::UTC).ok()?.timestamp();
     let end = civil::date(2037, 1, 1).to_zoned(TimeZone::UTC).ok()?.timestamp();
-    let (local, instead) = zone.following(start).take_while(|change| change.timestamp() < end).find_map(|change| {
-        let after = change.timestamp().to_zoned(zone.clone()).datetime();
-        let before = (change.timestamp() - jiff::SignedDuration::from_secs(1))
-            .to_zoned(zone.clone())
-            .datetime();
-        // What the clock leaves out: from a second after `before` up to `after`.
-        let from = to_chrono(before)?;
-        let local = to_civil(cron.after(&from).next()?)?;
-        (local < after).then_some((local, after))
-    })?;
+    let (local, instead) =
+        zone.following(start).take_while(|change| change.timestamp() < end).find_map(|change| {
+            let after = change.timestamp().to_zoned(zone.clone()).datetime();
+            let before = (change.timestamp() - jiff::SignedDuration::from_secs(1))
+                .to_zoned(zone.clone())
+                .datetime();
+            // What the clock leaves out: from a second after `before` up to `after`.
+            let from = to_chrono(before)?;
+            let local = to_civil(cron.after(&from).next()?)?;
+            (local < after).then_some((local, after))
+        })?;
     let eve = local.date().yesterday().ok()?.to_datetime(civil::Time::midnight());
     let mut at = instant(eve, &zone)?;
     let mut fires = Vec::new();
@@ -378,8 +377,9 @@ fn phrase_as_cron(
         }
         return Ok(read_cron(&format!("*/{minutes} * * * *"))?);
     }
-    let (days, clock) =
-        phrase.split_once(" at ").map_or((phrase, None), |(days, clock)| (days, Some(clock.trim())));
+    let (days, clock) = phrase
+        .split_once(" at ")
+        .map_or((phrase, None), |(days, clock)| (days, Some(clock.trim())));
     let days = days.trim();
     let weekdays = match days.strip_prefix("every ").unwrap_or(days) {
         _ if on_working_days => "*".to_owned(),
@@ -694,8 +694,9 @@ mod tests {
         let days = |after: &str, count| {
             let fires = next_fires(&schedule, Some(&calendar), after.parse().unwrap(), count);
             let zone = TimeZone::get("Asia/Shanghai").unwrap();
-            let written =
-                fires.iter().map(|at| at.to_zoned(zone.clone()).strftime("%a %d.%m. %H:%M").to_string());
+            let written = fires
+                .iter()
+                .map(|at| at.to_zoned(zone.clone()).strftime("%a %d.%m. %H:%M").to_string());
             written.collect::<Vec<_>>().join(", ")
         };
         // A worked Sunday before, a worked Saturday after.
@@ -734,8 +735,11 @@ mod tests {
     fn the_gap_is_found_beforehand() {
         let gap = |cron: &str, zone: &str| {
             left_out(&schedule(&read_cron(cron).unwrap(), zone)).map(|left_out| {
-                let fires: Vec<String> =
-                    left_out.fires.iter().map(|fire| fire.strftime("%a %H:%M").to_string()).collect();
+                let fires: Vec<String> = left_out
+                    .fires
+                    .iter()
+                    .map(|fire| fire.strftime("%a %H:%M").to_string())
+                    .collect();
                 format!("{} {}: {}", left_out.local, left_out.instead, fires.join(", "))
             })
         };

@@ -87,7 +87,9 @@ fn same_names(workflows: &[(&Definition, &str)], found: &mut Vec<Diagnostic>) {
     for (definition, file) in workflows {
         // Where, and in which other one it is already.
         let told = |other: &'_ str| match (file.is_empty(), other) {
-            (true, other) => (other.to_owned(), format!("the active workflow `{}`", definition.name)),
+            (true, other) => {
+                (other.to_owned(), format!("the active workflow `{}`", definition.name))
+            }
             (false, other) => ((*file).to_owned(), other.to_owned()),
         };
         if let Some(other) = names.insert(&definition.name, file) {

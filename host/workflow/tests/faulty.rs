@@ -37,7 +37,8 @@ outputs:
 fn with_another_workflow() -> Catalog {
     let mut catalog = catalog::catalog();
     let (definition, found) = parse("inspect-return.yaml", INSPECT_RETURN, &catalog);
-    let definition = definition.unwrap_or_else(|| panic!("{}", render(&found, INSPECT_RETURN, false)));
+    let definition =
+        definition.unwrap_or_else(|| panic!("{}", render(&found, INSPECT_RETURN, false)));
     catalog.workflows.insert(definition.name.clone(), definition.signature());
     catalog
 }
@@ -83,7 +84,10 @@ fn every_promise_of_the_language_is_kept() {
         ("unknown objects, actions, arguments, events", &["R103", "R104", "R105", "R106"]),
         ("unknown functions and filters", &["R107", "R108"]),
         ("missing templates, segments, calendars", &["R109", "R110", "R111"]),
-        ("missing records, roles, steps, workflows, secrets", &["R112", "R113", "R114", "R116", "R118"]),
+        (
+            "missing records, roles, steps, workflows, secrets",
+            &["R112", "R113", "R114", "R116", "R118"],
+        ),
         ("arguments against the action's schema", &["R202", "R206"]),
         ("literals of enumerations", &["R203"]),
         ("use of what may be empty", &["R204"]),
@@ -98,7 +102,8 @@ fn every_promise_of_the_language_is_kept() {
         ("working time without a calendar", &["R402"]),
         ("duplicate keys, tags, anchors, tabs", &["R005", "R003", "R004", "R002"]),
     ];
-    let expected = files().into_iter().map(|file| fs::read_to_string(file.with_extension("expected")));
+    let expected =
+        files().into_iter().map(|file| fs::read_to_string(file.with_extension("expected")));
     let expected: String = expected.map(Result::unwrap).collect();
     for (promise, codes) in promises {
         for code in *codes {

@@ -76,7 +76,8 @@ fn fits(value: &Value, slot: &Slot, gone: bool) -> bool {
 
 /// Whether a sentence is the one of a documented fault, with its holes filled.
 fn is_sentence(said: &str, sentence: &str) -> bool {
-    let mut parts = sentence.split('{').map(|part| part.split_once('}').map_or(part, |(_, after)| after));
+    let mut parts =
+        sentence.split('{').map(|part| part.split_once('}').map_or(part, |(_, after)| after));
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = said.strip_prefix(first) else { return false };
     for part in parts {
@@ -163,12 +164,57 @@ proptest! {
 
 /// A word of the language, or something that is none.
 fn word() -> impl Strategy<Value = String> {
-    let names: Vec<String> = FUNCTIONS.iter().map(|function| format!("{}(", function.name)).collect();
+    let names: Vec<String> =
+        FUNCTIONS.iter().map(|function| format!("{}(", function.name)).collect();
     let words = [
-        "and", "or", "not", "in", "contains", "is", "empty", "true", "false", "lead", "ticket", ".",
-        "owner", "name", "status", "(", ")", "[", "]", ",", "==", "!=", "<", ">=", "+", "-", "*", "/",
-        "=", "%", "1", "30", "days", "working", "hours", "2026-12-24", "2026-13-01", "\"a\"", "'", "\"",
-        "\\", "0.5", "24.12.2026", "é", "{{", "}}", "|", "💥",
+        "and",
+        "or",
+        "not",
+        "in",
+        "contains",
+        "is",
+        "empty",
+        "true",
+        "false",
+        "lead",
+        "ticket",
+        ".",
+        "owner",
+        "name",
+        "status",
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        "+",
+        "-",
+        "*",
+        "/",
+        "=",
+        "%",
+        "1",
+        "30",
+        "days",
+        "working",
+        "hours",
+        "2026-12-24",
+        "2026-13-01",
+        "\"a\"",
+        "'",
+        "\"",
+        "\\",
+        "0.5",
+        "24.12.2026",
+        "é",
+        "{{",
+        "}}",
+        "|",
+        "💥",
     ];
     prop_oneof![
         3 => prop::sample::select(words.to_vec()).prop_map(str::to_owned),
@@ -179,7 +225,8 @@ fn word() -> impl Strategy<Value = String> {
 
 #[test]
 fn a_long_formula_is_read_and_a_deep_one_refused() {
-    let long = format!("lead.score is not empty and ({})", vec!["lead.score > 1"; 20_000].join(" or "));
+    let long =
+        format!("lead.score is not empty and ({})", vec!["lead.score > 1"; 20_000].join(" or "));
     let (formula, _) = read(&long).unwrap();
     assert!(formula.nodes.len() < 100_000, "{}", formula.nodes.len());
     for deep in ["(".repeat(5_000), "not ".repeat(5_000), "-".repeat(5_000), "[".repeat(5_000)] {

@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 use expect_test::{Expect, expect, expect_file};
 use relata_model::{Calendar, Duration, Objects, Record, Reference, TimeZone, Timestamp, Value};
 use relata_workflow::{
-    EvaluationError, Facts, Formula, Need, Scope, Slot, Type, formula::functions::FUNCTIONS, formula::reference_page,
+    EvaluationError, Facts, Formula, Need, Scope, Slot, Type, formula::functions::FUNCTIONS,
+    formula::reference_page,
 };
 
 fn variables() -> BTreeMap<String, Slot> {
@@ -231,7 +232,12 @@ fn types_do_not_mix_in_silence() {
             r#"R201:1 a number is never equal to the text "large" [write a number without quotes]"#
         ]],
     );
-    check("lead.name > 5", expect!["R201:1 text and a number cannot be compared by size [`number(…)` reads a number in a text]"]);
+    check(
+        "lead.name > 5",
+        expect![
+            "R201:1 text and a number cannot be compared by size [`number(…)` reads a number in a text]"
+        ],
+    );
     check(
         "\"abc\" > \"abd\"",
         expect![[r#"R201:1 the text "abc" and the text "abd" cannot be compared by size"#]],
@@ -283,10 +289,15 @@ fn types_do_not_mix_in_silence() {
         R208:1 yes or no is needed here, not text [compare it with something]
         R303:15 this part of the condition is always the same"#]],
     );
-    check("lower(5)", expect!["R201:7 `lower` takes text here, not a number [`text(…)` makes text of a number]"]);
+    check(
+        "lower(5)",
+        expect!["R201:7 `lower` takes text here, not a number [`text(…)` makes text of a number]"],
+    );
     check(
         "round()",
-        expect!["R603:1 `round` takes 1 to 2 values, but is given 0 [write `round(number, [digits])`]"],
+        expect![
+            "R603:1 `round` takes 1 to 2 values, but is given 0 [write `round(number, [digits])`]"
+        ],
     );
     check(
         "max(1, today())",

@@ -15,8 +15,12 @@ fn catalog_with_reads() -> Catalog {
         ("csat", "csat", &["to.name", "data.question", "data.respnse"], ""),
         ("win-back-reminder", "win-back-reminder", &["to.account.name", "to.phone", "offer"], ""),
         ("win-back-ten_percent", "win-back-ten_percent", &["data.code"], ""),
-        ("win-back-free_shipping", "win-back-free_shipping", &["to.phone", "data.code"],
-            "{% if to.phone %}{{ to.phone }}{% endif %} {{ data.code | default('-') }}"),
+        (
+            "win-back-free_shipping",
+            "win-back-free_shipping",
+            &["to.phone", "data.code"],
+            "{% if to.phone %}{{ to.phone }}{% endif %} {{ data.code | default('-') }}",
+        ),
     ];
     for (template, variant, paths, source) in reads {
         let signature: &mut TemplateSignature =
@@ -49,24 +53,36 @@ fn check(steps: &str, expected: Expect) {
 
 #[test]
 fn fields_of_the_recipient() {
-    check("  - do: mail.send\n    to: =contact\n    template: welcome", expect![[r#"
+    check(
+        "  - do: mail.send\n    to: =contact\n    template: welcome",
+        expect![[r#"
         7:15 R102 the template `welcome.de` reads `to.nmae`, and a contact has no such field [did you mean `name`?]
-    "#]]);
-    check("  - do: mail.send\n    to: =contact\n    template: win-back-reminder", expect![[r#"
+    "#]],
+    );
+    check(
+        "  - do: mail.send\n    to: =contact\n    template: win-back-reminder",
+        expect![[r#"
         7:15 R101 the template `win-back-reminder` reads `offer`, and nothing is called `offer` there [a template reads `to`, `data` and `company`]
         7:15 R102 the template `win-back-reminder` reads `to.account.name`, and a template sees only the record's own fields [give it: `data: { account: =… }`]
         7:15 warning R204 the template `win-back-reminder` reads `to.phone`, which may be empty [ask for it in the template: {% if to.phone %} … {% endif %}]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_the_step_gives() {
-    check("  - do: survey.send\n    to: =contact\n    template: csat", expect![[r#"
+    check(
+        "  - do: survey.send\n    to: =contact\n    template: csat",
+        expect![[r#"
         7:15 R206 the template `csat` reads `data.respnse`, and this step does not give it [did you mean `response`?]
-    "#]]);
-    check("  - do: mail.send\n    to: =contact\n    template: win-back-ten_percent", expect![[r#"
+    "#]],
+    );
+    check(
+        "  - do: mail.send\n    to: =contact\n    template: win-back-ten_percent",
+        expect![[r#"
         7:15 R206 the template `win-back-ten_percent` reads `data.code`, and this step does not give it [give it: `data: { code: … }`]
-    "#]]);
+    "#]],
+    );
     check(
         "  - do: mail.send\n    to: =contact\n    template: win-back-ten_percent\n    data: { code: A1 }",
         expect![""],

@@ -189,7 +189,8 @@ struct Count;
 impl Action for Count {
     const ID: &str = "count";
     const TITLE: &str = "Count records";
-    const SUMMARY: &str = "Says how many records of an object have the given values in their fields.";
+    const SUMMARY: &str =
+        "Says how many records of an object have the given values in their fields.";
     const READS: &[&str] = &["*"];
     type Input = FindInput;
     type Output = Counted;

@@ -13,8 +13,7 @@ use serde_json::json;
 use crate::{
     context::Context,
     failure::{WRONG, Wrong},
-    ground, out,
-    sources,
+    ground, out, sources,
 };
 
 /// Draw a workflow: what starts it, its steps, branches, waits and ends

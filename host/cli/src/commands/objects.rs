@@ -3,9 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use relata_app::{
-    model::{FieldDefinition, ObjectDefinition, Objects, text},
-};
+use relata_app::model::{FieldDefinition, ObjectDefinition, Objects, text};
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -77,10 +75,7 @@ fn one(context: &Context, object: &ObjectDefinition) -> anyhow::Result<()> {
     let rows = fields(object)
         .map(|(name, field)| vec![name.to_owned(), field.kind.describe(), notes(field)])
         .collect();
-    out::table(
-        &[Column::whole("Field"), Column::text("Holds"), Column::text("Of note")],
-        rows,
-    )?;
+    out::table(&[Column::whole("Field"), Column::text("Holds"), Column::text("Of note")], rows)?;
     for (name, event) in &object.events {
         out::line(format!("Event {name}: {} becomes {}", event.field, event.becomes))?;
     }

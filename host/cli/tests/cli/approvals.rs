@@ -65,7 +65,8 @@ fn a_question_is_listed_answered_and_gone() {
         `approve` is the answer to: Give Anna Wolf 10 % off?
         run_… goes on when the clock is moved
         error: Mara Brandt has answered `approve` already
-    "#]].assert_eq(&without_ids(&told));
+    "#]]
+    .assert_eq(&without_ids(&told));
     assert_eq!(program.ok("approvals"), "nothing is open\n");
     program.ok("clock advance 1 minute");
     assert_eq!(program.json("runs")[0]["status"], "done");

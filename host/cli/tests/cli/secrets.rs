@@ -51,7 +51,8 @@ fn a_secret_is_kept_listed_and_removed_and_never_printed() {
         ]
         the secret fair was removed
         error: there is no secret `fair`
-    "#]].assert_eq(&printed);
+    "#]]
+    .assert_eq(&printed);
 
     let file = program.path("secrets/shop-webhook");
     assert_eq!(fs::read_to_string(&file).unwrap(), SECRET, "without the line break");
@@ -98,5 +99,6 @@ fn the_environment_goes_before_the_file() {
             "from": "environment"
           }
         ]
-    "#]].assert_eq(&listed.stdout);
+    "#]]
+    .assert_eq(&listed.stdout);
 }

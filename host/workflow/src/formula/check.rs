@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use relata_model::{Objects, Value, text::with_article};
 
 use super::{
-    Fault,
-    functions,
+    Fault, functions,
     tree::{Node, NodeId, NodeKind},
 };
 use crate::{
@@ -275,9 +274,7 @@ impl<'a> Checker<'a> {
                 self.empty(id, *of, *negated);
                 Slot::of(Type::YesNo)
             }
-            NodeKind::Arithmetic { by, left, right } => {
-                self.arithmetic(id, *by, *left, *right)
-            }
+            NodeKind::Arithmetic { by, left, right } => self.arithmetic(id, *by, *left, *right),
             NodeKind::Call { function, arguments } => self.call(id, function, arguments),
         }
     }
@@ -367,7 +364,9 @@ impl<'a> Checker<'a> {
                         "write `is empty`, or `is not empty`".to_owned()
                     }
                     // What stands in capitals is a country, a currency, a code.
-                    _ if name.chars().all(|letter| letter.is_uppercase() || letter == '_') => text(),
+                    _ if name.chars().all(|letter| letter.is_uppercase() || letter == '_') => {
+                        text()
+                    }
                     _ => {
                         let known = names.variables.keys().map(String::as_str);
                         codes::did_you_mean(name, known.clone()).unwrap_or_else(|| {
@@ -378,12 +377,7 @@ impl<'a> Checker<'a> {
                 }
             };
             let message = format!("nothing is called `{name}` here");
-            self.fault(
-                id,
-                codes::UNKNOWN_VARIABLE,
-                message,
-                Some(help),
-            );
+            self.fault(id, codes::UNKNOWN_VARIABLE, message, Some(help));
             return Slot::of(Type::Any);
         };
         let mut slot = known.slot.clone();

@@ -144,9 +144,10 @@ impl Checker<'_> {
             let Some((path, test)) = self.test(part) else { continue };
             // One of several always holds if they cannot all be false.
             let test = if all { test } else { test.negated() };
-            let one_of = self.words.get(&path).map(|words| {
-                words.iter().map(|word| Value::Text(word.clone())).collect()
-            });
+            let one_of = self
+                .words
+                .get(&path)
+                .map(|words| words.iter().map(|word| Value::Text(word.clone())).collect());
             let fresh = || (Possible { one_of, ..Possible::default() }, part);
             let (left, first) = possible.entry(path.clone()).or_insert_with(fresh);
             let first = *first;

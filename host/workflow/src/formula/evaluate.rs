@@ -77,7 +77,8 @@ impl Evaluator<'_> {
             NodeKind::In { item, list, negated } => {
                 let item = self.value(*item)?;
                 let list = self.value(*list)?;
-                let found = functions::list(&list)?.iter().any(|other| equal(&item, other, self.scope));
+                let found =
+                    functions::list(&list)?.iter().any(|other| equal(&item, other, self.scope));
                 Ok(Value::YesNo(found != *negated))
             }
             NodeKind::Contains { list, item } => {
@@ -85,7 +86,9 @@ impl Evaluator<'_> {
                 let item = self.value(*item)?;
                 Ok(Value::YesNo(match (&list, &item) {
                     (Value::Text(text), Value::Text(part)) => text.contains(part.as_str()),
-                    (Value::List(items), item) => items.iter().any(|other| equal(other, item, self.scope)),
+                    (Value::List(items), item) => {
+                        items.iter().any(|other| equal(other, item, self.scope))
+                    }
                     (Value::Nothing, _) => false,
                     (other, _) => return Err(EvaluationError::expected("a list or a text", other)),
                 }))
@@ -195,7 +198,9 @@ fn equal(left: &Value, right: &Value, scope: &Scope<'_>) -> bool {
             left == right
                 || (left.object == right.object && scope.resolved(left) == scope.resolved(right))
         }
-        (Value::Duration(left), Value::Duration(right)) => time::kinds(*left) == time::kinds(*right),
+        (Value::Duration(left), Value::Duration(right)) => {
+            time::kinds(*left) == time::kinds(*right)
+        }
         (Value::List(left), Value::List(right)) => {
             left.len() == right.len()
                 && left.iter().zip(right).all(|(left, right)| equal(left, right, scope))

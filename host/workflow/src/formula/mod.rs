@@ -29,8 +29,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use check::{Checked, Known, Names, check};
 pub(crate) use expression::FILTERS;
-pub(crate) use parser::duration_help;
 pub use faults::{FAULTS, PossibleFault};
+pub(crate) use parser::duration_help;
 pub use reference::reference_page;
 use tree::{Node, NodeId, NodeKind};
 
@@ -121,7 +121,6 @@ impl EvaluationError {
         }
         Self::Fault(format!("{wanted} is needed, but there is {}", functions::named(found)))
     }
-
 }
 
 /// What is wrong in a formula, in bytes of its source.

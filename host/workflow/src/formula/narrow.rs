@@ -13,8 +13,9 @@ type Paths = BTreeSet<String>;
 impl Checker<'_> {
     /// The paths that cannot be empty where a condition has this truth.
     pub(super) fn filled_where(&self, id: NodeId, truth: bool) -> Paths {
-        let both =
-            |parts: &[NodeId]| parts.iter().flat_map(|part| self.filled_where(*part, truth)).collect();
+        let both = |parts: &[NodeId]| {
+            parts.iter().flat_map(|part| self.filled_where(*part, truth)).collect()
+        };
         let either = |parts: &[NodeId]| {
             let mut sets = parts.iter().map(|part| self.filled_where(*part, truth));
             let first = sets.next().unwrap_or_default();

@@ -33,13 +33,7 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn compare(
-        &mut self,
-        id: NodeId,
-        by: Comparison,
-        left: NodeId,
-        right: NodeId,
-    ) {
+    pub(super) fn compare(&mut self, id: NodeId, by: Comparison, left: NodeId, right: NodeId) {
         let (one, other) = if by.is_equality() {
             (self.slot(left).kind, self.slot(right).kind)
         } else {
@@ -191,9 +185,8 @@ impl Checker<'_> {
         // variable at the root of the path counts as known.
         let path = self.path(of);
         let root = path.as_deref().and_then(|path| path.split('.').next());
-        let unset = root.filter(|root| {
-            self.names.variables.get(*root).is_some_and(|known| known.unset)
-        });
+        let unset =
+            root.filter(|root| self.names.variables.get(*root).is_some_and(|known| known.unset));
         if unset.is_some() && unset == path.as_deref() {
             return;
         }

@@ -510,8 +510,7 @@ pub(crate) fn duration_help(text: &str) -> Option<String> {
 
 /// Whether a word is what other languages call an empty value.
 fn is_nothing(word: &str) -> bool {
-    ["null", "none", "nil", "nothing", "blank", "undefined"]
-        .contains(&word.to_lowercase().as_str())
+    ["null", "none", "nil", "nothing", "blank", "undefined"].contains(&word.to_lowercase().as_str())
 }
 
 const fn not_of(negated: bool) -> &'static str {

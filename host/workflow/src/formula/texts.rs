@@ -40,11 +40,7 @@ pub(super) fn join(
 
 pub(super) fn split(text: &str, at: &str) -> Value {
     let part = |part: &str| Value::Text(part.trim().to_owned());
-    Value::List(if at.is_empty() {
-        vec![part(text)]
-    } else {
-        text.split(at).map(part).collect()
-    })
+    Value::List(if at.is_empty() { vec![part(text)] } else { text.split(at).map(part).collect() })
 }
 
 /// A number of letters: none for a negative one, all for a very large one.

@@ -69,18 +69,14 @@ pub(crate) fn hours(millis: i64) -> Result<Value, EvaluationError> {
 /// A duration's parts that do not turn into each other: a day counts 24 hours.
 pub(crate) fn kinds(duration: Duration) -> [i128; 4] {
     let elapsed = i128::from(duration.days) * i128::from(DAY) + i128::from(duration.millis);
-    [
-        elapsed,
-        duration.months.into(),
-        duration.working_days.into(),
-        duration.working_millis.into(),
-    ]
+    [elapsed, duration.months.into(), duration.working_days.into(), duration.working_millis.into()]
 }
 
 /// Which of two durations is the longer: a day counts 24 hours. Months and
 /// working time compare only with themselves.
 pub(crate) fn order(left: Duration, right: Duration) -> Result<Ordering, EvaluationError> {
-    let differences = kinds(left).into_iter().zip(kinds(right)).map(|(left, right)| left.cmp(&right));
+    let differences =
+        kinds(left).into_iter().zip(kinds(right)).map(|(left, right)| left.cmp(&right));
     let mut different = differences.filter(|order| *order != Ordering::Equal);
     match (different.next(), different.next()) {
         (None, _) => Ok(Ordering::Equal),
@@ -143,10 +139,8 @@ fn on_the_line(local: DateTime, scope: &Scope<'_>) -> Result<Value, EvaluationEr
 
 /// The Monday of a day's week.
 pub(crate) fn start_of_week(day: Date) -> Result<Value, EvaluationError> {
-    let by = Duration {
-        days: -i64::from(day.weekday().to_monday_zero_offset()),
-        ..Duration::default()
-    };
+    let by =
+        Duration { days: -i64::from(day.weekday().to_monday_zero_offset()), ..Duration::default() };
     day_later(day, by).map(Value::Date)
 }
 

@@ -101,10 +101,9 @@ impl NodeKind {
     pub fn children(&self) -> Vec<NodeId> {
         match self {
             Self::Literal(_) | Self::Variable(_) => Vec::new(),
-            Self::Field { of, .. }
-            | Self::Not(of)
-            | Self::Minus(of)
-            | Self::Empty { of, .. } => vec![*of],
+            Self::Field { of, .. } | Self::Not(of) | Self::Minus(of) | Self::Empty { of, .. } => {
+                vec![*of]
+            }
             Self::Compare { left, right, .. } | Self::Arithmetic { left, right, .. } => {
                 vec![*left, *right]
             }

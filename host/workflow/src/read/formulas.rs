@@ -77,7 +77,8 @@ impl Reader<'_> {
         }
         if let Some((start, end)) = checked.calendar.filter(|_| !self.has_calendar) {
             let what = trimmed.get(start..end).unwrap_or_default();
-            let message = format!("`{what}` counts working time, and no calendar says when that is");
+            let message =
+                format!("`{what}` counts working time, and no calendar says when that is");
             let help = Some("name one with `calendar:`".to_owned());
             self.error(codes::NO_CALENDAR, inside(Place { start, end }), message, help);
         }
@@ -118,7 +119,8 @@ impl Reader<'_> {
                 let here = self.findings.span(place.start, place.end).line;
                 let later = self.all_names.get(name).map(|place| self.line(*place));
                 if let Some(line) = later.filter(|line| *line as usize > here) {
-                    fault.help = Some(format!("the step that yields it comes later, in line {line}"));
+                    fault.help =
+                        Some(format!("the step that yields it comes later, in line {line}"));
                 }
                 return !self.misses_names;
             }

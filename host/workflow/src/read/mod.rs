@@ -28,8 +28,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use files::recorded;
 pub use files::{Head, head, parse, parse_all};
 pub(crate) use literal::slot_of;
-pub(crate) use value::secret_name;
 pub(crate) use schema::{Parameter, Wanted, is_open as takes_any, parameters};
+pub(crate) use value::secret_name;
 
 use crate::{
     catalog::{Catalog, WorkflowSignature},

@@ -407,9 +407,9 @@ pub(crate) fn broken_bound(input: &Json, argument: &str, value: &Value) -> Optio
         Value::Number(number) => {
             let above = schema.bound("exclusiveMinimum").filter(|bound| number <= bound);
             let below = schema.bound("exclusiveMaximum").filter(|bound| number >= bound);
-            let step = schema.bound("multipleOf").filter(|step| {
-                number.checked_rem(*step).is_some_and(|rest| !rest.is_zero())
-            });
+            let step = schema
+                .bound("multipleOf")
+                .filter(|step| number.checked_rem(*step).is_some_and(|rest| !rest.is_zero()));
             above
                 .map(|bound| format!("is more than {bound}, not {number}"))
                 .or(below.map(|bound| format!("is less than {bound}, not {number}")))

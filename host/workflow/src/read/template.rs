@@ -116,7 +116,8 @@ impl Reader<'_> {
             }
             if known.may_be_empty() && !how.is_guarded {
                 let message = format!("{reads}, which may be empty");
-                let help = format!("ask for it in the template: {{% if to.{field} %}} … {{% endif %}}");
+                let help =
+                    format!("ask for it in the template: {{% if to.{field} %}} … {{% endif %}}");
                 return self.findings.warning(codes::MAY_BE_EMPTY, place, message, Some(help));
             }
         }
@@ -139,9 +140,9 @@ fn data(signature: &ActionSignature, argument: &str, given: &[&Entry], read: &Re
                 _ => Data::Open,
             }
         }
-        Some(serde_json::Value::Array(names)) => Data::Named(
-            names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
-        ),
+        Some(serde_json::Value::Array(names)) => {
+            Data::Named(names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+        }
         _ => Data::Open,
     }
 }

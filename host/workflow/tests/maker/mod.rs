@@ -67,15 +67,8 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind::Numbers,
 ];
 
-const PLAIN: &[Kind] = &[
-    Kind::Number,
-    Kind::Text,
-    Kind::YesNo,
-    Kind::Date,
-    Kind::Time,
-    Kind::Duration,
-    Kind::Money,
-];
+const PLAIN: &[Kind] =
+    &[Kind::Number, Kind::Text, Kind::YesNo, Kind::Date, Kind::Time, Kind::Duration, Kind::Money];
 const ORDERED: &[Kind] = &[Kind::Number, Kind::Date, Kind::Time, Kind::Duration, Kind::Money];
 const LISTS: &[Kind] = &[Kind::Texts, Kind::Numbers];
 
@@ -114,9 +107,8 @@ impl Maker {
     pub(crate) fn new() -> Self {
         let objects = Objects::standard();
         let subjects = ["lead", "ticket", "order"];
-        let variables = subjects.map(|object| {
-            (object.to_owned(), Slot::of(Type::Record(vec![object.to_owned()])))
-        });
+        let variables = subjects
+            .map(|object| (object.to_owned(), Slot::of(Type::Record(vec![object.to_owned()]))));
         let mut maker = Self { objects, variables: variables.into(), paths: Vec::new() };
         for object in subjects {
             maker.paths_from(object, object, false, 2);
@@ -202,7 +194,9 @@ impl Maker {
                 let right = if by == "/" { format!("({right} + lead.revision)") } else { right };
                 format!("({left}) {by} ({right})")
             }
-            (Kind::Money, 0) => format!("({}) * ({})", inner(kind, from), inner(Kind::Number, from)),
+            (Kind::Money, 0) => {
+                format!("({}) * ({})", inner(kind, from), inner(Kind::Number, from))
+            }
             (Kind::Money, _) => {
                 let by = from.one_of(&["+", "-"]);
                 format!("({}) {by} ({})", inner(kind, from), inner(kind, from))
@@ -254,7 +248,9 @@ impl Maker {
                 format!("{left}({}) {by} ({})", inner(kind, from), inner(kind, from))
             }
             // A word that is never in a list that is written out is refused.
-            5 => format!("({}) contains trim({})", inner(Kind::Texts, from), inner(Kind::Text, from)),
+            5 => {
+                format!("({}) contains trim({})", inner(Kind::Texts, from), inner(Kind::Text, from))
+            }
             6 => {
                 let not = from.one_of(&["", "not "]);
                 format!("({}) {not}in ({})", inner(Kind::Number, from), inner(Kind::Numbers, from))
@@ -282,7 +278,8 @@ impl Maker {
     fn words(&self, from: &mut Choices<'_>) -> String {
         let paths: Vec<&Path> = self.paths.iter().filter(|path| !path.words.is_empty()).collect();
         let path = paths[from.below(paths.len())];
-        let word = |from: &mut Choices<'_>| format!("\"{}\"", path.words[from.below(path.words.len())]);
+        let word =
+            |from: &mut Choices<'_>| format!("\"{}\"", path.words[from.below(path.words.len())]);
         let written = &path.written;
         match from.below(3) {
             0 => format!("{written} == {}", word(from)),
@@ -398,7 +395,8 @@ fn literal(kind: Kind, from: &mut Choices<'_>) -> String {
             from.one_of(&numbers).to_owned()
         }
         Kind::Text => {
-            let texts = ["\"new\"", "\"a b\"", "'it is \"quoted\"'", "\"é\\n\\\\\"", "\"EUR\"", "\"12.5\""];
+            let texts =
+                ["\"new\"", "\"a b\"", "'it is \"quoted\"'", "\"é\\n\\\\\"", "\"EUR\"", "\"12.5\""];
             from.one_of(&texts).to_owned()
         }
         Kind::YesNo => from.one_of(&["true", "false"]).to_owned(),
@@ -441,16 +439,22 @@ fn value(kind: &FieldType, from: &mut Choices<'_>) -> Value {
             Value::Money(format!("{number} {currency}").parse().expect("an amount"))
         }
         FieldType::YesNo => Value::YesNo(number % 2 == 0),
-        FieldType::Date => Value::Date(from.one_of(&["2026-03-29", "1999-12-31"]).parse().expect("a day")),
+        FieldType::Date => {
+            Value::Date(from.one_of(&["2026-03-29", "1999-12-31"]).parse().expect("a day"))
+        }
         FieldType::Time => {
             let times = ["2026-03-29T01:30:00Z", "2026-12-13T18:30:00Z", "1970-01-01T00:00:00Z"];
             Value::Time(from.one_of(&times).parse().expect("a time"))
         }
-        FieldType::Duration => Value::Duration(format!("{number} minutes").parse().expect("a duration")),
+        FieldType::Duration => {
+            Value::Duration(format!("{number} minutes").parse().expect("a duration"))
+        }
         FieldType::Choice(words) => Value::Text(words[from.below(words.len())].clone()),
         FieldType::Reference(objects) => {
-            let known: Vec<&(&str, &[&str])> =
-                RECORDS.iter().filter(|(object, _)| objects.iter().any(|of| of == object)).collect();
+            let known: Vec<&(&str, &[&str])> = RECORDS
+                .iter()
+                .filter(|(object, _)| objects.iter().any(|of| of == object))
+                .collect();
             match known.get(from.below(known.len())) {
                 Some((object, keys)) => {
                     Value::Reference(Reference::new(*object, keys[from.below(keys.len())]))
