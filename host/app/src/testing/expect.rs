@@ -274,12 +274,7 @@ impl Judge<'_> {
                 let is_argument = input.get(&part.name).is_some();
                 match part.name.as_str() {
                     "gives" if !is_argument => {
-                        if !self.eye.fits(&part.check, output, call.at()) {
-                            let wanted = self.eye.expected(&part.check);
-                            let message = format!("`{action}` was to give {wanted}");
-                            let found = format!("it gave {}", self.eye.written(output));
-                            failures.push(self.failure(part.span, message, Some(found)));
-                        }
+                        failures.extend(self.gives(action, part, output, call.at()));
                     }
                     "says" if !is_argument => {
                         let letters = self.seen.letters(call);
@@ -300,6 +295,16 @@ impl Judge<'_> {
             }
         }
         failures
+    }
+
+    /// Whether a call gave what it was to give.
+    fn gives(&self, action: &str, part: &Part, output: &Json, at: Timestamp) -> Option<Failure> {
+        if self.eye.fits(&part.check, output, at) {
+            return None;
+        }
+        let message = format!("`{action}` was to give {}", self.eye.expected(&part.check));
+        let found = format!("it gave {}", self.eye.written(output));
+        Some(self.failure(part.span, message, Some(found)))
     }
 
     /// Another number of something than expected.

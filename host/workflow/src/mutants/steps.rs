@@ -268,7 +268,9 @@ impl Maker<'_> {
             if deadline.levels.len() > 1 {
                 let what = format!("without the level at {}%", percent(level.share));
                 self.with(step, line, what, |kind| {
-                    change(kind, &|deadline| drop(deadline.levels.remove(place)));
+                    change(kind, &|deadline| {
+                        deadline.levels.remove(place);
+                    });
                 });
             }
             let earlier = (before + level.share) / Decimal::TWO;
@@ -329,7 +331,9 @@ impl Maker<'_> {
         for (place, argument) in run.input.iter().enumerate() {
             let what = format!("without the input `{}`", argument.name);
             self.with(step, step.line, what, |kind| {
-                change(kind, &|run| drop(run.input.remove(place)));
+                change(kind, &|run| {
+                    run.input.remove(place);
+                });
             });
             for (what, mutant) in expressions::of(&argument.value) {
                 self.with(step, step.line, format!("{}: {what}", argument.name), |kind| {

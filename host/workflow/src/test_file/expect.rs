@@ -35,9 +35,7 @@ impl<'a> Reader<'a> {
     /// `expect:` and what belongs to it; none where the entry expects
     /// nothing.
     pub(super) fn expectation(&mut self, keys: &mut Keys<'_>) -> Option<Expectation> {
-        let Some(entry) = keys.take("expect") else {
-            return None;
-        };
+        let entry = keys.take("expect")?;
         let mut expectation =
             Expectation { span: self.span(entry.key_place), ..Expectation::default() };
         match &entry.value.value {

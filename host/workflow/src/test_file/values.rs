@@ -214,7 +214,9 @@ impl Reader<'_> {
                         .part_wanted(wanted, entry, what, node.place)
                         .and_then(|part| self.value(&entry.value, &part, &what_of));
                     match value {
-                        Some(value) => drop(parts.insert(entry.key.clone(), value)),
+                        Some(value) => {
+                            parts.insert(entry.key.clone(), value);
+                        }
                         None => failed = true,
                     }
                 }
