@@ -10,4 +10,5 @@ mod secrets;
 mod serving;
 mod starting;
 mod telling;
+mod testing;
 mod wrong;

@@ -36,7 +36,7 @@ fn workflows_that_start_each_other() {
         &[&a, &c, &b, &own],
         expect![[r#"
             5:1 warning R501 these workflows may start each other for ever: a -> b -> a [let an `only_if` of one exclude what another writes]
-            5:1 warning R501 these workflows may start each other for ever: own -> b -> a -> own [let an `only_if` of one exclude what another writes]"#]],
+            5:1 warning R501 these workflows may start each other for ever: a -> own -> b -> a [let an `only_if` of one exclude what another writes]"#]],
     );
     check(&[&a, &a], expect!["1:1 R502 the workflow `a` is in a already [rename one of the two]"]);
 }
