@@ -27,7 +27,7 @@ fn files(example: &str) -> Vec<(String, String)> {
                 if files.is_empty() {
                     files.push(("workflow.yaml".to_owned(), String::new()));
                 }
-                let (_, source) = files.last_mut().unwrap();
+                let (_, source) = files.last_mut().expect("a file");
                 source.push_str(line);
                 source.push('\n');
             }
@@ -147,9 +147,9 @@ fn the_index_has_every_code() {
 #[test]
 fn no_page_is_left_over() {
     let known = |name: &str| name == "README" || CODES.iter().any(|entry| entry.code == name);
-    for entry in std::fs::read_dir(folder()).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_string_lossy();
+    for entry in std::fs::read_dir(folder()).expect("the folder of pages") {
+        let path = entry.expect("a page").path();
+        let name = path.file_stem().expect("a name").to_string_lossy();
         assert!(known(&name), "{} is the page of no code", path.display());
     }
     assert_eq!(explain_page("r102"), explain_page("R102"));

@@ -31,7 +31,7 @@ fn catalog_with_reads() -> Catalog {
         ("mail.send", json!("data")),
         ("survey.send", json!(["response", "question", "survey", "lowest", "highest"])),
     ] {
-        let signature = catalog.actions.get_mut(action).unwrap();
+        let signature = catalog.actions.get_mut(action).expect("an action of the catalog");
         signature.input["properties"]["template"]["x-template-data"] = data;
     }
     catalog

@@ -109,10 +109,10 @@ fn what_is_wrong_in_a_test_is_told_before_it_runs() {
         assert!(ended.stdout.contains("error[R203]: `tier` is never `golden`"), "{}", ended.stdout);
     }
     // A folder's tests are no workflows.
-    program.write("workflows/thanks.test.yaml", TEST);
-    let told = program.ok("check workflows");
-    assert!(told.contains("1 test file"), "{told}");
-    assert!(!program.ok("activate workflows").contains("test"));
+    program.write("own/thanks.yaml", WORKFLOW);
+    program.write("own/thanks.test.yaml", TEST);
+    assert_eq!(program.ok("check own"), "1 workflow, 1 test file, 0 errors, 0 warnings\n");
+    assert!(program.ok("activate own").starts_with("thanks is active\n"));
 }
 
 #[test]

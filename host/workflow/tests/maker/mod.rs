@@ -438,7 +438,7 @@ fn value(kind: &FieldType, from: &mut Choices<'_>) -> Value {
             let currency = from.one_of(&["EUR", "EUR", "EUR", "USD"]);
             Value::Money(format!("{number} {currency}").parse().expect("an amount"))
         }
-        FieldType::YesNo => Value::YesNo(number % 2 == 0),
+        FieldType::YesNo => Value::YesNo(number.is_multiple_of(2)),
         FieldType::Date => {
             Value::Date(from.one_of(&["2026-03-29", "1999-12-31"]).parse().expect("a day"))
         }
