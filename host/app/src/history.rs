@@ -69,6 +69,10 @@ pub struct RunHistory {
 /// What a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WaitView {
+    /// In a word: `retry` (a call failed or was put off), `wait`, `deadline`,
+    /// `run` (the end of another one), `item` (the next one of a loop), or
+    /// `turn` where it is about to go on.
+    pub kind: &'static str,
     /// The step's path.
     pub step: String,
     /// Which items of loops and which branches it belongs to, `3.1`; empty
@@ -333,13 +337,15 @@ fn waits(definition: &Definition, run: &Run, steps: &[StepView]) -> Vec<WaitView
                 .get(rounds)
                 .and_then(|strand| strand.frames.last())
                 .and_then(|frame| frame.pending.as_ref());
-            let (until, child) = match pending {
-                Some(Pending::Calling { not_before, .. }) => (Some(*not_before), None),
-                Some(Pending::Waiting { until, .. }) => (*until, None),
-                Some(Pending::Child { run, until }) => (*until, Some(*run)),
-                Some(Pending::Items(items)) => (items.not_before, None),
-                Some(Pending::GivenUp { .. } | Pending::Deadline(_) | Pending::Branches { .. })
-                | None => (None, None),
+            let (kind, until, child) = match pending {
+                Some(Pending::Calling { not_before, .. }) => ("retry", Some(*not_before), None),
+                Some(Pending::Waiting { until, .. }) => ("wait", *until, None),
+                Some(Pending::Child { run, until }) => ("run", *until, Some(*run)),
+                Some(Pending::Items(items)) => ("item", items.not_before, None),
+                Some(Pending::Deadline(_)) => ("deadline", None, None),
+                Some(Pending::GivenUp { .. } | Pending::Branches { .. }) | None => {
+                    ("turn", None, None)
+                }
             };
             let rounds = rounds.to_string();
             let why = steps
@@ -348,6 +354,7 @@ fn waits(definition: &Definition, run: &Run, steps: &[StepView]) -> Vec<WaitView
                 .filter(|_| pending.is_some())
                 .and_then(|entry| entry.why.as_ref()?.as_str().map(str::to_owned));
             WaitView {
+                kind,
                 step: step.path.clone(),
                 rounds,
                 label: step.label.clone(),

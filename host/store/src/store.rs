@@ -32,7 +32,8 @@ pub struct StoreConfig {
     /// How many reads may run at once; at least 1.
     pub readers: u32,
     /// For tests: nobody minds if the machine goes down and the data with it,
-    /// so nothing waits for the disk.
+    /// so nothing waits for the disk. A copy of such a database is opened as
+    /// it is, with the same objects.
     pub scratch: bool,
 }
 
@@ -114,7 +115,12 @@ impl Store {
         let tables = Arc::new(Tables::new(objects)?);
         let mut tx = Tx { connection: Connection::Owned(connection), tables: Arc::clone(&tables) };
         prove(&mut tx.connection, config).await?;
-        crate::table::bring_up(&mut tx.connection, &tables).await?;
+        if !(config.scratch && is_copy(&mut tx.connection).await?) {
+            crate::table::bring_up(&mut tx.connection, &tables).await?;
+        }
+        if config.scratch {
+            tx.connection.execute("mark itself", MARK_SCRATCH, arguments![]).await?;
+        }
 
         let readers = SqlitePoolOptions::new()
             .max_connections(config.readers.max(1))
@@ -189,6 +195,16 @@ impl Store {
             let _ = receiver.await;
         }
     }
+}
+
+/// Marks a database of tests: copies of it need not be brought up again, which
+/// takes longer than most tests.
+const MARK_SCRATCH: &str = "PRAGMA user_version = 1";
+
+/// Whether a database of tests is the copy of one.
+async fn is_copy(connection: &mut Connection) -> Result<bool, StoreError> {
+    let row = connection.row("read its mark", "PRAGMA user_version", arguments![]).await?;
+    Ok(row.is_some_and(|row| row.whole("user_version").is_ok_and(|mark| mark == 1)))
 }
 
 /// Reads back what was asked of the database: settings that it ignores

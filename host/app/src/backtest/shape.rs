@@ -7,6 +7,9 @@ use relata_model::{FieldType, Objects, RecordId, RunId, Timestamp};
 /// What stands for a value.
 const LEFT_OUT: &str = "…";
 
+/// How a reason begins that repeats what a webhook's call or a person gave.
+const WRONG_INPUTS: &str = "its inputs are wrong";
+
 /// What stands before the values that a condition read.
 const READ: [&str; 2] = ["only_if does not hold: ", "only_if `"];
 
@@ -29,7 +32,24 @@ pub(crate) fn shape(reason: &str, subject: Option<&str>, objects: &Objects) -> S
     {
         return format!("{}{source}` has no answer", READ[1]);
     }
-    words(reason)
+    if reason.starts_with(WRONG_INPUTS) || reason.starts_with("input ") {
+        return WRONG_INPUTS.to_owned();
+    }
+    words(&without_given(reason))
+}
+
+/// A text without what somebody gave, which a sentence repeats: not `Anna`.
+fn without_given(reason: &str) -> String {
+    let mut told = String::new();
+    let mut rest = reason;
+    while let Some((before, given)) = rest.split_once("not `") {
+        told.push_str(before);
+        told.push_str("not ");
+        told.push_str(LEFT_OUT);
+        rest = given.split_once('`').map_or("", |(_, after)| after);
+    }
+    told.push_str(rest);
+    told
 }
 
 /// A key and what follows it: a record keeps its object's name.
@@ -145,13 +165,17 @@ mod tests {
                 "run_ID is still running for the same contact/ID",
                 "run_ID was there for the same anna@a.example, Ltd, counted at 2026-12-14T09:00:00Z: again_after has not gone by",
                 "it waited for run_ID to end, and then: only_if does not hold: ticket.status = closed",
+                "its inputs are wrong: percent takes a number, not `Anna`",
+                "the rule of segment/vip is wrong: a contact has no field `tire`; it takes a tier, not `Anna B`",
             ],
             expect![[r#"
                 a run of this workflow did it itself
                 contact/… is in segment/no-surveys, which never_for names
                 a run is still running for the same contact/…
                 a run was there for the same key, counted at …: again_after has not gone by
-                it waited for a run to end, and then: only_if does not hold: ticket.status = closed"#]],
+                it waited for a run to end, and then: only_if does not hold: ticket.status = closed
+                its inputs are wrong
+                the rule of segment/vip is wrong: a contact has no field `tire`; it takes a tier, not …"#]],
         );
     }
 

@@ -279,12 +279,19 @@ fn waiting(wait: &WaitView, run: &RunView, of: usize) -> String {
     let child = wait.run.as_ref().map_or_else(String::new, |child| format!(" ({child})"));
     // A deadline's own time is the run's, where it is all that there is.
     let until = wait.until.as_ref().or(run.due_at.as_ref().filter(|_| of == 1));
-    let until = match until {
-        Some(until) => format!(", until {until} at the latest"),
-        None if wait.run.is_some() => ", until that has ended".to_owned(),
-        None => ", until something happens".to_owned(),
+    let how = match (wait.kind, until) {
+        ("retry", Some(until)) => {
+            let why = wait.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            format!(", called again {until}{why}")
+        }
+        ("item", Some(until)) => format!(", goes on with the next item {until}"),
+        ("deadline", Some(until)) => format!(", the next level or its end {until}"),
+        ("turn", _) => ", about to go on".to_owned(),
+        (_, Some(until)) => format!(", until {until} at the latest"),
+        ("run", None) => ", until that has ended".to_owned(),
+        (_, None) => ", until something happens".to_owned(),
     };
-    format!("{round}{}{child} (line {}){until}", wait.label, wait.line)
+    format!("{round}{}{child} (line {}){how}", wait.label, wait.line)
 }
 
 /// One entry of a run's log, as a paragraph.

@@ -41,7 +41,8 @@ fn a_case_that_does_not_hold_is_told_with_its_place_and_what_happened() {
     program.write("workflows/thanks.test.yaml", &wrong);
     let ended = program.run("test workflows/thanks.test.yaml");
     assert_eq!((ended.code, ended.stderr.as_str()), (1, ""));
-    let printed = ended.stdout.split(" (").next().unwrap_or_default();
+    // But for how long it took.
+    let (printed, _) = ended.stdout.rsplit_once(" (").unwrap();
     expect![[r#"
         workflows/thanks.test.yaml
           FAILED  greets a day later
@@ -62,7 +63,10 @@ fn a_case_that_does_not_hold_is_told_with_its_place_and_what_happened() {
         what happened:
           thanks for contact/anna
             2026-12-14 10:00  the run: started, contact/anna was created
-            2026-12-14 10:00  stop_unless: contact.tier == "gold""#]].assert_eq(printed);
+            2026-12-14 10:00  stop_unless: contact.tier == "gold" (line 5): done, goes on: contact.tier = gold
+            2026-12-14 10:00  wait: 1 day (line 6): waiting, 1 day: until 2026-12-15 10:00
+
+        1 case, 1 failed"#]].assert_eq(printed);
 
     let ended = program.run("test workflows/thanks.test.yaml --json");
     assert_eq!(ended.code, 1);
@@ -78,7 +82,7 @@ fn coverage_and_faults_are_told() {
     program.write("workflows/thanks.yaml", WORKFLOW);
     program.write("workflows/thanks.test.yaml", TEST);
     let told = program.ok("test workflows/thanks.yaml --coverage");
-    let told = told.split("(").next().unwrap_or_default();
+    let (told, _) = told.rsplit_once(" (").unwrap();
     expect![[r#"
         workflows/thanks.test.yaml
           ok      greets a day later
@@ -86,7 +90,8 @@ fn coverage_and_faults_are_told() {
         thanks: 4 of 5 ways, 80%
           workflows/thanks.yaml:5  never: stop_unless: contact.tier == "gold": it stops
 
-        1 case, 0 failed "#]].assert_eq(told);
+        1 case, 0 failed"#]]
+    .assert_eq(told);
     let ended = program.run("test workflows/thanks.yaml --mutate");
     assert_eq!(ended.code, 1);
     expect![[r#"
@@ -120,15 +125,24 @@ fn a_test_needs_a_workflow_and_a_file() {
     let program = Program::rehearsal();
     program.write("workflows/thanks.yaml", WORKFLOW);
     for (line, expected) in [
-        ("test workflows/thanks.yaml", expect![[r#"
+        (
+            "test workflows/thanks.yaml",
+            expect![[r#"
             error: workflows/thanks.yaml has no tests: there is no workflows/thanks.test.yaml
-        "#]]),
-        ("test nowhere", expect![[r#"
+        "#]],
+        ),
+        (
+            "test nowhere",
+            expect![[r#"
             error: cannot read nowhere: No such file or directory (os error 2)
-        "#]]),
-        ("test --from-run run_01m9swffm0ek7vgmt5h5q1s06q", expect![[r#"
+        "#]],
+        ),
+        (
+            "test --from-run run_01m9swffm0ek7vgmt5h5q1s06q",
+            expect![[r#"
             error: there is no run run_01m9swffm0ek7vgmt5h5q1s06q; `relata runs` lists them
-        "#]]),
+        "#]],
+        ),
     ] {
         let ended = program.run(line);
         assert_eq!(ended.code, 1, "{line}");
