@@ -78,6 +78,7 @@ impl Starting {
             due_at: Some(now),
             watches: self.watches,
             log: self.log,
+            lease: None,
         }
     }
 }

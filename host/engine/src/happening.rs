@@ -71,18 +71,26 @@ impl Watch {
     }
 }
 
-impl Happening {
+impl HappeningKind {
     /// Under which topics it is delivered.
     #[must_use]
     pub fn topics(&self) -> Vec<Watch> {
-        match &self.kind {
-            HappeningKind::Change(change) => vec![Watch::changes_of(&change.reference)],
-            HappeningKind::Named { name, key, about, .. } => about
+        match self {
+            Self::Change(change) => vec![Watch::changes_of(&change.reference)],
+            Self::Named { name, key, about, .. } => about
                 .iter()
                 .map(|record| Watch::event(name.clone(), record))
                 .chain(key.iter().map(|key| Watch::event(name.clone(), key)))
                 .collect(),
         }
+    }
+}
+
+impl Happening {
+    /// Under which topics it is delivered.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Watch> {
+        self.kind.topics()
     }
 
     /// What happened, for people: `lead/01k9… was created`.

@@ -2,10 +2,10 @@
 //! crate is text that both take: `$1` placeholders, TEXT, BIGINT and NUMERIC
 //! columns, `ON CONFLICT`, `RETURNING`, `CAST`.
 
-use sea_query::{Expr, ExprTrait as _, SqliteQueryBuilder};
+use sea_query::{Alias, Expr, ExprTrait as _, SqliteQueryBuilder};
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use crate::connection::Argument;
+use crate::{connection::Argument, table::ColumnType};
 
 /// The type of a column that numbers its rows by itself, upwards, and never
 /// gives a number twice. PostgreSQL: `BIGINT GENERATED ALWAYS AS IDENTITY
@@ -20,6 +20,11 @@ pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 /// not wait for each other. PostgreSQL: ` FOR UPDATE SKIP LOCKED`. SQLite has
 /// one writer at a time.
 pub(crate) const SKIP_LOCKED: &str = "";
+
+/// What a look at runs appends that must stay as they are until the
+/// transaction ends. PostgreSQL: ` FOR UPDATE OF run`. SQLite has one writer
+/// at a time.
+pub(crate) const LOCK_RUN: &str = "";
 
 /// The columns of a table, as `name` and `type`. PostgreSQL: from
 /// `information_schema.columns`.
@@ -37,6 +42,35 @@ pub(crate) fn given(placeholder: &str, columns: &[&str]) -> String {
     let columns: Vec<String> =
         columns.iter().map(|name| format!("json_extract(value, '$.{name}') AS {name}")).collect();
     format!("(SELECT {} FROM json_each({placeholder})) AS given", columns.join(", "))
+}
+
+/// A table out of a JSON list of lists, a list a row in the order of the
+/// columns ([`crate::given::Given`]). PostgreSQL:
+/// `(SELECT value ->> 0 AS a, (value ->> 1)::BIGINT AS b FROM jsonb_array_elements($1::jsonb)
+/// WITH ORDINALITY AS list(value, place))`.
+pub(crate) fn given_rows(placeholder: &str, columns: &[(&str, ColumnType)]) -> String {
+    let columns: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(place, (name, kind))| {
+            let value = format!("json_extract(value, '$[{place}]')");
+            match kind {
+                ColumnType::Decimal => format!("CAST({value} AS NUMERIC) AS \"{name}\""),
+                ColumnType::Text | ColumnType::Whole => format!("{value} AS \"{name}\""),
+            }
+        })
+        .collect();
+    // `key` is the row's place in the list.
+    format!("(SELECT key AS place, {} FROM json_each({placeholder})) AS given", columns.join(", "))
+}
+
+/// Whether a column's text is one of a JSON list of texts. PostgreSQL:
+/// `column IN (SELECT value FROM jsonb_array_elements_text($1::jsonb) AS list(value))`.
+pub(crate) fn is_one_of(column: &str, list: &str) -> Expr {
+    Expr::cust_with_exprs(
+        "? IN (SELECT value FROM json_each(?))",
+        [Expr::col(Alias::new(column)), Expr::val(list)],
+    )
 }
 
 /// Where a field's value lies in a JSON object, for [`differs`]. PostgreSQL:

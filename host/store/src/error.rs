@@ -76,6 +76,10 @@ pub enum StoreError {
     /// The store has been closed.
     #[error("the database has been closed")]
     Closed,
+    /// This write cannot share its part of the transaction with others: it is
+    /// tried by itself.
+    #[error("a write has to be tried by itself")]
+    Apart,
     /// The code of a transaction panicked. Nothing of it remains.
     #[error("a write to the database failed inside Relata: {0}")]
     Panicked(String),

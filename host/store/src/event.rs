@@ -1,13 +1,19 @@
 //! The event log: every change of every record, and every named event, in
 //! the order in which they were committed.
 
+use std::collections::HashSet;
+
 use relata_engine::{Happening, HappeningKind};
 use relata_model::{Change, ChangeKind, EventId, Fields, Reference, RunId, Timestamp, Value};
+
+use sqlx::AssertSqlSafe;
 
 use crate::{
     Cause, Store, StoreError, Tx,
     connection::{Row, arguments, to_json},
     dialect,
+    given::Given,
+    table::ColumnType::{Text, Whole},
 };
 
 /// An event on its way into the log.
@@ -100,75 +106,103 @@ impl Tx {
     ///
     /// The database's; also where the id is in the log already.
     pub async fn event_emit(&mut self, event: &NewEvent) -> Result<(), StoreError> {
-        let cause = &event.cause;
-        let (kind, name, record, key, about, before, after, data) = match &event.kind {
-            HappeningKind::Change(change) => (
-                change.kind.as_str(),
-                None,
-                Some(&change.reference),
-                None,
-                None,
-                change.before.as_ref().map(to_json).transpose()?,
-                change.after.as_ref().map(to_json).transpose()?,
-                None,
-            ),
-            HappeningKind::Named { name, key, about, data } => (
-                "named",
-                Some(name),
-                about.first(),
-                key.as_ref(),
-                Some(to_json(about)?),
-                None,
-                None,
-                Some(to_json(data)?),
-            ),
-        };
-        let row = self
-            .connection
-            .row(
-                "write to the event log",
-                "INSERT INTO relata_event (id, at, kind, name, object, record, event_key, about,
-                     before_image, after_image, data, actor, run_id, workflow, depth, run_entry, pending)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 1)
-                 RETURNING seq",
-                arguments![
-                    event.id,
-                    event.at,
-                    kind,
-                    name,
-                    record.map(|record| record.object.as_str()),
-                    record,
-                    key,
-                    about,
-                    before,
-                    after,
-                    data,
-                    cause.actor.as_str(),
-                    cause.run,
-                    cause.workflow.as_ref(),
-                    cause.depth,
-                    cause.entry.map(|entry| i64::try_from(entry).unwrap_or(i64::MAX))
-                ],
-            )
-            .await?;
-        if let (HappeningKind::Named { about, .. }, Some(row)) = (&event.kind, row)
-            && about.len() > 1
-        {
-            let seq = row.whole("seq")?;
-            let further: Vec<_> =
-                about[1..].iter().map(|record| serde_json::json!({ "record": record })).collect();
-            let sql = format!(
-                "INSERT INTO relata_event_about (record, seq) SELECT given.record, $2 FROM {} WHERE 1 = 1 ON CONFLICT DO NOTHING",
-                dialect::given("$1", &["record"])
-            );
-            self.connection
-                .execute(
-                    "write to the event log",
-                    sqlx::AssertSqlSafe(sql),
-                    arguments![to_json(&further)?, seq],
-                )
-                .await?;
+        let pending = HashSet::from([event.id]);
+        self.event_emit_all(std::slice::from_ref(event), &pending).await
+    }
+
+    /// Writes events to the log, in their order; those that are `pending` are
+    /// for triggers and waiting runs to see.
+    ///
+    /// # Errors
+    ///
+    /// The database's; also where one of the ids is in the log already.
+    pub async fn event_emit_all(
+        &mut self,
+        events: &[NewEvent],
+        pending: &HashSet<EventId>,
+    ) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
         }
+        let mut given = Given::new(&[
+            ("id", Text),
+            ("at", Whole),
+            ("kind", Text),
+            ("name", Text),
+            ("object", Text),
+            ("record", Text),
+            ("event_key", Text),
+            ("about", Text),
+            ("before_image", Text),
+            ("after_image", Text),
+            ("data", Text),
+            ("actor", Text),
+            ("run_id", Text),
+            ("workflow", Text),
+            ("depth", Whole),
+            ("run_entry", Whole),
+            ("pending", Whole),
+        ]);
+        let mut further = Given::new(&[("record", Text), ("event_id", Text)]);
+        for event in events {
+            let cause = &event.cause;
+            let (kind, name, record, key, about, before, after, data) = match &event.kind {
+                HappeningKind::Change(change) => (
+                    change.kind.as_str(),
+                    None,
+                    Some(&change.reference),
+                    None,
+                    None,
+                    change.before.as_ref().map(to_json).transpose()?,
+                    change.after.as_ref().map(to_json).transpose()?,
+                    None,
+                ),
+                HappeningKind::Named { name, key, about, data } => {
+                    for record in about.iter().skip(1) {
+                        further.push(arguments![record, event.id]);
+                    }
+                    let (about_json, data) = (Some(to_json(about)?), Some(to_json(data)?));
+                    let (name, key) = (Some(name), key.as_ref());
+                    ("named", name, about.first(), key, about_json, None, None, data)
+                }
+            };
+            given.push(arguments![
+                event.id,
+                event.at,
+                kind,
+                name,
+                record.map(|record| record.object.as_str()),
+                record,
+                key,
+                about,
+                before,
+                after,
+                data,
+                cause.actor.as_str(),
+                cause.run,
+                cause.workflow.as_ref(),
+                cause.depth,
+                cause.entry.map(|entry| i64::try_from(entry).unwrap_or(i64::MAX)),
+                pending.contains(&event.id)
+            ]);
+        }
+        let names = given.names();
+        let sql = format!(
+            "INSERT INTO relata_event ({names}) SELECT {names} FROM {} ORDER BY place",
+            given.table("$1")
+        );
+        let doing = "write to the event log";
+        self.connection.execute(doing, AssertSqlSafe(sql), vec![given.into_argument()]).await?;
+        if further.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "INSERT INTO relata_event_about (record, seq)
+             SELECT given.record, event.seq FROM {} JOIN relata_event AS event ON event.id = given.event_id
+             WHERE 1 = 1 ON CONFLICT DO NOTHING",
+            further.table("$1")
+        );
+        self.connection.execute(doing, AssertSqlSafe(sql), vec![further.into_argument()]).await?;
         Ok(())
     }
 
@@ -210,7 +244,7 @@ impl Tx {
             dialect::given("$1", &["id"])
         );
         self.connection
-            .execute("mark events as seen", sqlx::AssertSqlSafe(sql), arguments![to_json(&ids)?])
+            .execute("mark events as seen", AssertSqlSafe(sql), arguments![to_json(&ids)?])
             .await
     }
 
@@ -280,8 +314,8 @@ impl Tx {
 }
 
 /// Puts the columns in their place.
-pub(crate) fn const_format(sql: &str) -> sqlx::AssertSqlSafe<String> {
-    sqlx::AssertSqlSafe(sql.replace("{EVENT}", EVENT))
+pub(crate) fn const_format(sql: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(sql.replace("{EVENT}", EVENT))
 }
 
 pub(crate) fn read(row: &Row) -> Result<LoggedEvent, StoreError> {

@@ -1,18 +1,20 @@
 //! Moving runs: who has one, for how long, and the commit that only the one
 //! who has it may make.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use relata_engine::{Happening, Run, Status, Watch};
+use relata_engine::{Happening, Run, Watch};
 use relata_model::{EventId, RunId, Timestamp};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::{
-    LogRow, Store, StoreError, Tx,
+    LogRow, Outcomes, Store, StoreError, Together, Tx,
     connection::{arguments, to_json},
     dialect,
+    given::Given,
     run::{self, Priority, standing},
+    table::ColumnType::{Text, Whole},
 };
 
 /// A run that a worker has for a while.
@@ -107,7 +109,7 @@ impl Store {
         epoch: u64,
         until: Timestamp,
     ) -> Result<Option<String>, StoreError> {
-        self.write(move |tx| Box::pin(async move { tx.run_renew(id, epoch, until).await })).await
+        self.write_together(Keep { id, epoch, until, begins: false }).await
     }
 
     /// The same, and counts as a crash of this run until it commits: for the
@@ -125,7 +127,7 @@ impl Store {
         epoch: u64,
         until: Timestamp,
     ) -> Result<Option<String>, StoreError> {
-        self.write(move |tx| Box::pin(async move { tx.run_begin(id, epoch, until).await })).await
+        self.write_together(Keep { id, epoch, until, begins: true }).await
     }
 }
 
@@ -234,18 +236,37 @@ impl Tx {
         until: Timestamp,
         begins: bool,
     ) -> Result<Option<String>, StoreError> {
-        let row = self
+        let keep = Keep { id, epoch, until, begins };
+        self.run_keep_all(&[keep]).await?.pop().unwrap_or(Err(StoreError::Fenced { run: id }))
+    }
+
+    async fn run_keep_all(&mut self, runs: &[Keep]) -> Result<Outcomes<Keep>, StoreError> {
+        let mut given =
+            Given::new(&[("id", Text), ("epoch", Whole), ("until", Whole), ("begins", Whole)]);
+        for keep in runs {
+            given.push(arguments![keep.id, keep.epoch, keep.until, keep.begins]);
+        }
+        let sql = format!(
+            "UPDATE relata_run
+             SET lease_until = given.until, due_at = given.until,
+                 crash_count = crash_count + given.begins
+             FROM {}
+             WHERE relata_run.id = given.id AND relata_run.epoch = given.epoch
+               AND relata_run.lease_owner IS NOT NULL
+             RETURNING relata_run.id, relata_run.cancel_requested",
+            given.table("$1")
+        );
+        let rows = self
             .connection
-            .row(
-                "keep a run",
-                "UPDATE relata_run SET lease_until = $3, due_at = $3, crash_count = crash_count + $4
-                 WHERE id = $1 AND epoch = $2 AND lease_owner IS NOT NULL
-                 RETURNING cancel_requested",
-                arguments![id, epoch, until, begins],
-            )
-            .await?
-            .ok_or(StoreError::Fenced { run: id })?;
-        row.text_or_none("cancel_requested")
+            .rows("keep runs", AssertSqlSafe(sql), vec![given.into_argument()])
+            .await?;
+        let mut kept = HashMap::with_capacity(rows.len());
+        for row in rows {
+            kept.insert(row.parsed::<RunId>("id")?, row.text_or_none("cancel_requested")?);
+        }
+        let answer =
+            |keep: &Keep| kept.get(&keep.id).cloned().ok_or(StoreError::Fenced { run: keep.id });
+        Ok(runs.iter().map(answer).collect())
     }
 
     /// Makes the next state of a run last, with all that goes with it: its
@@ -265,57 +286,158 @@ impl Tx {
         commit: &RunCommit,
         now: Timestamp,
     ) -> Result<Committed, StoreError> {
-        let run = &commit.run;
-        let (status, outcome, why) = standing(&run.status);
-        let ended = matches!(run.status, Status::Ended(_));
-        let kept = commit.keep_lease_until.filter(|_| !ended);
-        let due_at = if ended { None } else { kept.or(commit.due_at) };
-        let row = self
+        let mut committed = self.run_commit_all(&[(commit, now)]).await?;
+        committed.pop().unwrap_or(Err(StoreError::Fenced { run: commit.run.id }))
+    }
+
+    /// Which of these may be committed: those whose run the worker still has,
+    /// in the state that it was claimed in. Nobody else can change that before
+    /// this transaction ends.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_held(&mut self, commits: &[&RunCommit]) -> Result<HashSet<RunId>, StoreError> {
+        let mut given = Given::new(&[("id", Text), ("epoch", Whole), ("seq", Whole)]);
+        for commit in commits {
+            given.push(arguments![commit.run.id, commit.epoch, commit.seq_before]);
+        }
+        let sql = format!(
+            "SELECT run.id FROM {} JOIN relata_run AS run
+                 ON run.id = given.id AND run.epoch = given.epoch AND run.seq = given.seq
+             WHERE run.status = 'active' AND run.lease_owner IS NOT NULL{}",
+            given.table("$1"),
+            dialect::LOCK_RUN
+        );
+        let rows = self
             .connection
-            .row(
-                "commit a run",
-                "UPDATE relata_run
-                 SET status = $4, outcome = $5, why = $6, due_at = $7, seq = $8, snapshot = $9,
-                     lease_until = $10, lease_owner = CASE WHEN $11 = 1 THEN lease_owner ELSE NULL END,
-                     crash_count = $11, ended_at = $12,
-                     cancel_requested = CASE WHEN cancel_requested = $13 THEN NULL ELSE cancel_requested END
-                 WHERE id = $1 AND epoch = $2 AND seq = $3 AND status = 'active' AND lease_owner IS NOT NULL
-                 RETURNING cancel_requested",
-                arguments![
-                    run.id,
-                    commit.epoch,
-                    commit.seq_before,
-                    status,
-                    outcome,
-                    why,
-                    due_at,
-                    run.seq,
-                    to_json(run)?,
-                    kept,
-                    kept.is_some(),
-                    Some(now).filter(|_| ended),
-                    commit.cancel_taken.as_ref()
-                ],
-            )
-            .await?
-            .ok_or(StoreError::Fenced { run: run.id })?;
-        self.log_append(run.id, &commit.log).await?;
-        if ended {
-            let freed = self.run_forget(run.id).await?;
-            return Ok(Committed { freed, ..Committed::default() });
+            .rows("look who has runs", AssertSqlSafe(sql), vec![given.into_argument()])
+            .await?;
+        rows.iter().map(|row| row.parsed("id")).collect()
+    }
+
+    /// As [`Tx::run_commit`], for many runs, each with its time: one statement
+    /// a table. Answers for each, in their order; of those that it refuses
+    /// nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_commit_all(
+        &mut self,
+        commits: &[(&RunCommit, Timestamp)],
+    ) -> Result<Vec<Result<Committed, StoreError>>, StoreError> {
+        let cancels = self.run_update_all(commits).await?;
+        let kept = |commit: &RunCommit| cancels.contains_key(&commit.run.id);
+        let written: Vec<&RunCommit> =
+            commits.iter().map(|(commit, _)| *commit).filter(|commit| kept(commit)).collect();
+        let mut log = Vec::new();
+        for commit in &written {
+            log.extend(commit.log.iter().map(|row| (commit.run.id, row)));
         }
-        self.waiter_set(run.id, &commit.watches).await?;
-        self.inbox_consume(run.id, &commit.consumed).await?;
-        let committed = Committed {
-            inbox: self.inbox_of(&[run.id]).await?.remove(&run.id).unwrap_or_default(),
-            cancel: row.text_or_none("cancel_requested")?,
-            freed: None,
-        };
-        let waits = kept.is_none() && (!committed.inbox.is_empty() || committed.cancel.is_some());
-        if waits && due_at.is_none_or(|due_at| due_at > now) {
-            self.run_due(run.id, now).await?;
+        self.log_append_all(&log).await?;
+        let (ended, going): (Vec<&RunCommit>, Vec<&RunCommit>) =
+            written.into_iter().partition(|commit| commit.run.has_ended());
+        let mut freed = self.run_forget(&ended).await?;
+        let listening: Vec<_> =
+            going.iter().map(|commit| (commit.run.id, &commit.watches)).collect();
+        self.waiter_set_all(&listening).await?;
+        self.inbox_consume(&going).await?;
+        let ids: Vec<RunId> = going.iter().map(|commit| commit.run.id).collect();
+        let mut inboxes = self.inbox_of(&ids).await?;
+        let mut answers = Vec::with_capacity(commits.len());
+        for (commit, now) in commits {
+            let id = commit.run.id;
+            let Some(cancel) = cancels.get(&id) else {
+                answers.push(Err(StoreError::Fenced { run: id }));
+                continue;
+            };
+            if commit.run.has_ended() {
+                let freed = freed.remove(&id);
+                answers.push(Ok(Committed { freed, ..Committed::default() }));
+                continue;
+            }
+            let committed = Committed {
+                inbox: inboxes.remove(&id).unwrap_or_default(),
+                cancel: cancel.clone(),
+                freed: None,
+            };
+            let came = !committed.inbox.is_empty() || committed.cancel.is_some();
+            let sleeps = commit.keep_lease_until.is_none()
+                && commit.due_at.is_none_or(|due_at| due_at > *now);
+            if came && sleeps {
+                self.run_due(id, *now).await?;
+            }
+            answers.push(Ok(committed));
         }
-        Ok(committed)
+        Ok(answers)
+    }
+
+    /// Writes the runs' rows; yields those that were still the worker's, each
+    /// with the wish for its end that it has not taken in.
+    async fn run_update_all(
+        &mut self,
+        commits: &[(&RunCommit, Timestamp)],
+    ) -> Result<HashMap<RunId, Option<String>>, StoreError> {
+        let mut given = Given::new(&[
+            ("id", Text),
+            ("epoch", Whole),
+            ("seq_before", Whole),
+            ("status", Text),
+            ("outcome", Text),
+            ("why", Text),
+            ("due_at", Whole),
+            ("seq", Whole),
+            ("snapshot", Text),
+            ("lease_until", Whole),
+            ("keep", Whole),
+            ("ended_at", Whole),
+            ("cancel_taken", Text),
+        ]);
+        for (commit, now) in commits {
+            let run = &commit.run;
+            let (status, outcome, why) = standing(&run.status);
+            let ended = run.has_ended();
+            let kept = commit.keep_lease_until.filter(|_| !ended);
+            given.push(arguments![
+                run.id,
+                commit.epoch,
+                commit.seq_before,
+                status,
+                outcome,
+                why,
+                if ended { None } else { kept.or(commit.due_at) },
+                run.seq,
+                to_json(run)?,
+                kept,
+                kept.is_some(),
+                Some(*now).filter(|_| ended),
+                commit.cancel_taken.as_ref()
+            ]);
+        }
+        let sql = format!(
+            "UPDATE relata_run
+             SET status = given.status, outcome = given.outcome, why = given.why,
+                 due_at = given.due_at, seq = given.seq, snapshot = given.snapshot,
+                 lease_until = given.lease_until, crash_count = given.keep,
+                 lease_owner = CASE WHEN given.keep = 1 THEN lease_owner ELSE NULL END,
+                 ended_at = given.ended_at,
+                 cancel_requested = CASE WHEN cancel_requested = given.cancel_taken THEN NULL
+                                         ELSE cancel_requested END
+             FROM {}
+             WHERE relata_run.id = given.id AND relata_run.epoch = given.epoch
+               AND relata_run.seq = given.seq_before AND relata_run.status = 'active'
+               AND relata_run.lease_owner IS NOT NULL
+             RETURNING relata_run.id, relata_run.cancel_requested",
+            given.table("$1")
+        );
+        let rows = self
+            .connection
+            .rows("commit runs", AssertSqlSafe(sql), vec![given.into_argument()])
+            .await?;
+        rows.iter()
+            .map(|row| Ok((row.parsed("id")?, row.text_or_none("cancel_requested")?)))
+            .collect()
     }
 
     /// Gives a run back as it was claimed, with no call begun, to be looked
@@ -461,25 +583,35 @@ impl Tx {
         Ok(())
     }
 
-    /// Drops what only an active run has; yields the value of `one_per` whose
-    /// place it gives up.
-    async fn run_forget(&mut self, id: RunId) -> Result<Option<String>, StoreError> {
-        for sql in [
-            "DELETE FROM relata_waiter WHERE run_id = $1",
-            "DELETE FROM relata_inbox WHERE run_id = $1",
-        ] {
-            self.connection.execute("end a run", sql, arguments![id]).await?;
+    /// Drops what only an active run has; yields, by run, the value of
+    /// `one_per` whose place it gives up.
+    async fn run_forget(
+        &mut self,
+        ended: &[&RunCommit],
+    ) -> Result<HashMap<RunId, String>, StoreError> {
+        if ended.is_empty() {
+            return Ok(HashMap::new());
         }
-        let freed = self
+        let runs = ids(ended.iter().map(|commit| commit.run.id));
+        for table in ["relata_waiter", "relata_inbox"] {
+            let sql = format!(
+                "DELETE FROM {table} WHERE run_id IN (SELECT given.id FROM {})",
+                runs.table("$1")
+            );
+            let runs = vec![runs.clone().into_argument()];
+            self.connection.execute("end runs", AssertSqlSafe(sql), runs).await?;
+        }
+        let sql = format!(
+            "UPDATE relata_enrolment SET running = 0
+             WHERE running = 1 AND run_id IN (SELECT given.id FROM {})
+             RETURNING run_id, enrolment_key",
+            runs.table("$1")
+        );
+        let rows = self
             .connection
-            .row(
-                "end a run",
-                "UPDATE relata_enrolment SET running = 0 WHERE run_id = $1 AND running = 1
-                 RETURNING enrolment_key",
-                arguments![id],
-            )
+            .rows("end runs", AssertSqlSafe(sql), vec![runs.into_argument()])
             .await?;
-        freed.map(|row| row.text("enrolment_key")).transpose()
+        rows.iter().map(|row| Ok((row.parsed("run_id")?, row.text("enrolment_key")?))).collect()
     }
 
     /// The active runs that listen for any of these, each once.
@@ -503,6 +635,34 @@ impl Tx {
             )
             .await?;
         rows.iter().map(|row| row.parsed("run_id")).collect()
+    }
+
+    /// Which of these somebody listens for.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn waiter_topics(&mut self, topics: &[Watch]) -> Result<HashSet<Watch>, StoreError> {
+        let mut given = Given::new(&[("topic", Text), ("topic_key", Text)]);
+        for watch in topics {
+            given.push(arguments![watch.topic.as_str(), watch.key.as_str()]);
+        }
+        if given.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let sql = format!(
+            "SELECT DISTINCT given.topic, given.topic_key FROM {}
+             JOIN relata_waiter AS waiter
+               ON waiter.topic = given.topic AND waiter.topic_key = given.topic_key",
+            given.table("$1")
+        );
+        let rows = self
+            .connection
+            .rows("look for waiting runs", AssertSqlSafe(sql), vec![given.into_argument()])
+            .await?;
+        rows.iter()
+            .map(|row| Ok(Watch { topic: row.text("topic")?, key: row.text("topic_key")? }))
+            .collect()
     }
 
     /// Tells a run what happened, and wakes it; false where it was told
@@ -534,46 +694,65 @@ impl Tx {
         Ok(touched > 0)
     }
 
-    /// Sets all that a run listens for: only the difference is written.
-    pub(crate) async fn waiter_set(
+    /// Sets all that runs listen for: only the difference is written.
+    pub(crate) async fn waiter_set_all(
         &mut self,
-        run: RunId,
-        watches: &BTreeSet<Watch>,
+        runs: &[(RunId, &BTreeSet<Watch>)],
     ) -> Result<(), StoreError> {
-        let given = dialect::given("$1", &["topic", "topic_key"]);
-        let json = watches_json(watches.iter());
-        let sql = format!(
-            "DELETE FROM relata_waiter WHERE run_id = $2 AND NOT EXISTS (
-                 SELECT 1 FROM {given}
-                 WHERE given.topic = relata_waiter.topic AND given.topic_key = relata_waiter.topic_key)"
-        );
-        self.connection
-            .execute("set what a run listens for", AssertSqlSafe(sql), arguments![&json, run])
-            .await?;
-        if !watches.is_empty() {
-            let sql = format!(
-                "INSERT INTO relata_waiter (topic, topic_key, run_id)
-                 SELECT given.topic, given.topic_key, $2 FROM {given} WHERE 1 = 1
-                 ON CONFLICT (topic, topic_key, run_id) DO NOTHING"
-            );
-            self.connection
-                .execute("set what a run listens for", AssertSqlSafe(sql), arguments![&json, run])
-                .await?;
+        let mut listening = ids([]);
+        let mut watches = Given::new(&[("run_id", Text), ("topic", Text), ("topic_key", Text)]);
+        for (run, wanted) in runs {
+            listening.push(arguments![run]);
+            for watch in *wanted {
+                watches.push(arguments![run, watch.topic.as_str(), watch.key.as_str()]);
+            }
         }
+        if listening.is_empty() {
+            return Ok(());
+        }
+        let none = watches.is_empty();
+        let (listening_table, table) = (listening.table("$1"), watches.table("$2"));
+        let watches = watches.into_argument();
+        let sql = format!(
+            "DELETE FROM relata_waiter WHERE run_id IN (SELECT given.id FROM {listening_table})
+               AND NOT EXISTS (
+                 SELECT 1 FROM {table}
+                 WHERE given.topic = relata_waiter.topic AND given.topic_key = relata_waiter.topic_key
+                   AND given.run_id = relata_waiter.run_id)"
+        );
+        let doing = "set what runs listen for";
+        let both = vec![listening.into_argument(), watches.clone()];
+        self.connection.execute(doing, AssertSqlSafe(sql), both).await?;
+        if none {
+            return Ok(());
+        }
+        let sql = format!(
+            "INSERT INTO relata_waiter (topic, topic_key, run_id)
+             SELECT given.topic, given.topic_key, given.run_id FROM {} WHERE 1 = 1
+             ON CONFLICT (topic, topic_key, run_id) DO NOTHING",
+            table.replace("$2", "$1")
+        );
+        self.connection.execute(doing, AssertSqlSafe(sql), vec![watches]).await?;
         Ok(())
     }
 
-    async fn inbox_consume(&mut self, run: RunId, events: &[EventId]) -> Result<(), StoreError> {
-        if events.is_empty() {
+    async fn inbox_consume(&mut self, commits: &[&RunCommit]) -> Result<(), StoreError> {
+        let mut given = Given::new(&[("run_id", Text), ("event_id", Text)]);
+        for commit in commits {
+            for event in &commit.consumed {
+                given.push(arguments![commit.run.id, event]);
+            }
+        }
+        if given.is_empty() {
             return Ok(());
         }
-        let ids: Vec<_> = events.iter().map(|id| json!({ "id": id })).collect();
         let sql = format!(
-            "UPDATE relata_inbox SET consumed = 1 WHERE run_id = $2 AND event_id IN (SELECT given.id FROM {})",
-            dialect::given("$1", &["id"])
+            "UPDATE relata_inbox SET consumed = 1 FROM {}
+             WHERE relata_inbox.run_id = given.run_id AND relata_inbox.event_id = given.event_id",
+            given.table("$1")
         );
         self.connection
-            .execute("take in what happened", AssertSqlSafe(sql), arguments![to_json(&ids)?, run])
+            .execute("take in what happened", AssertSqlSafe(sql), vec![given.into_argument()])
             .await?;
         Ok(())
     }
@@ -586,20 +765,47 @@ impl Tx {
         if runs.is_empty() {
             return Ok(inboxes);
         }
-        let ids: Vec<_> = runs.iter().map(|id| json!({ "id": id })).collect();
+        let given = ids(runs.iter().copied());
         let sql = format!(
             "SELECT run_id, happening FROM relata_inbox
              WHERE consumed = 0 AND run_id IN (SELECT given.id FROM {}) ORDER BY seq, event_id",
-            dialect::given("$1", &["id"])
+            given.table("$1")
         );
         for row in self
             .connection
-            .rows("read what happened", AssertSqlSafe(sql), arguments![to_json(&ids)?])
+            .rows("read what happened", AssertSqlSafe(sql), vec![given.into_argument()])
             .await?
         {
             inboxes.entry(row.parsed("run_id")?).or_default().push(row.json("happening")?);
         }
         Ok(inboxes)
+    }
+}
+
+/// Ids of runs as rows.
+fn ids(runs: impl IntoIterator<Item = RunId>) -> Given<'static> {
+    let mut given = Given::new(&[("id", Text)]);
+    for run in runs {
+        given.push(arguments![run]);
+    }
+    given
+}
+
+/// A run that is kept for longer.
+struct Keep {
+    id: RunId,
+    epoch: u64,
+    until: Timestamp,
+    /// Whether a call begins that may bring its host down.
+    begins: bool,
+}
+
+impl Together for Keep {
+    type Done = Option<String>;
+    type Error = StoreError;
+
+    async fn write_all(tx: &mut Tx, members: &[Self]) -> Result<Outcomes<Self>, StoreError> {
+        tx.run_keep_all(members).await
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use relata_engine::{Outcome, Run, Status, Watch};
 use relata_model::{Reference, RunId, Timestamp};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use sqlx::AssertSqlSafe;
 
 use crate::{
     Store, StoreError, Tx,
     connection::{Conditions, Row, arguments, to_json},
-    dialect,
+    given::Given,
+    table::ColumnType::{Text, Whole},
 };
 
 /// In which order runs that are due are claimed.
@@ -55,6 +56,18 @@ pub struct NewRun {
     pub watches: BTreeSet<Watch>,
     /// The first rows of its log.
     pub log: Vec<LogRow>,
+    /// The worker that has it from the beginning, as if it had claimed it:
+    /// its first epoch is 1 then. Else whoever claims it.
+    pub lease: Option<Lease>,
+}
+
+/// Who has a run, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The worker.
+    pub owner: String,
+    /// From then on it is due again.
+    pub until: Timestamp,
 }
 
 /// One row of what a run did.
@@ -260,39 +273,84 @@ impl Tx {
     ///
     /// The database's; also where there is a run of this id.
     pub async fn run_insert(&mut self, new: &NewRun) -> Result<(), StoreError> {
-        let run = &new.run;
-        let (status, outcome, why) = standing(&run.status);
-        let ended = matches!(run.status, Status::Ended(_));
-        self.connection
-            .execute(
-                "begin a run",
-                "INSERT INTO relata_run (id, workflow, version, subject, run_key, status, outcome, why, due_at,
-                     priority, seq, epoch, crash_count, started_at, ended_at, snapshot, parent)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, $13, $14, $15)",
-                arguments![
-                    run.id,
-                    &run.workflow,
-                    &run.version,
-                    run.subject.as_ref(),
-                    run.key.as_ref(),
-                    status,
-                    outcome,
-                    why,
-                    new.due_at.filter(|_| !ended),
-                    new.priority.number(),
-                    run.seq,
-                    run.started_at,
-                    Some(run.started_at).filter(|_| ended),
-                    to_json(run)?,
-                    run.parent
-                ],
-            )
-            .await?;
-        self.log_append(run.id, &new.log).await?;
-        if !ended {
-            self.waiter_set(run.id, &new.watches).await?;
+        self.run_insert_all(&[new]).await
+    }
+
+    /// Keeps runs that begin.
+    ///
+    /// # Errors
+    ///
+    /// The database's; also where there is a run of one of the ids.
+    pub async fn run_insert_all(&mut self, runs: &[&NewRun]) -> Result<(), StoreError> {
+        let mut given = Given::new(&[
+            ("id", Text),
+            ("workflow", Text),
+            ("version", Text),
+            ("subject", Text),
+            ("run_key", Text),
+            ("status", Text),
+            ("outcome", Text),
+            ("why", Text),
+            ("due_at", Whole),
+            ("priority", Whole),
+            ("seq", Whole),
+            ("epoch", Whole),
+            ("crash_count", Whole),
+            ("lease_owner", Text),
+            ("lease_until", Whole),
+            ("started_at", Whole),
+            ("ended_at", Whole),
+            ("snapshot", Text),
+            ("parent", Text),
+        ]);
+        for new in runs {
+            let run = &new.run;
+            let (status, outcome, why) = standing(&run.status);
+            let ended = run.has_ended();
+            let lease = new.lease.as_ref().filter(|_| !ended);
+            given.push(arguments![
+                run.id,
+                &run.workflow,
+                &run.version,
+                run.subject.as_ref(),
+                run.key.as_ref(),
+                status,
+                outcome,
+                why,
+                lease.map(|lease| lease.until).or(new.due_at).filter(|_| !ended),
+                new.priority.number(),
+                run.seq,
+                // As if it had been claimed once.
+                lease.is_some(),
+                0_i64,
+                lease.map(|lease| &lease.owner),
+                lease.map(|lease| lease.until),
+                run.started_at,
+                Some(run.started_at).filter(|_| ended),
+                to_json(run)?,
+                run.parent
+            ]);
         }
-        Ok(())
+        if given.is_empty() {
+            return Ok(());
+        }
+        let names = given.names();
+        let sql =
+            format!("INSERT INTO relata_run ({names}) SELECT {names} FROM {}", given.table("$1"));
+        self.connection
+            .execute("begin runs", AssertSqlSafe(sql), vec![given.into_argument()])
+            .await?;
+        let (mut log, mut listening) = (Vec::new(), Vec::new());
+        for new in runs {
+            log.extend(new.log.iter().map(|row| (new.run.id, row)));
+            // It listened for nothing before: where it does not now, there is
+            // nothing to set.
+            if !new.watches.is_empty() && !new.run.has_ended() {
+                listening.push((new.run.id, &new.watches));
+            }
+        }
+        self.log_append_all(&log).await?;
+        self.waiter_set_all(&listening).await
     }
 
     /// A run; none where there is none.
@@ -405,62 +463,59 @@ impl Tx {
         }
     }
 
-    /// Adds to what a run did.
-    pub(crate) async fn log_append(
+    /// Adds to what runs did.
+    pub(crate) async fn log_append_all(
         &mut self,
-        run: RunId,
-        log: &[LogRow],
+        log: &[(RunId, &LogRow)],
     ) -> Result<(), StoreError> {
-        if log.is_empty() {
+        let mut given = Given::new(&[
+            ("run_id", Text),
+            ("seq", Whole),
+            ("step", Text),
+            ("rounds", Text),
+            ("label", Text),
+            ("attempt", Whole),
+            ("kind", Text),
+            ("action", Text),
+            ("plugin", Text),
+            ("input", Text),
+            ("output", Text),
+            ("explanation", Text),
+            ("error", Text),
+            ("at", Whole),
+            ("cpu_us", Whole),
+            ("wait_ms", Whole),
+        ]);
+        for (run, row) in log {
+            given.push(arguments![
+                run,
+                row.seq,
+                &row.step,
+                &row.rounds,
+                &row.label,
+                row.attempt,
+                &row.kind,
+                row.action.as_ref(),
+                row.plugin.as_ref(),
+                row.input.as_ref(),
+                row.output.as_ref(),
+                row.explanation.as_ref(),
+                row.error.as_ref(),
+                row.at,
+                row.cpu_us,
+                row.wait_ms
+            ]);
+        }
+        if given.is_empty() {
             return Ok(());
         }
-        let text = |json: &Option<Json>| json.as_ref().map(ToString::to_string);
-        let rows: Vec<Json> = log
-            .iter()
-            .map(|row| {
-                json!({
-                    "seq": row.seq,
-                    "step": row.step,
-                    "rounds": row.rounds,
-                    "label": row.label,
-                    "attempt": row.attempt,
-                    "kind": row.kind,
-                    "action": row.action,
-                    "plugin": row.plugin,
-                    "input": text(&row.input),
-                    "output": text(&row.output),
-                    "explanation": text(&row.explanation),
-                    "error": row.error,
-                    "at": row.at.as_millisecond(),
-                    "cpu_us": row.cpu_us,
-                    "wait_ms": row.wait_ms,
-                })
-            })
-            .collect();
-        const COLUMNS: [&str; 15] = [
-            "seq",
-            "step",
-            "rounds",
-            "label",
-            "attempt",
-            "kind",
-            "action",
-            "plugin",
-            "input",
-            "output",
-            "explanation",
-            "error",
-            "at",
-            "cpu_us",
-            "wait_ms",
-        ];
-        let names = COLUMNS.join(", ");
+        let names = given.names();
         let sql = format!(
-            "INSERT INTO relata_step_log (run_id, {names}) SELECT $2, {names} FROM {}",
-            dialect::given("$1", &COLUMNS)
+            "INSERT INTO relata_step_log ({names}) SELECT {names} FROM {}",
+            given.table("$1")
         );
         self.connection
-            .execute("write what a run did", AssertSqlSafe(sql), arguments![to_json(&rows)?, run])
+            .execute("write what runs did", AssertSqlSafe(sql), vec![given.into_argument()])
             .await?;
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::{
     StoreError,
     connection::{Connection, arguments},
     table::Tables,
-    writer::{self, Message},
+    writer::{self, Message, Together},
 };
 
 /// How long a write waits for another process (the command line beside a
@@ -165,6 +165,22 @@ impl Store {
         let (sender, receiver) = oneshot::channel();
         self.messages
             .send(Message::Write(writer::job(code, sender)))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        receiver.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs a logical transaction together with others of its kind that wait
+    /// at the same time: one statement a table for all of them. Else as
+    /// [`Store::write`].
+    ///
+    /// # Errors
+    ///
+    /// Why this member was not written; the others are not touched by that.
+    pub async fn write_together<M: Together>(&self, member: M) -> Result<M::Done, M::Error> {
+        let (sender, receiver) = oneshot::channel();
+        self.messages
+            .send(Message::Together(writer::kin(member, sender)))
             .await
             .map_err(|_| StoreError::Closed)?;
         receiver.await.map_err(|_| StoreError::Closed)?

@@ -4,11 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use relata_model::{FieldDefinition, FieldType, ObjectDefinition, Objects};
-use sea_query::{Alias, ColumnDef, Expr, ExprTrait as _, Index, Query, Table};
-use sqlx::{
-    AssertSqlSafe,
-    migrate::{Migration, MigrationType, Migrator},
-};
+use sea_query::{Alias, ColumnDef, Expr, ExprTrait as _, Index, Table};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::{
     RecordError, StoreError,
@@ -68,15 +65,6 @@ impl Column {
             ColumnType::Text | ColumnType::Whole => column,
         }
     }
-
-    /// A placeholder for its value in a write.
-    fn written(&self) -> Expr {
-        match self.kind {
-            ColumnType::Decimal => Expr::val(None::<String>).cast_as(Alias::new("NUMERIC")),
-            ColumnType::Text => Expr::val(None::<String>),
-            ColumnType::Whole => Expr::val(None::<i64>),
-        }
-    }
 }
 
 /// The columns of a field: two for money, else one of its name.
@@ -95,15 +83,11 @@ pub(crate) fn columns_of(name: &str, field: &FieldDefinition) -> Vec<Column> {
     }
 }
 
-/// An object's table, with the statements that are always the same.
+/// An object's table.
 #[derive(Debug)]
 pub(crate) struct ObjectTable {
     /// All columns but `id` and `revision`, in the definition's order.
     pub columns: Vec<Column>,
-    /// Takes the columns, then the id; the revision is 1.
-    pub insert: Arc<str>,
-    /// Takes the columns, then the id and the revision before.
-    pub update: Arc<str>,
 }
 
 impl ObjectTable {
@@ -128,34 +112,7 @@ impl ObjectTable {
             )));
         }
 
-        let mut insert = Query::insert();
-        insert
-            .into_table(Alias::new(&object.name))
-            .columns(
-                columns
-                    .iter()
-                    .map(|column| column.name.as_str())
-                    .chain(["id", "revision"])
-                    .map(Alias::new),
-            )
-            .values_panic(
-                columns
-                    .iter()
-                    .map(Column::written)
-                    .chain([Expr::val(String::new()), Expr::cust("1")]),
-            );
-        let mut update = Query::update();
-        update
-            .table(Alias::new(&object.name))
-            .values(columns.iter().map(|column| (Alias::new(&column.name), column.written())))
-            .value(Alias::new("revision"), Expr::cust("revision + 1"))
-            .and_where(Expr::col(Alias::new("id")).eq(String::new()))
-            .and_where(Expr::col(Alias::new("revision")).eq(0_i64));
-        Ok(Self {
-            columns,
-            insert: dialect::build(&insert).0.as_str().into(),
-            update: dialect::build(&update).0.as_str().into(),
-        })
+        Ok(Self { columns })
     }
 }
 
@@ -350,10 +307,4 @@ async fn index(connection: &mut Connection, object: &ObjectDefinition) -> Result
         };
     }
     Ok(())
-}
-
-/// The text of an object's statement for the driver.
-pub(crate) fn prepared(sql: &Arc<str>) -> AssertSqlSafe<Arc<str>> {
-    // Built above from names that `text::is_name` let through.
-    AssertSqlSafe(Arc::clone(sql))
 }

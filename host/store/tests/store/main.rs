@@ -14,6 +14,7 @@ mod queries;
 mod queue;
 mod records;
 mod schedules;
+mod together;
 mod webhooks;
 mod workflows;
 mod writer;
