@@ -5,25 +5,60 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use relata_model::Timestamp;
-use relata_store::StoreError;
+use relata_engine::HappeningKind;
+use relata_model::{ChangeKind, Timestamp};
+use relata_store::{StoreError, Tx};
 use relata_workflow::{Catalog, Definition, Diagnostic, Head, Trigger};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{App, AppError, Doors, OlderRuns, Running, config};
+use crate::{
+    App, AppError, Doors, OlderRuns, Running, config,
+    triggers::{entered, may_match},
+};
 
 /// Compiled versions by digest. A version never changes, so one that was
 /// read once is good for ever.
 #[derive(Debug, Default)]
 pub(crate) struct Versions {
     loaded: Mutex<HashMap<String, Arc<Definition>>>,
-    /// The active ones, and the store's stamp for which they are.
-    active: Mutex<Option<(u64, Active)>>,
+    /// The active ones, as they were last read.
+    active: Mutex<Option<Arc<ActiveSet>>>,
 }
 
 /// The active workflows: the digest of the version, and what it says.
 pub(crate) type Active = Arc<[(String, Arc<Definition>)]>;
+
+/// The active workflows, as they were when somebody looked.
+#[derive(Debug)]
+pub(crate) struct ActiveSet {
+    /// The store's: another one where workflows were activated or deactivated
+    /// since.
+    stamp: u64,
+    pub(crate) workflows: Active,
+    /// Whether some start when a record enters a segment.
+    watch_segments: bool,
+}
+
+impl ActiveSet {
+    /// The store's stamp for it; a later one is higher.
+    pub(crate) const fn stamp(&self) -> u64 {
+        self.stamp
+    }
+
+    /// Whether these are still the active ones.
+    pub(crate) async fn is_current(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        Ok(tx.workflow_stamp().await? == self.stamp)
+    }
+
+    /// Whether an event may start something, or move a record into a segment
+    /// whose entering does.
+    pub(crate) fn may_answer(&self, kind: &HappeningKind) -> bool {
+        let may_move = self.watch_segments
+            && matches!(kind, HappeningKind::Change(change) if change.kind != ChangeKind::Deleted);
+        may_move || self.workflows.iter().any(|(_, definition)| may_match(definition, kind))
+    }
+}
 
 /// What became of an activation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -262,22 +297,35 @@ impl App {
     /// whatever program.
     pub(crate) async fn active(&self) -> Result<Active, AppError> {
         let stamp = self.store().workflow_stamp().await?;
-        let kept = {
-            let kept = self.inner.versions.active.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.as_ref().filter(|(of, _)| *of == stamp).map(|(_, active)| Arc::clone(active))
-        };
-        if let Some(active) = kept {
-            return Ok(active);
+        if let Some(set) = self.inner.versions.last_active().filter(|set| set.stamp == stamp) {
+            return Ok(Arc::clone(&set.workflows));
         }
         let mut active = Vec::new();
         for row in self.store().workflow_active().await? {
             let definition = self.version(&row.digest).await?;
             active.push((row.digest, definition));
         }
-        let active: Active = active.into();
+        let workflows: Active = active.into();
+        let set = ActiveSet {
+            stamp,
+            watch_segments: entered(&workflows).next().is_some(),
+            workflows: Arc::clone(&workflows),
+        };
         *self.inner.versions.active.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((stamp, Arc::clone(&active)));
-        Ok(active)
+            Some(Arc::new(set));
+        Ok(workflows)
+    }
+
+    /// The active workflows as they were last read, without a look at the
+    /// store: whoever relies on them asks in the transaction whether they
+    /// still are.
+    pub(crate) async fn active_set(&self) -> Result<Arc<ActiveSet>, AppError> {
+        loop {
+            if let Some(set) = self.inner.versions.last_active() {
+                return Ok(set);
+            }
+            self.active().await?;
+        }
     }
 
     /// A version by its digest.
@@ -328,6 +376,10 @@ pub(crate) fn schedules(definition: &Definition, now: Timestamp) -> Vec<relata_s
 }
 
 impl Versions {
+    fn last_active(&self) -> Option<Arc<ActiveSet>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Keeps a version at hand that is known already.
     pub(crate) fn keep(&self, digest: &str, definition: Arc<Definition>) {
         self.loaded

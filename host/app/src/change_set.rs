@@ -5,10 +5,10 @@
 use std::{cmp::Ordering, collections::BTreeMap};
 
 use relata_engine::HappeningKind;
-use relata_model::{Fields, Record, RecordId, Reference, Timestamp, Value};
+use relata_model::{Fields, Record, Reference, Timestamp, Value};
 use relata_store::{
-    Cause, Condition, EffectStatus, NewEffect, NewEvent, Operator, Put, Query, RecordError, Tx,
-    Write,
+    Cause, Condition, EffectStatus, NewEffect, NewEvent, Operator, Put, Query, RecordBatch,
+    RecordError, Tx, Write,
 };
 
 use crate::fresh;
@@ -16,9 +16,7 @@ use crate::fresh;
 /// One thing that the step wrote.
 #[derive(Debug, Clone)]
 pub(crate) enum Written {
-    Created { object: String, id: RecordId, fields: Fields },
-    Updated { reference: Reference, fields: Fields, if_revision: Option<u64> },
-    Deleted { reference: Reference, if_revision: Option<u64> },
+    Record(Write),
     Emitted { name: String, about: Vec<Reference>, data: Value },
     Queued(Box<Queued>),
     Remembered(Remembered),
@@ -92,14 +90,14 @@ impl ChangeSet {
             .map(|(reference, record)| (reference, record.as_ref()))
     }
 
-    pub(crate) fn put_record(&mut self, written: Written, record: Record) {
+    pub(crate) fn put_record(&mut self, write: Write, record: Record) {
         self.records.insert(record.reference.clone(), Some(record));
-        self.writes.push(written);
+        self.writes.push(Written::Record(write));
     }
 
     pub(crate) fn drop_record(&mut self, reference: Reference, if_revision: Option<u64>) {
         self.records.insert(reference.clone(), None);
-        self.writes.push(Written::Deleted { reference, if_revision });
+        self.writes.push(Written::Record(Write::Delete { reference, if_revision }));
     }
 
     /// The plugin's own value, as this step left it.
@@ -112,42 +110,80 @@ impl ChangeSet {
         self.writes.push(Written::Remembered(put));
     }
 
-    /// Writes everything, in order, within a transaction.
-    pub(crate) async fn commit_in(
-        self,
+    /// Whether nothing of it can find at the commit that something has changed
+    /// meanwhile, but for the records' own checks: no memory, no cap.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.writes.iter().all(|written| match written {
+            Written::Record(_) | Written::Emitted { .. } => true,
+            Written::Queued(queued) => queued.cap.is_none(),
+            Written::Remembered(_) => false,
+        })
+    }
+
+    /// The writes of records.
+    pub(crate) fn record_writes(&self) -> impl Iterator<Item = &Write> {
+        self.writes.iter().filter_map(|written| match written {
+            Written::Record(write) => Some(write),
+            _ => None,
+        })
+    }
+
+    /// The effects that nothing can hold up.
+    pub(crate) fn plain_effects(&self) -> impl Iterator<Item = &NewEffect> {
+        self.writes.iter().filter_map(|written| match written {
+            Written::Queued(queued) if queued.cap.is_none() => Some(&queued.effect),
+            _ => None,
+        })
+    }
+
+    /// Writes the records and events, in order.
+    pub(crate) async fn write_records(
+        &self,
+        tx: &mut Tx,
+        records: &mut RecordBatch<'_>,
+        cause: &Cause,
+        now: Timestamp,
+    ) -> Result<(), RecordError> {
+        for written in &self.writes {
+            match written {
+                Written::Record(write) => {
+                    let fresh = &mut fresh::source(now);
+                    records.write(tx, write.clone(), cause, fresh, now).await?;
+                }
+                Written::Emitted { name, about, data } => records.emit(NewEvent {
+                    id: fresh::event_id(now),
+                    at: now,
+                    kind: HappeningKind::Named {
+                        name: name.clone(),
+                        key: None,
+                        about: about.clone(),
+                        data: data.clone(),
+                    },
+                    cause: cause.clone(),
+                }),
+                Written::Queued(_) | Written::Remembered(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is neither a record nor a plain effect.
+    pub(crate) async fn write_rest(
+        &self,
         tx: &mut Tx,
         cause: &Cause,
         now: Timestamp,
     ) -> Result<(), RecordError> {
-        for written in self.writes {
-            let write = match written {
-                Written::Created { object, id, fields } => Write::Create { object, id, fields },
-                Written::Updated { reference, fields, if_revision } => {
-                    Write::Update { reference, fields, if_revision }
+        for written in &self.writes {
+            match written {
+                Written::Queued(queued) => {
+                    if let Some(cap) = &queued.cap {
+                        queue_in(tx, queued.effect.clone(), cap, cause, now).await?;
+                    }
                 }
-                Written::Deleted { reference, if_revision } => {
-                    Write::Delete { reference, if_revision }
-                }
-                Written::Emitted { name, about, data } => {
-                    let event = NewEvent {
-                        id: fresh::event_id(now),
-                        at: now,
-                        kind: HappeningKind::Named { name, key: None, about, data },
-                        cause: cause.clone(),
-                    };
-                    tx.event_emit(&event).await?;
-                    continue;
-                }
-                Written::Queued(effect) => {
-                    queue_in(tx, *effect, cause, now).await?;
-                    continue;
-                }
-                Written::Remembered(put) => {
-                    remember_in(tx, put, now).await?;
-                    continue;
-                }
-            };
-            tx.record_write(write, cause, &mut fresh::source(now), now).await?;
+                Written::Remembered(put) => remember_in(tx, put, now).await?,
+                Written::Record(_) | Written::Emitted { .. } => {}
+            }
         }
         Ok(())
     }
@@ -156,12 +192,12 @@ impl ChangeSet {
 /// Queues an effect; above its workflow's cap it is held for the owner.
 async fn queue_in(
     tx: &mut Tx,
-    queued: Queued,
+    mut effect: NewEffect,
+    cap: &Cap,
     cause: &Cause,
     now: Timestamp,
 ) -> Result<(), RecordError> {
-    let Queued { mut effect, cap } = queued;
-    if let (Some(cap), Some(workflow)) = (cap, effect.workflow.clone()) {
+    if let Some(workflow) = effect.workflow.clone() {
         let span = std::time::Duration::from_secs(u64::from(cap.hours) * 3_600);
         let since = now.checked_sub(span).unwrap_or(Timestamp::MIN);
         if tx.outbox_sent_since(&workflow, since).await? >= cap.count {
@@ -170,7 +206,7 @@ async fn queue_in(
                 "{workflow} may send {} messages in {} hours, and has; release it with `relata outbox release {}`",
                 cap.count, cap.hours, effect.id
             ));
-            ask_owner(tx, &workflow, &cap, cause, now).await?;
+            ask_owner(tx, &workflow, cap, cause, now).await?;
         }
     }
     tx.outbox_put(&effect, now).await?;
@@ -211,9 +247,10 @@ async fn ask_owner(
     Ok(())
 }
 
-async fn remember_in(tx: &mut Tx, put: Remembered, now: Timestamp) -> Result<(), RecordError> {
+async fn remember_in(tx: &mut Tx, put: &Remembered, now: Timestamp) -> Result<(), RecordError> {
     let Remembered { plugin, key, value, if_revision, expires_at } = put;
-    match tx.state_put(&plugin, &key, Some(&value), Some(if_revision), expires_at, now).await? {
+    let (if_revision, expires_at) = (*if_revision, *expires_at);
+    match tx.state_put(plugin, key, Some(value), Some(if_revision), expires_at, now).await? {
         Put::Kept(_) => Ok(()),
         // Another step of the plugin was faster: this one is tried again.
         Put::Conflict(found) => Err(RecordError::Conflict {

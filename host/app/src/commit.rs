@@ -3,13 +3,18 @@
 //! that nobody waits for any more; and where the run has ended, what is told
 //! to the run that started it, and what waited for its place.
 
-use relata_engine::{Happening, Run, watches};
+use std::sync::Arc;
+
+use relata_engine::{Happening, HappeningKind, Run, watches};
 use relata_model::{EventId, Timestamp};
-use relata_store::{Cause, Committed, RunCommit, StoreError, Tx};
+use relata_store::{
+    Cause, Committed, Outcomes, RecordBatch, RecordError, RunCommit, StoreError, Together, Tx,
+};
 use relata_workflow::StepKind;
 
 use crate::{
     App, AppError,
+    activation::ActiveSet,
     change_set::ChangeSet,
     queue::{Released, Releases, nothing_strands},
     runner::{Held, LEASE, later},
@@ -60,24 +65,113 @@ struct Step {
     child: Option<Box<Starting>>,
     /// Whether it may have started others before.
     has_children: bool,
+    /// What becomes of the starts that wait for its end.
+    releases: Option<Releases>,
+    /// Which workflows were active.
+    active: Arc<ActiveSet>,
+    now: Timestamp,
+}
+
+impl Together for Step {
+    type Done = Committed;
+    type Error = NotCommitted;
+
+    /// Most steps write their run, its log, some records and events, and
+    /// effects: these go together. What may still find that something has
+    /// changed meanwhile is written by itself.
+    fn alone(&self) -> bool {
+        let run = &self.commit.run;
+        self.counted.is_some()
+            || self.child.is_some()
+            || self.has_children
+            || !self.changes.is_plain()
+            || run.has_ended() && (run.key.is_some() || run.told().is_some())
+    }
+
+    async fn write_all(tx: &mut Tx, steps: &[Self]) -> Result<Outcomes<Self>, StoreError> {
+        let mut outcomes = write_steps(tx, steps).await?;
+        if let ([step], [Ok(committed)]) = (steps, outcomes.as_mut_slice())
+            && step.alone()
+            && let Err(why) = step.finish(tx, committed).await
+        {
+            return Ok(vec![Err(why)]);
+        }
+        Ok(outcomes)
+    }
+}
+
+/// Writes the runs, their logs, and what their steps changed.
+async fn write_steps(tx: &mut Tx, steps: &[Step]) -> Result<Outcomes<Step>, StoreError> {
+    let commits: Vec<&RunCommit> = steps.iter().map(|step| &step.commit).collect();
+    let held = tx.run_held(&commits).await?;
+    // What no workflow answers is settled as it is written, if these are the
+    // active ones.
+    let active = match steps.iter().max_by_key(|step| step.active.stamp()) {
+        Some(step) if step.active.is_current(tx).await? => Some(&step.active),
+        _ => None,
+    };
+    let heard = |kind: &HappeningKind| active.is_none_or(|active| active.may_answer(kind));
+    let mut records = RecordBatch::hearing(&heard);
+    let mut foreseen = Vec::new();
+    for step in steps {
+        foreseen.extend(step.changes.record_writes());
+    }
+    records.foresee(tx, &foreseen).await?;
+
+    let mut refused: Vec<Option<NotCommitted>> = Vec::with_capacity(steps.len());
+    let mut written = Vec::with_capacity(steps.len());
+    for step in steps {
+        let run = step.commit.run.id;
+        if !held.contains(&run) {
+            refused.push(Some(StoreError::Fenced { run }.into()));
+            continue;
+        }
+        match step.changes.write_records(tx, &mut records, &step.cause, step.now).await {
+            Ok(()) => {
+                records.keep();
+                written.push((&step.commit, step.now));
+                refused.push(None);
+            }
+            Err(why) => {
+                records.undo()?;
+                refused.push(Some(NotCommitted::Fault(why.into())));
+            }
+        }
+    }
+    let mut committed = tx.run_commit_all(&written).await?.into_iter();
+    match records.flush(tx).await {
+        Ok(()) => {}
+        Err(RecordError::Store(why)) => return Err(why),
+        Err(why) if steps.len() == 1 => return Ok(vec![Err(NotCommitted::Fault(why.into()))]),
+        // Which of them is to blame is found out one by one.
+        Err(_) => return Err(StoreError::Apart),
+    }
+    let mut outcomes = Vec::with_capacity(steps.len());
+    for (step, refused) in steps.iter().zip(refused) {
+        if let Some(why) = refused {
+            outcomes.push(Err(why));
+            continue;
+        }
+        for effect in step.changes.plain_effects() {
+            tx.outbox_put(effect, step.now).await?;
+        }
+        let lost = StoreError::Fenced { run: step.commit.run.id };
+        outcomes.push(committed.next().unwrap_or(Err(lost)).map_err(NotCommitted::from));
+    }
+    Ok(outcomes)
 }
 
 impl Step {
-    async fn write(
-        self,
-        tx: &mut Tx,
-        releases: Option<Releases>,
-        now: Timestamp,
-    ) -> Result<Committed, NotCommitted> {
-        let run = &self.commit.run;
-        let committed = tx.run_commit(&self.commit, now).await?;
+    /// Writes what only some steps have, and what may still say no.
+    async fn finish(&self, tx: &mut Tx, committed: &Committed) -> Result<(), NotCommitted> {
+        let (run, now) = (&self.commit.run, self.now);
         if let Some((workflow, key)) = &self.counted {
             tx.enrolment_count(workflow, key, run.id, now).await?;
         }
-        let changed = self.changes.commit_in(tx, &self.cause, now).await;
+        let changed = self.changes.write_rest(tx, &self.cause, now).await;
         changed.map_err(|why| NotCommitted::Fault(why.into()))?;
-        if let Some(child) = self.child {
-            begin(tx, *child, now).await?;
+        if let Some(child) = &self.child {
+            begin(tx, child.as_ref().clone(), now).await?;
         }
         if self.has_children {
             let why = format!("{}, which started it, no longer waits for it", run.id);
@@ -86,13 +180,13 @@ impl Step {
         if run.has_ended() {
             tell_parent(tx, run, now).await?;
         }
-        let Some(freed) = &committed.freed else { return Ok(committed) };
-        let released = match releases {
+        let Some(freed) = &committed.freed else { return Ok(()) };
+        let released = match &self.releases {
             Some(releases) => releases.apply(tx, run, now).await?,
             None => nothing_strands(tx, &run.workflow, freed).await?,
         };
         match released {
-            Released::Done => Ok(committed),
+            Released::Done => Ok(()),
             Released::Stale => Err(NotCommitted::Stale),
         }
     }
@@ -163,14 +257,21 @@ impl App {
         let begets = !changes.writes.is_empty() || child.is_some() || held.run.has_ended();
         let has_children =
             held.definition.steps.iter().any(|step| matches!(step.kind, StepKind::Run(_)));
-        let counted = counted(held);
-        let step = Step { commit, counted, changes, cause, child, has_children };
-        let committed = if held.run.has_ended() {
-            self.commit_end(step, now).await?
+        let step = Step {
+            commit,
+            counted: counted(held),
+            changes,
+            cause,
+            child,
+            has_children,
+            releases: None,
+            active: self.active_set().await.map_err(NotCommitted::Fault)?,
+            now,
+        };
+        let committed = if held.run.has_ended() && held.run.key.is_some() {
+            self.commit_end(step).await?
         } else {
-            self.store()
-                .write(move |tx| Box::pin(async move { step.write(tx, None, now).await }))
-                .await?
+            self.store().write_together(step).await?
         };
         held.log.clear();
         held.consumed.clear();
@@ -186,17 +287,13 @@ impl App {
 
     /// Commits the end of a run, together with the beginning of what waited
     /// for it.
-    async fn commit_end(&self, step: Step, now: Timestamp) -> Result<Committed, NotCommitted> {
+    async fn commit_end(&self, step: Step) -> Result<Committed, NotCommitted> {
         let mut enough = 1;
         for _ in 0..MOST_RELEASES {
             let releases =
                 self.releases(&step.commit.run, enough).await.map_err(NotCommitted::Fault)?;
-            let ending = step.clone();
-            let committed = self
-                .store()
-                .write(move |tx| Box::pin(async move { ending.write(tx, releases, now).await }))
-                .await;
-            match committed {
+            let ending = Step { releases, ..step.clone() };
+            match self.store().write_together(ending).await {
                 Err(NotCommitted::Stale) => enough *= 2,
                 other => return other,
             }

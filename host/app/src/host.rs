@@ -10,7 +10,7 @@ use relata_sandbox::{
         MailRequest, Notice, Operator, Page, Query, Receipt, StateItem, StatePut,
     },
 };
-use relata_store::{self as store, EffectKind, EffectStatus, NewEffect};
+use relata_store::{self as store, EffectKind, EffectStatus, NewEffect, Write};
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -344,7 +344,7 @@ impl HostCalls for StepHost {
         let record =
             Record { reference: Reference::new(object, id.to_string()), revision: 1, fields: all };
         let entity = entity(&record);
-        self.changes.put_record(Written::Created { object: object.to_owned(), id, fields }, record);
+        self.changes.put_record(Write::Create { object: object.to_owned(), id, fields }, record);
         Ok(entity)
     }
 
@@ -378,7 +378,7 @@ impl HostCalls for StepHost {
             fields: after,
         };
         let entity = entity(&record);
-        let written = Written::Updated { reference: before.reference, fields, if_revision };
+        let written = Write::Update { reference: before.reference, fields, if_revision };
         self.changes.put_record(written, record);
         Ok(entity)
     }

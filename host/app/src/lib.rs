@@ -55,7 +55,7 @@ use std::{
 use relata_channels::MailOut;
 use relata_model::{ObjectDefinition, Objects, TimeZone, Timestamp, text};
 use relata_store::{Store, StoreConfig};
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::OnceCell;
 
 pub use activation::{Activation, WorkflowRow};
 pub use approvals::{Answered, ApprovalFilter, ApprovalView, NewAnswer};
@@ -103,7 +103,7 @@ struct Inner {
     versions: activation::Versions,
     rules: segments::Rules,
     secrets: SecretOverrides,
-    wake: Notify,
+    wakes: serve::Wakes,
     lock: Mutex<Option<std::fs::File>>,
     /// Where this is a test: what it pretends.
     rig: Option<Arc<testing::Rig>>,
@@ -215,7 +215,7 @@ impl App {
                 versions: activation::Versions::default(),
                 rules: segments::Rules::default(),
                 secrets,
-                wake: Notify::new(),
+                wakes: serve::Wakes::default(),
                 lock: Mutex::new(None),
                 rig,
             }),
@@ -296,7 +296,7 @@ impl App {
     /// Tells the runner that there is something to do. Only a hint: the
     /// database is the truth, and is looked at anyway.
     pub(crate) fn wake(&self) {
-        self.inner.wake.notify_one();
+        self.inner.wakes.all();
     }
 
     async fn set_clock(&self, at: Timestamp) -> Result<(), AppError> {

@@ -24,6 +24,7 @@ use crate::{
 pub(crate) const MOST_WAITING: u64 = 1_000;
 
 /// What becomes of the starts that wait for a run, should it end now.
+#[derive(Clone)]
 pub(crate) struct Releases {
     workflow: String,
     key: String,
@@ -34,6 +35,7 @@ pub(crate) struct Releases {
 }
 
 /// What becomes of a start that waited.
+#[derive(Clone)]
 enum Release {
     /// It may begin, if it gets the place.
     Start(Box<Starting>),
@@ -119,7 +121,7 @@ impl Releases {
     /// Begins what may begin, and says of the others why not, in the
     /// transaction in which the run before ended.
     pub(crate) async fn apply(
-        self,
+        &self,
         tx: &mut Tx,
         former: &Run,
         now: Timestamp,
@@ -129,16 +131,16 @@ impl Releases {
         }
         let waiting = tx.queue_list(&filter(&self.workflow, &self.key), u32::MAX).await?;
         let mut present = waiting.iter().map(|queued| queued.seq);
-        for (queued, release) in self.each {
+        for (queued, release) in &self.each {
             if present.next() != Some(queued.seq) {
                 return Ok(Released::Stale);
             }
             let reason = match release {
-                Release::Refuse(reason) => reason,
-                Release::Start(starting) => match take_place(tx, &starting, now).await? {
+                Release::Refuse(reason) => reason.clone(),
+                Release::Start(starting) => match take_place(tx, starting, now).await? {
                     Place::Taken => {
                         tx.queue_take(queued.seq).await?;
-                        tx.run_insert(&starting.new_run(now)).await?;
+                        tx.run_insert(&starting.as_ref().clone().new_run(now)).await?;
                         continue;
                     }
                     Place::Running(_) => {
@@ -152,7 +154,7 @@ impl Releases {
                 },
             };
             tx.queue_take(queued.seq).await?;
-            tx.not_started_put(&not_started(&queued, reason, now)).await?;
+            tx.not_started_put(&not_started(queued, reason, now)).await?;
         }
         nothing_strands(tx, &self.workflow, &self.key).await
     }

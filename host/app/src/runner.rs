@@ -11,7 +11,10 @@ use relata_model::{EventId, RunId, Timestamp};
 use relata_sandbox::{CallError, CallReport, CallRequest, Called, contract};
 use relata_store::{Claimed, Committed, LogRow, RecordError, StoreError};
 use relata_workflow::{Definition, Facts, StepKind};
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
 
 use crate::{
     App, AppError,
@@ -27,6 +30,9 @@ pub(crate) const LEASE: std::time::Duration = std::time::Duration::from_secs(60)
 /// How many runs move side by side. The sandbox has its own limit; this one
 /// bounds what lies in memory.
 const SIDE_BY_SIDE: usize = 16;
+
+/// How many at the most in a host that serves.
+const MOST_MOVING: u32 = 128;
 
 /// After how many crashes in a row, each with a call of its own under way, a
 /// run is given up.
@@ -47,6 +53,41 @@ pub(crate) enum Next {
     Run(ChildCall),
 }
 
+/// The runs that a host has in motion.
+#[derive(Debug)]
+pub(crate) struct Moving {
+    /// Under which name it claims them.
+    owner: String,
+    places: Arc<Semaphore>,
+}
+
+impl Moving {
+    pub(crate) fn new(owner: String) -> Self {
+        Self { owner, places: Arc::new(Semaphore::new(MOST_MOVING as usize)) }
+    }
+
+    /// How many more there may be; waits until it is at least one.
+    async fn room(&self) -> usize {
+        drop(self.place().await);
+        self.places.available_permits().max(1)
+    }
+
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        Arc::clone(&self.places).acquire_owned().await.ok()
+    }
+
+    /// All places: nothing else is in motion.
+    async fn all_places(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).acquire_many_owned(MOST_MOVING).await.ok()
+    }
+
+    /// Waits until the steps that have begun have come to their end.
+    pub(crate) async fn rest(&self) {
+        drop(self.all_places().await);
+    }
+}
+
 /// A run in this host's hands.
 pub(crate) struct Held {
     pub(crate) definition: Arc<Definition>,
@@ -65,21 +106,12 @@ pub(crate) struct Held {
 }
 
 impl App {
-    /// Claims and moves the runs that are due. Answers how many there were.
+    /// Claims and moves the runs that are due, to their next wait. Answers how
+    /// many there were. For a rehearsal and a test, whose clock stands still
+    /// meanwhile.
     pub(crate) async fn move_runs(&self, owner: &str) -> Result<usize, AppError> {
-        let now = self.now();
-        let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
-        let claimed = self
-            .store()
-            .run_claim(owner, now, lease, u32::try_from(SIDE_BY_SIDE * 4).unwrap_or(64))
-            .await?;
-        let count = claimed.len();
-        // A host went down while it called for these, and nobody knows for
-        // which. They move one at a time, when nothing else does, the least
-        // suspected first: so only the culprit is ever given up.
-        let (mut suspects, claimed): (Vec<Claimed>, Vec<Claimed>) =
-            claimed.into_iter().partition(|claim| claim.crash_count > 0);
-        suspects.sort_by_key(|claim| claim.crash_count);
+        let (claimed, suspects) = self.claim(owner, SIDE_BY_SIDE * 4).await?;
+        let count = claimed.len() + suspects.len();
         let mut claimed = claimed.into_iter();
         let mut moving = JoinSet::new();
         let mut first_fault = None;
@@ -114,6 +146,48 @@ impl App {
             Some(why) => Err(why),
             None => Ok(count),
         }
+    }
+
+    /// Claims as many of the runs that are due as there is room for, and sets
+    /// them in motion; waits until there is room, not until they rest.
+    /// Answers how many there were.
+    pub(crate) async fn begin_moving(&self, moving: &Moving) -> Result<usize, AppError> {
+        let room = moving.room().await;
+        let (claimed, suspects) = self.claim(&moving.owner, room).await?;
+        let count = claimed.len() + suspects.len();
+        for claim in claimed {
+            let (app, place) = (self.clone(), moving.place().await);
+            tokio::spawn(async move {
+                let run = claim.run.id;
+                let _ = fault_of(run, app.move_run(claim).await);
+                drop(place);
+            });
+        }
+        for claim in suspects {
+            let _all = moving.all_places().await;
+            let run = claim.run.id;
+            let _ = fault_of(run, self.move_run(claim).await);
+        }
+        Ok(count)
+    }
+
+    /// Claims runs that are due: those to be moved side by side, and the
+    /// suspects. A host went down while it called for these, and nobody knows
+    /// for which. They move one at a time, when nothing else does, the least
+    /// suspected first: so only the culprit is ever given up.
+    async fn claim(
+        &self,
+        owner: &str,
+        limit: usize,
+    ) -> Result<(Vec<Claimed>, Vec<Claimed>), AppError> {
+        let now = self.now();
+        let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let claimed = self.store().run_claim(owner, now, lease, limit).await?;
+        let (mut suspects, claimed): (Vec<Claimed>, Vec<Claimed>) =
+            claimed.into_iter().partition(|claim| claim.crash_count > 0);
+        suspects.sort_by_key(|claim| claim.crash_count);
+        Ok((claimed, suspects))
     }
 
     async fn move_run(&self, claim: Claimed) -> Result<(), AppError> {

@@ -1,15 +1,41 @@
-//! The host at work: one loop that does what is due, and sleeps until
-//! something is. A wake-up is a hint; the database is the truth.
+//! The host at work: loops that do what is due, and sleep until something is.
+//! A wake-up is a hint; the database is the truth.
 
 use std::{fs::OpenOptions, future::Future, sync::PoisonError, time::Duration};
 
 use relata_model::Timestamp;
+use tokio::sync::{Notify, watch};
 
-use crate::{App, AppError, fresh, runner::later, triggers};
+use crate::{
+    App, AppError, fresh,
+    runner::{Moving, later},
+    triggers,
+};
+
+/// Who is told that there may be something to do, a loop each.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes {
+    clocks: Notify,
+    events: Notify,
+    runs: Notify,
+    effects: Notify,
+}
+
+impl Wakes {
+    /// Wakes all.
+    pub(crate) fn all(&self) {
+        for wake in [&self.clocks, &self.events, &self.runs, &self.effects] {
+            wake.notify_one();
+        }
+    }
+}
 
 /// The longest sleep: another program (an import, say) may have written
 /// something that nobody told this one of.
 const LONGEST_SLEEP: Duration = Duration::from_millis(250);
+
+/// The shortest: something is due that another loop sees to.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
 
 /// After a fault of ours.
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
@@ -29,6 +55,9 @@ impl App {
     /// Runs workflows until `stop` is ready, then lets the steps that have
     /// begun come to their end.
     ///
+    /// Four loops go side by side, so that a slow mail server holds up no run
+    /// and a slow step no trigger.
+    ///
     /// # Errors
     ///
     /// [`AppError`] where another program runs this data directory already.
@@ -38,26 +67,60 @@ impl App {
         // Compile the plugins now, not at the first step.
         self.plugins().await?;
         let owner = format!("host-{}", fresh::uuid(self.now()).simple());
-        tokio::pin!(stop);
-        loop {
-            // Between turns is the one place to stop: never within a write.
-            if futures::poll!(stop.as_mut()).is_ready() {
-                return Ok(());
-            }
-            let pause = match self.turn(&owner).await {
+        let moving = Moving::new(owner);
+        let (halt, halted) = watch::channel(false);
+        let stopped = async {
+            stop.await;
+            halt.send_replace(true);
+        };
+        let wakes = &self.inner.wakes;
+        tokio::join!(
+            stopped,
+            self.repeat(halted.clone(), &wakes.clocks, async || self.turn_clocks().await),
+            self.repeat(halted.clone(), &wakes.events, async || self.match_events().await),
+            self.repeat(halted.clone(), &wakes.runs, async || self.begin_moving(&moving).await),
+            self.repeat(halted, &wakes.effects, async || self.deliver().await),
+        );
+        moving.rest().await;
+        Ok(())
+    }
+
+    /// Does something again and again until `halted`: at once where there was
+    /// something to do, else when something falls due or somebody wakes it.
+    /// What it met is told, and it goes on.
+    async fn repeat(
+        &self,
+        mut halted: watch::Receiver<bool>,
+        wake: &Notify,
+        mut part: impl AsyncFnMut() -> Result<usize, AppError>,
+    ) {
+        // Between two turns is the one place to stop: never within a write.
+        while !*halted.borrow() {
+            let pause = match part().await {
                 Ok(0) => self.pause().await.unwrap_or(FAULT_PAUSE),
-                Ok(_) => continue,
+                Ok(_) => {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
                 Err(why) => {
-                    tracing::error!(error = %why, "the runner met a fault; it goes on in a moment");
+                    tracing::error!(error = %why, "the host met a fault; it goes on in a moment");
                     FAULT_PAUSE
                 }
             };
             tokio::select! {
-                () = stop.as_mut() => return Ok(()),
-                () = self.inner.wake.notified() => {}
+                _ = halted.wait_for(|halted| *halted) => {}
+                () = wake.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    /// What only the time brings about. Answers how much there was.
+    async fn turn_clocks(&self) -> Result<usize, AppError> {
+        // A fault of one does not hold up the other.
+        let fired = self.fire_schedules().await;
+        let refreshed = self.refresh_segments().await;
+        Ok(fired? + refreshed?)
     }
 
     /// How long there is nothing to do.
@@ -65,7 +128,7 @@ impl App {
         let now = self.now().as_millisecond();
         let next = self.next_due().await?.map_or(i64::MAX, Timestamp::as_millisecond);
         let pause = Duration::from_millis(u64::try_from(next.saturating_sub(now)).unwrap_or(0));
-        Ok(pause.clamp(Duration::from_millis(1), LONGEST_SLEEP))
+        Ok(pause.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
     }
 
     /// When something falls due next, by the database.

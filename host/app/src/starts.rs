@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     App, AppError, Assignment, fresh,
-    triggers::{Matched, Starting, settle},
+    triggers::{Matched, Starting, settle_all},
 };
 
 /// The longest key of a record that an error repeats, characters.
@@ -275,44 +275,34 @@ impl App {
                 return Err(AppError::Fault(format!("{workflow} does not start by its own start")));
             }
         }
-        let run = matched.starts.first().map(|starting| starting.id());
-        let mut outcome = ManualStart {
-            workflow: workflow.to_owned(),
-            record: subject.as_ref().map(Reference::to_string),
-            run: None,
-            why: None,
-            waits: false,
-        };
         let event = NewEvent {
             id: happening.id,
             at: now,
             kind: happening.kind,
             cause: Cause::outside(actor),
         };
-        let outcome = self
+        let settled = self
             .store()
             .write(move |tx| {
                 Box::pin(async move {
                     tx.event_emit(&event).await?;
-                    let workflow = outcome.workflow.clone();
-                    settle(tx, matched, now).await?;
-                    if let Some(run) = run
-                        && tx.run_fetch(run).await?.is_some()
-                    {
-                        outcome.run = Some(run.to_string());
-                        return Ok(outcome);
-                    }
-                    let refusals = tx.not_started_list(Some(&workflow), None, 1).await?;
-                    let refusal = refusals.into_iter().find(|row| row.event == Some(event.id));
-                    outcome.waits = refusal.is_none();
-                    outcome.why = Some(refusal.map_or_else(
-                        || "it waits until a run for the same has ended".to_owned(),
-                        |row| row.reason,
-                    ));
-                    Ok::<_, AppError>(outcome)
+                    settle_all(tx, &[&matched], now).await
                 })
             })
-            .await?;
+            .await?
+            .pop()
+            .unwrap_or_default();
+        let run = settled.runs.first();
+        let why = settled.refusals.into_iter().next().map(|(_, reason)| reason);
+        let waits = run.is_none() && why.is_none();
+        let queued = || "it waits until a run for the same has ended".to_owned();
+        let outcome = ManualStart {
+            workflow: workflow.to_owned(),
+            record: subject.as_ref().map(Reference::to_string),
+            run: run.map(ToString::to_string),
+            why: why.or_else(|| waits.then(queued)),
+            waits,
+        };
         self.wake();
         Ok(outcome)
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use relata_model::{Value, text};
 use relata_sandbox::{CallReport, CallRequest, Called, LogLevel, Plugin, contract};
+use relata_store::Write;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -181,13 +182,13 @@ impl Plugins {
 /// A write for people and programs to read.
 fn written(written: &Written) -> Json {
     match written {
-        Written::Created { object, id, fields } => {
+        Written::Record(Write::Create { object, id, fields }) => {
             json!({ "what": "create", "record": format!("{object}/{id}"), "fields": fields_json(fields) })
         }
-        Written::Updated { reference, fields, .. } => {
+        Written::Record(Write::Update { reference, fields, .. }) => {
             json!({ "what": "update", "record": reference.to_string(), "fields": fields_json(fields) })
         }
-        Written::Deleted { reference, .. } => {
+        Written::Record(Write::Delete { reference, .. }) => {
             json!({ "what": "delete", "record": reference.to_string() })
         }
         Written::Emitted { name, about, data } => json!({

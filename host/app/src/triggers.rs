@@ -22,8 +22,9 @@ use crate::{
 const BATCH: u32 = 200;
 
 /// What one event does.
+#[derive(Clone)]
 pub(crate) struct Matched {
-    happening: Happening,
+    pub(crate) happening: Happening,
     pub(crate) starts: Vec<Starting>,
     pub(crate) refusals: Vec<(String, Option<String>, String)>,
 }
@@ -52,6 +53,11 @@ impl Starting {
             .repeat
             .as_ref()
             .is_some_and(|repeat| repeat.while_running == WhileRunning::Queue)
+    }
+
+    /// Whether it needs the place of `one_per`.
+    fn needs_place(&self) -> bool {
+        self.definition.repeat.is_some() && self.run.key.is_some()
     }
 
     /// The run's id.
@@ -110,10 +116,8 @@ impl App {
         self.store()
             .write(move |tx| {
                 Box::pin(async move {
-                    for event in matched {
-                        settle(tx, event, now).await?;
-                    }
-                    Ok::<_, StoreError>(())
+                    let events: Vec<&Matched> = matched.iter().collect();
+                    settle_all(tx, &events, now).await
                 })
             })
             .await?;
@@ -127,7 +131,7 @@ impl App {
     ) -> Result<Matched, AppError> {
         let mut matched = Matched::of(happening);
         for (digest, definition) in active {
-            if !may_match(definition, &matched.happening) {
+            if !may_match(definition, &matched.happening.kind) {
                 continue;
             }
             match self.admitted(digest, definition, &matched.happening).await? {
@@ -227,8 +231,8 @@ pub(crate) fn entered(active: &[(String, Arc<Definition>)]) -> impl Iterator<Ite
 }
 
 /// A quick look: most events concern few workflows.
-pub(crate) fn may_match(definition: &Definition, happening: &Happening) -> bool {
-    definition.triggers.iter().any(|trigger| match (trigger, &happening.kind) {
+pub(crate) fn may_match(definition: &Definition, kind: &HappeningKind) -> bool {
+    definition.triggers.iter().any(|trigger| match (trigger, kind) {
         (Trigger::Occurrence(Occurrence::Created { object }), HappeningKind::Change(change)) => {
             change.kind == ChangeKind::Created && &change.reference.object == object
         }
@@ -251,61 +255,124 @@ pub(crate) fn may_match(definition: &Definition, happening: &Happening) -> bool 
     })
 }
 
-/// Writes what one event does.
-pub(crate) async fn settle(
+/// What became of an event: the runs that it started, and why others did not
+/// start, by workflow.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settled {
+    pub(crate) runs: Vec<RunId>,
+    pub(crate) refusals: Vec<(String, String)>,
+}
+
+/// Writes what events do, in their order, and that they are settled. Runs
+/// that need no place of `one_per` begin together.
+pub(crate) async fn settle_all(
     tx: &mut Tx,
-    matched: Matched,
+    events: &[&Matched],
     now: Timestamp,
-) -> Result<(), StoreError> {
-    let Matched { happening, starts, refusals } = matched;
-    for run in tx.waiter_runs(&happening.topics()).await? {
-        tx.run_deliver(run, &happening, now).await?;
+) -> Result<Vec<Settled>, StoreError> {
+    let mut topics = Vec::new();
+    for event in events {
+        topics.extend(event.happening.topics());
     }
-    let record = main_record(&happening);
-    let refuse = |workflow: &str, key: Option<String>, reason: String| NotStarted {
-        workflow: workflow.to_owned(),
-        event: Some(happening.id),
-        record: record.clone(),
-        key,
-        reason,
-        at: now,
-    };
-    for (workflow, key, reason) in refusals {
-        tx.not_started_put(&refuse(&workflow, key, reason)).await?;
-    }
-    for starting in starts {
-        let key = starting.run.key.clone();
-        let workflow = starting.definition.name.clone();
-        let reason = match take_place(tx, &starting, now).await? {
-            Place::Taken => {
-                tx.run_insert(&starting.new_run(now)).await?;
-                continue;
+    let mut awaited = tx.waiter_topics(&topics).await?;
+    let mut beginning = Vec::new();
+    let mut settled = Vec::with_capacity(events.len());
+    for event in events {
+        let topics = event.happening.topics();
+        if topics.iter().any(|topic| awaited.contains(topic)) {
+            // Also those that an event before this one started.
+            begin_all(tx, &mut beginning).await?;
+            for run in tx.waiter_runs(&topics).await? {
+                tx.run_deliver(run, &event.happening, now).await?;
             }
-            Place::Refused(reason) => reason,
-            Place::Running(other) => match (starting.waits(), key.clone()) {
-                (true, Some(key)) => {
-                    if tx.queue_count(&workflow, &key).await? < MOST_WAITING {
-                        let new = NewQueued {
-                            workflow,
-                            key,
-                            record: record.clone(),
-                            subject: starting.run.subject.clone(),
-                            happening: happening.clone(),
-                        };
-                        tx.queue_put(&new, now).await?;
+        }
+        let mut came = Settled::default();
+        for (workflow, key, reason) in &event.refusals {
+            refuse(tx, event, workflow, key.clone(), reason, now, &mut came).await?;
+        }
+        for starting in &event.starts {
+            let (workflow, key) = (&starting.definition.name, starting.key().cloned());
+            if starting.needs_place() {
+                begin_all(tx, &mut beginning).await?;
+                match take_place(tx, starting, now).await? {
+                    Place::Taken => {}
+                    Place::Refused(reason) => {
+                        refuse(tx, event, workflow, key, &reason, now, &mut came).await?;
                         continue;
                     }
-                    format!("{MOST_WAITING} starts wait for the same {key} already")
+                    Place::Running(other) => {
+                        let reason = wait_or_not(tx, event, starting, other, now).await?;
+                        if let Some(reason) = reason {
+                            refuse(tx, event, workflow, key, &reason, now, &mut came).await?;
+                        }
+                        continue;
+                    }
                 }
-                (_, key) => {
-                    let key = key.unwrap_or_default();
-                    format!("{other} is still running for the same {key}")
-                }
-            },
-        };
-        tx.not_started_put(&refuse(&workflow, key, reason)).await?;
+            }
+            awaited.extend(starting.watches.iter().cloned());
+            came.runs.push(starting.id());
+            beginning.push(starting.clone().new_run(now));
+        }
+        settled.push(came);
     }
-    tx.event_settle(&[happening.id]).await?;
+    begin_all(tx, &mut beginning).await?;
+    let ids: Vec<_> = events.iter().map(|event| event.happening.id).collect();
+    tx.event_settle(&ids).await?;
+    Ok(settled)
+}
+
+async fn begin_all(tx: &mut Tx, beginning: &mut Vec<NewRun>) -> Result<(), StoreError> {
+    let runs = std::mem::take(beginning);
+    let runs: Vec<&NewRun> = runs.iter().collect();
+    tx.run_insert_all(&runs).await
+}
+
+/// Keeps a start for when the run that has its place ends, or says why not.
+async fn wait_or_not(
+    tx: &mut Tx,
+    event: &Matched,
+    starting: &Starting,
+    other: RunId,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let key = starting.key().cloned().unwrap_or_default();
+    if !starting.waits() {
+        return Ok(Some(format!("{other} is still running for the same {key}")));
+    }
+    let workflow = starting.definition.name.clone();
+    if tx.queue_count(&workflow, &key).await? >= MOST_WAITING {
+        return Ok(Some(format!("{MOST_WAITING} starts wait for the same {key} already")));
+    }
+    let new = NewQueued {
+        workflow,
+        key,
+        record: main_record(&event.happening),
+        subject: starting.run.subject.clone(),
+        happening: event.happening.clone(),
+    };
+    tx.queue_put(&new, now).await?;
+    Ok(None)
+}
+
+async fn refuse(
+    tx: &mut Tx,
+    event: &Matched,
+    workflow: &str,
+    key: Option<String>,
+    reason: &str,
+    now: Timestamp,
+    came: &mut Settled,
+) -> Result<(), StoreError> {
+    let row = NotStarted {
+        workflow: workflow.to_owned(),
+        event: Some(event.happening.id),
+        record: main_record(&event.happening),
+        key,
+        reason: reason.to_owned(),
+        at: now,
+    };
+    tx.not_started_put(&row).await?;
+    came.refusals.push((row.workflow, row.reason));
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use relata_engine::{
     decide, due, watches,
 };
 use relata_model::{EventId, Fields, Reference, RunId, Timestamp, Value};
+use relata_store::Write;
 use relata_workflow::{Definition, StepId, StepKind};
 
 use crate::{
@@ -315,17 +316,17 @@ impl Replay {
     /// What an action's write leaves; none where it changes nothing.
     fn written(&self, written: Written) -> Option<(Reference, Option<Fields>)> {
         match written {
-            Written::Created { object, id, fields } => {
+            Written::Record(Write::Create { object, id, fields }) => {
                 let fields = self.objects.get(&object)?.create(id, fields, self.now).ok()?;
                 Some((Reference::new(&object, id.to_string()), Some(fields)))
             }
-            Written::Updated { reference, fields, .. } => {
+            Written::Record(Write::Update { reference, fields, .. }) => {
                 let definition = self.objects.get(&reference.object)?;
                 let before = self.knowledge.world.fields(&reference)?;
                 let after = definition.update(&before, fields, self.now).ok()?;
                 (after != before).then_some((reference, Some(after)))
             }
-            Written::Deleted { reference, .. } => Some((reference, None)),
+            Written::Record(Write::Delete { reference, .. }) => Some((reference, None)),
             // A message is counted where it is sent; a plugin's memory is not
             // there in a backtest.
             Written::Emitted { .. } | Written::Queued(_) | Written::Remembered(_) => None,

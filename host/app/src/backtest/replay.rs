@@ -287,7 +287,7 @@ impl Replay {
             }
             HappeningKind::Change(_) => false,
         };
-        by_hand || may_match(&self.definition, happening)
+        by_hand || may_match(&self.definition, &happening.kind)
     }
 
     /// Tells the runs that listen, and starts one if it is what the workflow
