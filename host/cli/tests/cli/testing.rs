@@ -99,7 +99,7 @@ fn coverage_and_faults_are_told() {
           workflows/thanks.yaml:5  no case notices: without this step: `stop_unless: contact.tier == "gold"`
           workflows/thanks.yaml:6  no case notices: without this step: `wait: 1 day`
 
-        7 faults, 2 not noticed
+        7 faults, 2 survivors
     "#]].assert_eq(&ended.stdout);
 }
 
