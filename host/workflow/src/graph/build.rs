@@ -297,10 +297,9 @@ impl Build<'_> {
                 Node { branches, ..plain(Kind::Stop, say::question(condition)) }
             }
             StepKind::Wait { duration, resume_in } => {
+                let is_until = step.label.starts_with("wait_until") || say::is_point(duration);
                 let long = match duration {
-                    _ if step.label.starts_with("wait_until") => {
-                        format!("until {}", say::expression(duration))
-                    }
+                    _ if is_until => format!("until {}", say::expression(duration)),
                     Expression::Formula(formula) => {
                         format!("as long as {}", say::formula(formula))
                     }

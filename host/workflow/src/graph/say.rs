@@ -141,6 +141,15 @@ pub(super) fn statement(condition: &Formula) -> String {
     Said(condition).statement(condition.root)
 }
 
+/// Whether a value is visibly a point in time, not a length of it.
+pub(super) fn is_point(expression: &Expression) -> bool {
+    match expression {
+        Expression::Literal(value) => matches!(value, Value::Date(_) | Value::Time(_)),
+        Expression::Formula(formula) => Said(formula).is_time(formula.root),
+        _ => false,
+    }
+}
+
 /// What happens, as a sentence: "a lead is created". `about` is whose change
 /// it is, where that is not the run's subject; `is_known` says "the lead".
 pub(super) fn occurrence(
