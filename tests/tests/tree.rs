@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const TOP: &[&str] = &[
     // Rooms.
     "docs",
+    "fuzz",
     "host",
     "plugin-sdk",
     "plugins",

@@ -64,11 +64,18 @@ fn not_there(root: &Path) -> Wrong {
     } else {
         format!("`{}`", out::path(root))
     };
-    let hint = match beside(root) {
+    let hint = match beside(root).or_else(|| above(root)) {
         Some(found) => format!("did you mean `--data {}`?", out::path(&found)),
         None => "name one with `--data DIR`, or make one with `relata init DIR`".to_owned(),
     };
     Wrong::new(format!("{what} is not a data directory (it has no relata.toml); {hint}"))
+}
+
+/// The data directory in which a directory lies: `..`, `../..`.
+fn above(root: &Path) -> Option<PathBuf> {
+    let levels = root.canonicalize().ok()?.ancestors().position(is_data_directory)?;
+    let up: PathBuf = vec![".."; levels].iter().collect();
+    Some(if root == Path::new(".") { up } else { root.join(up) })
 }
 
 /// The one data directory within a directory, if there is exactly one.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use relata_app::{
+    model::text::nearest,
     testing::is_test_file,
     workflow::{Diagnostic, render},
 };
@@ -20,10 +21,8 @@ pub(crate) type Sources = Vec<(String, String)>;
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Wrong> {
     let mut sources = Sources::new();
     for path in paths {
-        let unreadable =
-            |why: std::io::Error| Wrong::new(format!("cannot read {}: {why}", out::path(path)));
-        let files = if fs::metadata(path).map_err(unreadable)?.is_dir() {
-            let files = yaml(path, false).map_err(unreadable)?;
+        let files = if is_folder(path)? {
+            let files = yaml(path, false).map_err(|why| unreadable(path, &why))?;
             if files.is_empty() {
                 return Err(Wrong::new(format!(
                     "{} has no workflows; they are files whose name ends in .yaml",
@@ -49,9 +48,6 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Wrong> {
 /// test that is named: what `relata check` looks at.
 pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Sources, Wrong> {
     let mut sources = read(paths)?;
-    let unreadable = |folder: &Path, why: std::io::Error| {
-        Wrong::new(format!("cannot read {}: {why}", out::path(folder)))
-    };
     let mut add = |file: &Path| -> Result<(), Wrong> {
         let name = file.display().to_string();
         if !sources.iter().any(|(there, _)| *there == name) {
@@ -62,11 +58,11 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Sources, Wrong> {
     for path in paths {
         let is_test = is_test_file(&path.display().to_string());
         if path.is_dir() {
-            for test in yaml(path, true).map_err(|why| unreadable(path, why))? {
+            for test in yaml(path, true).map_err(|why| unreadable(path, &why))? {
                 add(&test)?;
             }
         } else if is_test {
-            for workflow in siblings(path).map_err(|why| unreadable(path, why))? {
+            for workflow in siblings(path).map_err(|why| unreadable(path, &why))? {
                 add(&workflow)?;
             }
         }
@@ -94,8 +90,7 @@ pub(crate) fn beside(file: &Path) -> Result<Sources, Wrong> {
     };
     let mut sources = read(&[file.to_owned()])?;
     let same = |other: &Path| other.file_name() == file.file_name();
-    let others = yaml(folder, false)
-        .map_err(|why| Wrong::new(format!("cannot read {}: {why}", out::path(folder))))?;
+    let others = yaml(folder, false).map_err(|why| unreadable(folder, &why))?;
     for other in others.iter().filter(|other| !same(other)) {
         sources.push((other.display().to_string(), text_of(other)?));
     }
@@ -112,12 +107,10 @@ pub(crate) fn read_tests(paths: &[PathBuf]) -> Result<Sources, Wrong> {
         }
     };
     for path in paths {
-        let unreadable =
-            |why: std::io::Error| Wrong::new(format!("cannot read {}: {why}", out::path(path)));
-        let is_folder = fs::metadata(path).map_err(unreadable)?.is_dir();
+        let is_folder = is_folder(path)?;
         let name = path.display().to_string();
         let tests = if is_folder {
-            yaml(path, true).map_err(unreadable)?
+            yaml(path, true).map_err(|why| unreadable(path, &why))?
         } else if is_test_file(&name) {
             vec![path.clone()]
         } else {
@@ -139,7 +132,7 @@ pub(crate) fn read_tests(paths: &[PathBuf]) -> Result<Sources, Wrong> {
         }
         tests.into_iter().for_each(&mut add);
         let workflows = if is_folder { yaml(path, false) } else { siblings(path) };
-        workflows.map_err(unreadable)?.into_iter().for_each(&mut add);
+        workflows.map_err(|why| unreadable(path, &why))?.into_iter().for_each(&mut add);
     }
     let mut sources = Sources::new();
     for file in files {
@@ -148,9 +141,43 @@ pub(crate) fn read_tests(paths: &[PathBuf]) -> Result<Sources, Wrong> {
     Ok(sources)
 }
 
+fn is_folder(path: &Path) -> Result<bool, Wrong> {
+    Ok(fs::metadata(path).map_err(|why| unreadable(path, &why))?.is_dir())
+}
+
+/// Why a path cannot be read; of one that is not there, what may be meant.
+fn unreadable(path: &Path, why: &std::io::Error) -> Wrong {
+    if why.kind() != std::io::ErrorKind::NotFound {
+        return Wrong::new(format!("cannot read {}: {why}", out::path(path)));
+    }
+    let there_is_no = format!("there is no {}", out::path(path));
+    Wrong::new(match meant(path) {
+        Some(meant) => format!("{there_is_no}; did you mean {}?", out::path(&meant)),
+        None => there_is_no,
+    })
+}
+
+/// The file that is called so, or nearly so: in the folder that was named, in
+/// `workflows`, or here. `.yaml` may be left out.
+fn meant(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let name = if path.extension().is_some() { name.to_owned() } else { format!("{name}.yaml") };
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    let mut files = Vec::new();
+    for folder in [parent.unwrap_or(Path::new(".")), Path::new("workflows"), Path::new(".")] {
+        files.extend(yaml(folder, is_test_file(&name)).unwrap_or_default());
+    }
+    let called =
+        |file: &PathBuf| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let names: Vec<String> = files.iter().map(called).collect();
+    let nearest = nearest(&name, names.iter().map(String::as_str))?;
+    let place = names.iter().position(|name| name == nearest)?;
+    let found = &files[place];
+    Some(found.strip_prefix(".").unwrap_or(found).to_owned())
+}
+
 fn text_of(file: &Path) -> Result<String, Wrong> {
-    let text = fs::read(file)
-        .map_err(|why| Wrong::new(format!("cannot read {}: {why}", out::path(file))))?;
+    let text = fs::read(file).map_err(|why| unreadable(file, &why))?;
     String::from_utf8(text)
         .map_err(|_| Wrong::new(format!("{} is not UTF-8 text; save it as UTF-8", out::path(file))))
 }

@@ -1,5 +1,5 @@
 //! Workflows with planted mistakes: each is found in one run, at its place,
-//! with the mend, and nothing else is said.
+//! with the mend, and nothing else is said; to programs the same as to people.
 
 mod catalog;
 
@@ -69,7 +69,9 @@ fn the_mistakes_that_people_make() {
                 complaints.push(format!("{name}: {} marks `{marked}`", found.code));
             }
         }
-        expect_file![file.with_extension("expected")].assert_eq(&said(&found, &source));
+        let said = said(&found, &source);
+        expect_file![file.with_extension("expected")].assert_eq(&said);
+        assert_eq!(said_as_json(&serde_json::to_value(&found).unwrap(), &source), said, "{name}");
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
@@ -136,6 +138,23 @@ fn said(found: &[Diagnostic], source: &str) -> String {
         let behind = column + source[start..end].chars().count();
         let help = found.help.as_ref().map_or(String::new(), |help| format!(" [{help}]"));
         format!("{line}:{column}-{behind} {severity}{} {}{help}\n", found.code, found.message)
+    });
+    lines.collect()
+}
+
+/// The same from what programs read.
+fn said_as_json(found: &serde_json::Value, source: &str) -> String {
+    let lines = found.as_array().expect("a list").iter().map(|found| {
+        let text = |key: &str| found[key].as_str().expect("a text");
+        let place = |key: &str| {
+            let place = found["span"][key].as_u64().expect("a number");
+            usize::try_from(place).expect("a place in a file")
+        };
+        let (line, column) = (place("line"), place("column"));
+        let behind = column + source[place("start")..place("end")].chars().count();
+        let severity = if text("severity") == "warning" { "warning " } else { "" };
+        let help = found["help"].as_str().map_or(String::new(), |help| format!(" [{help}]"));
+        format!("{line}:{column}-{behind} {severity}{} {}{help}\n", text("code"), text("message"))
     });
     lines.collect()
 }

@@ -74,21 +74,6 @@ fn fits(value: &Value, slot: &Slot, gone: bool) -> bool {
     }
 }
 
-/// Whether a sentence is the one of a documented fault, with its holes filled.
-fn is_sentence(said: &str, sentence: &str) -> bool {
-    let mut parts =
-        sentence.split('{').map(|part| part.split_once('}').map_or(part, |(_, after)| after));
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = said.strip_prefix(first) else { return false };
-    for part in parts {
-        match rest.find(part) {
-            Some(place) => rest = &rest[place + part.len()..],
-            None => return false,
-        }
-    }
-    true
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -122,7 +107,7 @@ proptest! {
             Ok(value) => prop_assert!(fits(&value, &slot, gone), "{source}: {value} is not {slot:?}"),
             Err(EvaluationError::Need(need)) => prop_assert!(false, "{source} needs {need:?}"),
             Err(EvaluationError::Fault(said)) => {
-                let documented = FAULTS.iter().find(|fault| is_sentence(&said, fault.sentence));
+                let documented = FAULTS.iter().find(|fault| fault.says(&said));
                 prop_assert!(documented.is_some(), "{source}: {said}");
                 let is_missing = said.contains("a record may be gone");
                 prop_assert!(gone || !is_missing, "{source}: {said}");

@@ -1,5 +1,5 @@
-//! Workflows as pictures: the Mermaid text of the shipped ones, and pictures
-//! in which nothing overlaps, whatever the workflow.
+//! Workflows as pictures: everything that can be drawn, and pictures in which
+//! nothing overlaps, whatever the workflow.
 
 mod catalog;
 
@@ -34,41 +34,25 @@ fn titled() -> Catalog {
     catalog
 }
 
-fn shipped() -> Vec<(String, Graph)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workflows");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .expect("the workflows are there")
-        .map(|entry| entry.expect("it can be listed").path())
-        .filter(|path| {
-            let name = path.file_name().expect("a file").to_string_lossy();
-            name.ends_with(".yaml") && !name.ends_with(".test.yaml")
-        })
-        .collect();
-    files.sort();
-    let catalog = titled();
-    files
-        .iter()
-        .filter_map(|file| {
-            let source = std::fs::read_to_string(file).expect("a text");
-            // Those that name what this catalog does not have are shown in
-            // the tests of the whole program.
-            let (definition, _) = parse("workflow.yaml", &source, &catalog);
-            let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-            Some((name, graph(&definition?, &catalog)))
-        })
-        .collect()
-}
-
+/// Those of the shipped workflows that this catalog can read. What all of them
+/// say is in the tests of relata-app, whose catalog is the real one.
 #[test]
-fn the_shipped_workflows_as_mermaid() {
-    let shipped = shipped();
-    for known in ["assign-new-leads", "complaint-escalation", "inquiry-survey", "win-back"] {
-        assert!(shipped.iter().any(|(name, _)| name == known), "{known} is missing");
+fn nothing_overlaps_in_the_pictures_of_the_shipped_workflows() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../workflows");
+    let catalog = titled();
+    let mut drawn = 0;
+    for entry in std::fs::read_dir(folder).expect("the workflows are there") {
+        let path = entry.expect("it can be listed").path();
+        if path.extension().is_none_or(|end| end != "yaml") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).expect("a text");
+        if let (Some(definition), _) = parse("workflow.yaml", &source, &catalog) {
+            picture_is_sound(&svg(&graph(&definition, &catalog)));
+            drawn += 1;
+        }
     }
-    for (name, graph) in &shipped {
-        expect_file![format!("graph/{name}.mmd")].assert_eq(&mermaid(graph));
-        picture_is_sound(&svg(graph));
-    }
+    assert!(drawn >= 4, "only {drawn} could be read");
 }
 
 /// Every sort of step, trigger and end.

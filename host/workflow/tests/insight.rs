@@ -146,7 +146,7 @@ fn actions_and_their_arguments_are_offered() {
     );
     offered_in_steps(
         "  - do: crm.create\n    object: le¦",
-        expect!["account, approval, calendar, campaign, contact, interaction, lead, message, …"],
+        expect!["account, approval, calendar, campaign, contact, contract, interaction, lead, …"],
     );
     offered_in_steps(
         "  - do: notify.role\n    role: ¦",
@@ -218,7 +218,7 @@ fn names_fields_and_functions_are_offered_in_formulas() {
 fn what_is_there_by_name_is_offered() {
     offered(
         "workflow: a\nwhen:\n  - created: ¦",
-        expect!["account, approval, calendar, campaign, contact, interaction, lead, message, …"],
+        expect!["account, approval, calendar, campaign, contact, contract, interaction, lead, …"],
     );
     offered(
         "workflow: a\nwhen:\n  - changed: lead.¦",

@@ -476,3 +476,19 @@ fn the_tests_of_the_guide_are_right() {
         assert!(test.is_some() && found.is_empty(), "{}", said(&found));
     }
 }
+
+/// A slip in what is expected is told of, and not that nothing is expected.
+#[test]
+fn a_mistaken_expectation_is_one_mistake() {
+    file(
+        "test: inquiry-survey
+cases:
+  - it: works
+    play:
+      - at: 2026-12-14 10:00
+        create: contact/anna
+      - expect: don
+",
+        expect!["7:17 R203 a run is never `don` [did you mean `done`?]"],
+    );
+}

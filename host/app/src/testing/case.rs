@@ -85,6 +85,27 @@ pub(crate) fn tell<'a>(
     .boxed()
 }
 
+/// Whether a case does not hold: the same without what a person wants to know
+/// of it.
+pub(crate) fn fails<'a>(
+    stage: &'a Stage,
+    telling: &'a Telling,
+    workflows: &'a [Installed],
+) -> BoxFuture<'a, bool> {
+    async move {
+        let Some(tested) = workflows.first() else { return false };
+        let mut told = Told::default();
+        let played = async {
+            let mut scene = opened(stage, telling, workflows, false).await?;
+            let played = play(&mut scene, telling, &tested.definition, &mut told).await;
+            scene.close().await;
+            played
+        };
+        played.await.is_err() || !told.failures.is_empty()
+    }
+    .boxed()
+}
+
 /// An error as what is not as expected.
 fn fault(file: &TestFile, span: relata_workflow::Span, why: &AppError) -> Failure {
     let mut found = String::new();
@@ -104,17 +125,8 @@ async fn story(
     crashes: bool,
     told: &mut Told,
 ) -> Result<(), AppError> {
-    let Telling { file, case, .. } = telling;
     let Some(tested) = workflows.first() else { return Ok(()) };
-    let opening = Opening {
-        zone: file.zone.clone(),
-        start: time_in(&file.zone, telling.start()?)?,
-        given: given(file, case),
-        pretend: file.pretend.iter().chain(&case.pretend).cloned().collect(),
-        workflows: workflows.to_vec(),
-        crashes,
-    };
-    let mut scene = Scene::open(stage, opening).await?;
+    let mut scene = opened(stage, telling, workflows, crashes).await?;
     let played = play(&mut scene, telling, &tested.definition, told).await;
     if let Ok(app) = scene.app() {
         told.seen = Seen::look(app, &BTreeSet::new()).await.unwrap_or_default();
@@ -126,6 +138,25 @@ async fn story(
     }
     scene.close().await;
     played
+}
+
+/// The company as a case begins with it.
+async fn opened<'s>(
+    stage: &'s Stage,
+    telling: &Telling,
+    workflows: &[Installed],
+    crashes: bool,
+) -> Result<Scene<'s>, AppError> {
+    let Telling { file, case, .. } = telling;
+    let opening = Opening {
+        zone: file.zone.clone(),
+        start: time_in(&file.zone, telling.start()?)?,
+        given: given(file, case),
+        pretend: file.pretend.iter().chain(&case.pretend).cloned().collect(),
+        workflows: workflows.to_vec(),
+        crashes,
+    };
+    Scene::open(stage, opening).await
 }
 
 /// What there is when a case begins: what it gives anew stands in the place of

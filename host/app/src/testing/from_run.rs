@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use relata_engine::{HappeningKind, Outcome, Status};
 use relata_model::{
-    Change, ChangeKind, FieldType, Fields, RecordId, Reference, RunId, TimeZone, Timestamp, Value,
+    Change, ChangeKind, FieldType, Fields, ObjectDefinition, RecordId, Reference, RunId, TimeZone,
+    Timestamp, Value,
 };
 use relata_store::{LogRow, LoggedEvent, RunRow};
 use relata_workflow::Definition;
@@ -48,6 +49,7 @@ impl App {
             log,
             known: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            people: Vec::new(),
             zone: self.zone(),
         };
         draft.find().await?;
@@ -66,6 +68,8 @@ struct Draft<'a> {
     /// The records that the test knows, with their logs.
     known: BTreeMap<Reference, Vec<LoggedEvent>>,
     aliases: BTreeMap<Reference, Reference>,
+    /// What people are called, and what stands in its place.
+    people: Vec<(String, String)>,
     zone: TimeZone,
 }
 
@@ -147,6 +151,47 @@ impl Draft<'_> {
             aliases.insert(reference.clone(), alias);
         }
         self.aliases = aliases;
+        self.people = self.names_of_people();
+    }
+
+    /// Names and addresses of the people among the records, at any time,
+    /// with what stands in their place: the longest first.
+    fn names_of_people(&self) -> Vec<(String, String)> {
+        let mut people = Vec::new();
+        for (reference, events) in &self.known {
+            let Some(alias) = self.aliases.get(reference) else { continue };
+            let Some(object) = self.app.objects().get(&reference.object) else { continue };
+            if !is_person(object) {
+                continue;
+            }
+            let changes = events.iter().filter_map(|event| change_of(event, reference));
+            for image in changes.flat_map(|change| [&change.before, &change.after]).flatten() {
+                for (name, field) in &object.fields {
+                    let Some(text) = image.get(name).and_then(Value::as_text) else { continue };
+                    if field.kind == FieldType::Email {
+                        people.push((text.to_owned(), address(alias)));
+                    } else if object.label.as_ref() == Some(name) {
+                        people.push((text.to_owned(), alias.key.clone()));
+                    }
+                }
+            }
+        }
+        // A single letter is everywhere.
+        people.retain(|(name, _)| name.chars().count() > 1);
+        people.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        people.dedup();
+        people
+    }
+
+    /// A text with people by what the test calls them.
+    fn masked(&self, text: &str) -> Yaml {
+        let mut masked = text.to_owned();
+        for (name, alias) in &self.people {
+            if masked.contains(name) {
+                masked = masked.replace(name, alias);
+            }
+        }
+        Yaml::text(&masked)
     }
 
     async fn written(&self) -> Result<String, AppError> {
@@ -215,7 +260,7 @@ impl Draft<'_> {
         before: Option<&Fields>,
     ) -> Result<Vec<(String, Yaml)>, AppError> {
         let object = self.app.object(&alias.object)?;
-        let is_person = object.fields.values().any(|field| field.kind == FieldType::Email);
+        let is_person = is_person(object);
         let nothing = Value::Nothing;
         let names: BTreeSet<&String> =
             fields.keys().chain(before.into_iter().flat_map(Fields::keys)).collect();
@@ -234,7 +279,7 @@ impl Draft<'_> {
             let yaml = match (&field.kind, value) {
                 (_, Value::Nothing) => Yaml::Plain(String::new()),
                 (FieldType::Phone, _) => continue,
-                (FieldType::Email, _) => Yaml::text(&format!("{}@example.com", alias.key)),
+                (FieldType::Email, _) => Yaml::text(&address(alias)),
                 (FieldType::LongText, _) => Yaml::text("…"),
                 (_, Value::Text(_)) if is_person && object.label.as_ref() == Some(name) => {
                     Yaml::text(&alias.key)
@@ -252,7 +297,7 @@ impl Draft<'_> {
     fn value(&self, value: &Value) -> Yaml {
         match value {
             Value::Time(time) => Yaml::Plain(self.local(*time)),
-            Value::Text(text) => Yaml::text(text),
+            Value::Text(text) => self.masked(text),
             Value::Number(number) => Yaml::Plain(number.normalize().to_string()),
             Value::YesNo(yes) => Yaml::Plain(yes.to_string()),
             Value::List(items) => Yaml::List(items.iter().map(|item| self.value(item)).collect()),
@@ -288,7 +333,7 @@ impl Draft<'_> {
             Json::String(text) => match (text.parse::<Timestamp>(), by_id(text)) {
                 (Ok(time), _) => Yaml::Plain(self.local(time)),
                 (_, Some(reference)) => Yaml::text(&self.named(&reference).await?.to_string()),
-                _ => Yaml::text(text),
+                _ => self.masked(text),
             },
             Json::Array(items) => {
                 let mut list = Vec::new();
@@ -327,7 +372,7 @@ impl Draft<'_> {
                         .as_ref()
                         .and_then(Json::as_str)
                         .is_some_and(|told| told.contains("tried again"));
-                    let mut parts = vec![("fails".to_owned(), Yaml::text(why))];
+                    let mut parts = vec![("fails".to_owned(), self.masked(why))];
                     match again {
                         true => parts.push(("times".to_owned(), Yaml::Plain("1".to_owned()))),
                         false => {
@@ -538,7 +583,7 @@ impl Draft<'_> {
             call.retain(|(_, value)| !matches!(value, Yaml::Quoted(_)));
             let suppressed = row.output.as_ref().and_then(|output| output["suppressed"].as_str());
             if let Some(why) = suppressed {
-                let gives = Yaml::Map(vec![("suppressed".to_owned(), Yaml::text(why))]);
+                let gives = Yaml::Map(vec![("suppressed".to_owned(), self.masked(why))]);
                 call.push(("gives".to_owned(), gives));
             }
             let call = Yaml::Map(call);
@@ -560,6 +605,16 @@ impl Draft<'_> {
         let form = if local.second() == 0 { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d %H:%M:%S" };
         local.strftime(form).to_string()
     }
+}
+
+/// Whether records of an object are people: they have an address.
+fn is_person(object: &ObjectDefinition) -> bool {
+    object.fields.values().any(|field| field.kind == FieldType::Email)
+}
+
+/// The address that stands in the place of somebody's own.
+fn address(alias: &Reference) -> String {
+    format!("{}@example.com", alias.key)
 }
 
 /// A result without what only explains it: lists of blocks.

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::{
     AppError,
     testing::{
-        case::{Telling, tell},
+        case::{Telling, fails, tell},
         coverage::touched,
         scene::Installed,
         stage::Stage,
@@ -208,8 +208,7 @@ async fn is_noticed(
         if let Some(tested) = workflows.first_mut() {
             *tested = faulty.clone();
         }
-        let told = tell(stage, &witness.telling, &workflows, false).await;
-        if !told.failures.is_empty() {
+        if fails(stage, &witness.telling, &workflows).await {
             witness.noticed.fetch_add(1, Ordering::Relaxed);
             return Ok(true);
         }

@@ -11,7 +11,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Args, ValueEnum};
 use serde_json::Value as Json;
 
-use crate::{context::Context, out};
+use crate::{context::Context, failure::Wrong, out};
 
 /// Measure what things cost
 #[derive(Debug, Args)]
@@ -21,6 +21,10 @@ pub(crate) struct BenchArgs {
     /// A shorter measurement, for a look
     #[arg(long)]
     quick: bool,
+    /// Of a backtest: live through the month before, and hold the counts
+    /// against what the live run counted
+    #[arg(long)]
+    live: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -50,11 +54,14 @@ struct Report {
 }
 
 pub(crate) async fn run(context: &Context, args: BenchArgs) -> anyhow::Result<ExitCode> {
+    if args.live && !matches!(args.what, Bench::Backtest) {
+        return Err(Wrong::new("`--live` is for `bench backtest`").into());
+    }
     let report = match args.what {
         Bench::Sandbox => sandbox::run(args.quick).await?,
         Bench::Store => store::run(args.quick).await?,
         Bench::Engine => engine::run(args.quick).await?,
-        Bench::Backtest => Box::pin(backtest::run(args.quick)).await?,
+        Bench::Backtest => Box::pin(backtest::run(args.quick, args.live)).await?,
     };
     if context.json {
         out::json(&report.json)?;

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     commands::check,
     context::Context,
-    failure::WRONG,
+    failure::{WRONG, Wrong},
     out, progress,
     sources::{self, Sources},
 };
@@ -68,6 +68,16 @@ pub(crate) async fn run(context: &Context, args: TestArgs) -> anyhow::Result<Exi
     waiting.finish_and_clear();
     let tests = tests?;
     let filter = args.filter.as_deref();
+    if let Some(filter) = filter
+        && tests.count(None) > 0
+        && tests.count(Some(filter)) == 0
+    {
+        return Err(Wrong::new(format!(
+            "no case has `{}` in its name, its workflow or its file",
+            out::clean(filter)
+        ))
+        .into());
+    }
     if args.mutate {
         return mutate(context, &sources, &tests, filter).await;
     }
@@ -221,7 +231,7 @@ async fn mutate(
         mutations.iter().try_for_each(print_mutation)?;
         let all: usize = mutations.iter().map(|mutation| mutation.mutants).sum();
         let alive: usize = mutations.iter().map(|mutation| mutation.survivors.len()).sum();
-        out::line(format!("{}, {alive} not noticed", out::count(all, "fault")))?;
+        out::line(format!("{}, {}", out::count(all, "fault"), out::count(alive, "survivor")))?;
     }
     let fine = errors == 0
         && mutations

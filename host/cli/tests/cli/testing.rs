@@ -99,7 +99,7 @@ fn coverage_and_faults_are_told() {
           workflows/thanks.yaml:5  no case notices: without this step: `stop_unless: contact.tier == "gold"`
           workflows/thanks.yaml:6  no case notices: without this step: `wait: 1 day`
 
-        7 faults, 2 not noticed
+        7 faults, 2 survivors
     "#]].assert_eq(&ended.stdout);
 }
 
@@ -134,7 +134,32 @@ fn a_test_needs_a_workflow_and_a_file() {
         (
             "test nowhere",
             expect![[r#"
-            error: cannot read nowhere: No such file or directory (os error 2)
+            error: there is no nowhere
+        "#]],
+        ),
+        // A slip in the name, another folder, the name instead of the file.
+        (
+            "check workflows/thank.yaml",
+            expect![[r#"
+            error: there is no workflows/thank.yaml; did you mean workflows/thanks.yaml?
+        "#]],
+        ),
+        (
+            "activate workflow/thanks.yaml",
+            expect![[r#"
+            error: there is no workflow/thanks.yaml; did you mean workflows/thanks.yaml?
+        "#]],
+        ),
+        (
+            "test thanks",
+            expect![[r#"
+            error: there is no thanks; did you mean workflows/thanks.yaml?
+        "#]],
+        ),
+        (
+            "test workflows/win-back.yaml --filter holidais",
+            expect![[r#"
+            error: no case has `holidais` in its name, its workflow or its file
         "#]],
         ),
         (

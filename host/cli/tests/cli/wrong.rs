@@ -45,6 +45,13 @@ fn outside_of_a_data_directory() {
     );
     check(
         &program,
+        "runs --data shop/workflows",
+        expect![[r#"
+            error: `shop/workflows` is not a data directory (it has no relata.toml); did you mean `--data shop/workflows/..`?
+        "#]],
+    );
+    check(
+        &program,
         "init shop",
         expect![[r#"
             error: shop is not empty; `relata init` wants a new or empty directory

@@ -14,6 +14,26 @@ pub struct PossibleFault {
     pub when: &'static str,
 }
 
+impl PossibleFault {
+    /// Whether an error's sentence is this one, with its holes filled.
+    #[must_use]
+    pub fn says(&self, said: &str) -> bool {
+        let mut parts = self
+            .sentence
+            .split('{')
+            .map(|part| part.split_once('}').map_or(part, |(_, after)| after));
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = said.strip_prefix(first) else { return false };
+        for part in parts {
+            match rest.find(part) {
+                Some(place) => rest = &rest[place + part.len()..],
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
 /// Declares the faults, and for each a function that makes it.
 macro_rules! faults {
     ($($name:ident($($part:ident: $kind:ty),*) = $sentence:literal, $when:literal;)+) => {

@@ -3,14 +3,14 @@
 use relata_model::Value;
 
 use super::{
-    Branch, Detail, Exit, ExitKind, Graph, Kind, Lane, Node,
+    Branch, Detail, Exit, ExitKind, Graph, Kind, Lane, Node, clock,
     say::{self, capital, words},
 };
 use crate::{
     catalog::Catalog,
     definition::{
-        BlockId, Deadline, Definition, Do, Expression, ForEach, IfMissed, Step, StepKind, SubRun,
-        Trigger, WaitFor, WhileRunning,
+        BlockId, Deadline, Definition, Do, Expression, ForEach, IfMissed, Occurrence, Step,
+        StepKind, SubRun, Trigger, WaitFor, WhileRunning,
     },
     formula::Formula,
     types::Type,
@@ -164,16 +164,8 @@ impl Build<'_> {
             .map(|stop| {
                 let outcome =
                     stop.outcome.as_ref().map_or_else(String::new, |outcome| words(outcome));
-                let known = self.definition.subject.is_some();
-                let is_subject = match &stop.occurrence {
-                    crate::definition::Occurrence::Event { name } => self
-                        .definition
-                        .subject
-                        .as_deref()
-                        .is_some_and(|subject| name.split('.').next() == Some(subject)),
-                    _ => known,
-                };
-                let what = capital(&say::occurrence(&stop.occurrence, None, is_subject));
+                let is_known = self.is_of_subject(&stop.occurrence);
+                let what = capital(&say::occurrence(&stop.occurrence, None, is_known));
                 Detail::sentence(if outcome.is_empty() {
                     what
                 } else {
@@ -181,6 +173,17 @@ impl Build<'_> {
                 })
             })
             .collect()
+    }
+
+    /// Whether something happens to the record that the run is about.
+    fn is_of_subject(&self, occurrence: &Occurrence) -> bool {
+        let subject = self.definition.subject.as_deref();
+        match occurrence {
+            Occurrence::Event { name } => {
+                subject.is_some_and(|subject| name.split('.').next() == Some(subject))
+            }
+            _ => subject.is_some(),
+        }
     }
 
     fn rules(&self) -> Vec<Detail> {
@@ -294,12 +297,11 @@ impl Build<'_> {
                 Node { branches, ..plain(Kind::Stop, say::question(condition)) }
             }
             StepKind::Wait { duration, resume_in } => {
+                let is_until = step.label.starts_with("wait_until") || say::is_point(duration);
                 let long = match duration {
-                    Expression::Literal(Value::Time(_)) => {
-                        format!("until {}", say::expression(duration))
-                    }
-                    Expression::Formula(formula) if say::is_point(formula) => {
-                        format!("until {}", say::formula(formula))
+                    _ if is_until => format!("until {}", say::expression(duration)),
+                    Expression::Formula(formula) => {
+                        format!("as long as {}", say::formula(formula))
                     }
                     other => say::expression(other),
                 };
@@ -334,11 +336,11 @@ impl Build<'_> {
                 match values.as_slice() {
                     [(name, value)] => plain(
                         Kind::Set,
-                        format!("Let the {} be {}", words(name), say::expression(value)),
+                        format!("Set {} to {}", words(name), say::expression(value)),
                     ),
                     several => Node {
                         details: several.iter().map(one).collect(),
-                        ..plain(Kind::Set, "Note some values".to_owned())
+                        ..plain(Kind::Set, "Set some values".to_owned())
                     },
                 }
             }
@@ -360,7 +362,9 @@ impl Build<'_> {
     }
 
     fn wait_for(&self, step: &Step, wait: &WaitFor) -> Node {
-        let what = say::occurrence(&wait.occurrence, wait.about.as_ref(), true);
+        // What a step began is known, and so is the run's record.
+        let is_known = wait.since.is_some() || self.is_of_subject(&wait.occurrence);
+        let what = say::occurrence(&wait.occurrence, wait.about.as_ref(), is_known);
         let label = format!("Wait until {what}");
         let mut details = Vec::new();
         if let Some(since) = &wait.since {
@@ -540,7 +544,7 @@ fn said_trigger(trigger: &Trigger) -> (String, Vec<Detail>) {
             };
             let mut details = vec![Detail::new("time zone", &schedule.time_zone)];
             details.extend(missed.map(|missed| Detail::new("if times were missed", missed)));
-            (format!("By the clock: {}", schedule.written), details)
+            (format!("By the clock: {}", clock::said(schedule)), details)
         }
         Trigger::Webhook(webhook) => {
             let signed =
@@ -571,7 +575,12 @@ fn arguments(input: &[crate::definition::Argument]) -> Vec<Detail> {
                     details.push(Detail::new(words(name), say::expression(part)));
                 }
             }
-            value => details.push(Detail::new(words(&argument.name), say::expression(value))),
+            value => {
+                let (about, value) = (words(&argument.name), say::expression(value));
+                // `team: team/dach` need not be told twice.
+                let value = value.strip_prefix(&format!("{about} ")).unwrap_or(&value).to_owned();
+                details.push(Detail::new(about, value));
+            }
         }
     }
     details

@@ -6,6 +6,7 @@
 //! own.
 
 mod build;
+mod clock;
 mod flow;
 mod layout;
 mod mermaid;

@@ -20,13 +20,19 @@ pub(super) fn words(name: &str) -> String {
     name.replace(['_', '-'], " ")
 }
 
-/// A field's name as words: `first_reply_at` is a time.
+/// A field's name as words: `first_reply_at` is a time, `ends_on` a day.
 fn field_words(name: &str) -> String {
-    match name.strip_suffix("_at") {
-        Some(what) => format!("{} time", words(what)),
-        None if name == "id" => "ID".to_owned(),
-        None => words(name),
+    match (name.strip_suffix("_at"), name.strip_suffix("_on")) {
+        (Some(what), _) => format!("{} time", words(what)),
+        (_, Some(what)) => format!("{} date", words(what)),
+        _ if name == "id" => "ID".to_owned(),
+        _ => words(name),
     }
+}
+
+/// Whose something is: the lead’s, the orders’.
+fn possessive(whose: &str) -> String {
+    if whose.ends_with('s') { format!("{whose}’") } else { format!("{whose}’s") }
 }
 
 /// With a capital letter in front.
@@ -135,9 +141,13 @@ pub(super) fn statement(condition: &Formula) -> String {
     Said(condition).statement(condition.root)
 }
 
-/// Whether a formula visibly yields a point in time, not a length of it.
-pub(super) fn is_point(formula: &Formula) -> bool {
-    Said(formula).is_time(formula.root)
+/// Whether a value is visibly a point in time, not a length of it.
+pub(super) fn is_point(expression: &Expression) -> bool {
+    match expression {
+        Expression::Literal(value) => matches!(value, Value::Date(_) | Value::Time(_)),
+        Expression::Formula(formula) => Said(formula).is_time(formula.root),
+        _ => false,
+    }
 }
 
 /// What happens, as a sentence: "a lead is created". `about` is whose change
@@ -156,7 +166,7 @@ pub(super) fn occurrence(
         Occurrence::Changed { object, field, from, to } => {
             let whose = about.map_or_else(|| noun(object), formula);
             let Some(field) = field else { return format!("{whose} changes") };
-            let what = format!("{whose}’s {}", field_words(field));
+            let what = format!("{} {}", possessive(&whose), field_words(field));
             let several =
                 |values: &[Value]| listed(&values.iter().map(value).collect::<Vec<_>>(), "or");
             match (from.is_empty(), to.is_empty()) {
@@ -400,7 +410,7 @@ impl Said<'_> {
                     matches!(function.result, Yield::Date | Yield::Time | Yield::MaybeTime)
                 })
             }
-            Some(NodeKind::Field { name, .. }) => name.ends_with("_at"),
+            Some(NodeKind::Field { name, .. }) => name.ends_with("_at") || name.ends_with("_on"),
             Some(NodeKind::Arithmetic { left, right, .. }) => {
                 self.is_time(*left) != self.is_time(*right)
             }
@@ -419,14 +429,19 @@ impl Said<'_> {
             NodeKind::Variable(name) => format!("the {}", words(name)),
             NodeKind::Field { of, name } => match self.kind(*of) {
                 Some(NodeKind::Variable(base)) => {
-                    format!("the {}’s {}", words(base), field_words(name))
+                    format!("the {} {}", possessive(&words(base)), field_words(name))
                 }
                 _ => format!("the {} of {}", field_words(name), self.value(*of)),
             },
             NodeKind::Minus(inner) => format!("-{}", self.operand(*inner)),
-            NodeKind::Arithmetic { by, left, right } => {
-                format!("{} {} {}", self.operand(*left), by.sign(), self.operand(*right))
-            }
+            NodeKind::Arithmetic { by, left, right } => match self.kind(*right) {
+                Some(NodeKind::Literal(Value::Duration(duration)))
+                    if matches!(by.sign(), "+" | "-") && self.is_time(*left) =>
+                {
+                    self.moved(*left, by.sign() == "-", &duration.to_string())
+                }
+                _ => format!("{} {} {}", self.operand(*left), by.sign(), self.operand(*right)),
+            },
             NodeKind::Call { function, arguments } => self.call(id, function, arguments),
             NodeKind::All(_)
             | NodeKind::Any(_)
@@ -435,6 +450,20 @@ impl Said<'_> {
             | NodeKind::In { .. }
             | NodeKind::Contains { .. }
             | NodeKind::Empty { .. } => self.statement(id),
+        }
+    }
+
+    /// A time so much before another, or after it.
+    fn moved(&self, from: NodeId, is_before: bool, by: &str) -> String {
+        let is_now = matches!(
+            self.kind(from),
+            Some(NodeKind::Call { function, .. }) if matches!(function.as_str(), "now" | "today")
+        );
+        match (is_now, is_before) {
+            (true, true) => format!("{by} ago"),
+            (true, false) => format!("{by} from {}", self.value(from)),
+            (false, true) => format!("{by} before {}", self.operand(from)),
+            (false, false) => format!("{by} after {}", self.operand(from)),
         }
     }
 
@@ -454,11 +483,15 @@ impl Said<'_> {
             ("count", [list]) => format!("the number of {list}"),
             ("length", [text]) => format!("the length of {text}"),
             ("sum", [list]) => format!("the sum of {list}"),
-            ("days_between", [from, to]) => format!("the days between {from} and {to}"),
-            ("hours_between", [from, to]) => format!("the hours between {from} and {to}"),
-            ("working_hours_between", [from, to]) => {
-                format!("the working hours between {from} and {to}")
+            ("days_between" | "hours_between" | "working_hours_between", [from, to]) => {
+                let what = words(function.trim_end_matches("_between"));
+                format!("the number of {what} between {from} and {to}")
             }
+            ("first" | "last", [list]) => format!("the {function} of {list}"),
+            ("average", [list]) => format!("the average of {list}"),
+            ("join", [list, _]) => list.clone(),
+            ("money", [amount, currency]) => format!("{amount} {currency}"),
+            ("start_of_day", [day]) => format!("the beginning of {day}"),
             ("min", [_, _, ..]) => format!("the least of {}", listed(&given, "and")),
             ("max", [_, _, ..]) => format!("the greatest of {}", listed(&given, "and")),
             ("weekday" | "month" | "year" | "hour", [time]) => format!("the {function} of {time}"),
@@ -538,8 +571,18 @@ mod tests {
         );
         said(
             "contact.last_order_at < now() - 90 days",
-            "Is the contact’s last order time before now - 90 days?",
-            "the contact’s last order time is before now - 90 days",
+            "Is the contact’s last order time before 90 days ago?",
+            "the contact’s last order time is before 90 days ago",
+        );
+        said(
+            "date(now()) >= contract.ends_on - 60 days",
+            "Is the day of now 60 days before the contract’s ends date or after?",
+            "the day of now is 60 days before the contract’s ends date or after",
+        );
+        said(
+            "days_between(deals.since_at, today() + 2 days) > 3",
+            "Is the number of days between the deals’ since time and 2 days from today more than 3?",
+            "the number of days between the deals’ since time and 2 days from today is more than 3",
         );
         said(
             "contact.mail_consent",
