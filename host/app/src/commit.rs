@@ -5,14 +5,14 @@
 
 use relata_engine::{Happening, Run, watches};
 use relata_model::{EventId, Timestamp};
-use relata_store::{Cause, Committed, RunCommit, StoreError, Tx};
+use relata_store::{Cause, Committed, RunCommit, StoreError, Turn, Tx};
 use relata_workflow::StepKind;
 
 use crate::{
     App, AppError,
     change_set::ChangeSet,
     queue::{Released, Releases, nothing_strands},
-    runner::{Held, LEASE, later},
+    runner::{Held, later},
     triggers::{Place, Starting, take_place},
 };
 
@@ -60,6 +60,8 @@ struct Step {
     child: Option<Box<Starting>>,
     /// Whether it may have started others before.
     has_children: bool,
+    /// Its turn in a lane that several hosts share, which ends with this.
+    turn: Option<Turn>,
 }
 
 impl Step {
@@ -71,6 +73,12 @@ impl Step {
     ) -> Result<Committed, NotCommitted> {
         let run = &self.commit.run;
         let committed = tx.run_commit(&self.commit, now).await?;
+        if let Some(turn) = &self.turn
+            && !tx.lane_leave(turn).await?
+        {
+            // Somebody else's step was in the lane meanwhile.
+            return Err(StoreError::Fenced { run: run.id }.into());
+        }
         if let Some((workflow, key)) = &self.counted {
             tx.enrolment_count(workflow, key, run.id, now).await?;
         }
@@ -141,7 +149,7 @@ impl App {
         child: Option<Box<Starting>>,
     ) -> Result<Option<Committed>, NotCommitted> {
         let now = self.now();
-        let lease_until = later(now, LEASE);
+        let lease_until = later(now, self.lease());
         let commit = RunCommit {
             run: held.run.clone(),
             epoch: held.epoch,
@@ -164,7 +172,8 @@ impl App {
         let has_children =
             held.definition.steps.iter().any(|step| matches!(step.kind, StepKind::Run(_)));
         let counted = counted(held);
-        let step = Step { commit, counted, changes, cause, child, has_children };
+        let turn = held.turn.clone();
+        let step = Step { commit, counted, changes, cause, child, has_children, turn };
         let committed = if held.run.has_ended() {
             self.commit_end(step, now).await?
         } else {
@@ -175,6 +184,7 @@ impl App {
         held.log.clear();
         held.consumed.clear();
         held.cancel_taken = None;
+        held.turn = None;
         held.committed = held.run.seq;
         held.lease_until = lease_until;
         if begets {

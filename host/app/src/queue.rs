@@ -24,6 +24,7 @@ use crate::{
 pub(crate) const MOST_WAITING: u64 = 1_000;
 
 /// What becomes of the starts that wait for a run, should it end now.
+#[derive(Clone)]
 pub(crate) struct Releases {
     workflow: String,
     key: String,
@@ -34,6 +35,7 @@ pub(crate) struct Releases {
 }
 
 /// What becomes of a start that waited.
+#[derive(Clone)]
 enum Release {
     /// It may begin, if it gets the place.
     Start(Box<Starting>),

@@ -5,11 +5,15 @@ use std::{fs::OpenOptions, future::Future, sync::PoisonError, time::Duration};
 
 use relata_model::Timestamp;
 
-use crate::{App, AppError, fresh, runner::later, triggers};
+use crate::{App, AppError, fresh, runner::later, several::jitter, triggers};
 
 /// The longest sleep: another program (an import, say) may have written
 /// something that nobody told this one of.
 const LONGEST_SLEEP: Duration = Duration::from_millis(250);
+
+/// It grows to so many times that where several hosts look: they tell one
+/// another when there is something.
+const LONGEST_SLEEPS: u32 = 4;
 
 /// After a fault of ours.
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
@@ -35,37 +39,56 @@ impl App {
     pub async fn serve(&self, stop: impl Future<Output = ()>) -> Result<(), AppError> {
         self.take_runner()?;
         self.recover().await?;
+        let hints = self.store().hints().unwrap_or_default();
         // Compile the plugins now, not at the first step.
         self.plugins().await?;
         let owner = format!("host-{}", fresh::uuid(self.now()).simple());
         tokio::pin!(stop);
+        let mut idle = 0;
         loop {
             // Between turns is the one place to stop: never within a write.
             if futures::poll!(stop.as_mut()).is_ready() {
-                return Ok(());
+                break;
+            }
+            if let Err(why) = self.set_by_server().await {
+                tracing::warn!(error = %why, "the time of the database is not to be had; the clock goes on by itself");
             }
             let pause = match self.turn(&owner).await {
-                Ok(0) => self.pause().await.unwrap_or(FAULT_PAUSE),
-                Ok(_) => continue,
+                Ok(0) => {
+                    idle += 1;
+                    self.pause(idle).await.unwrap_or(FAULT_PAUSE)
+                }
+                Ok(_) => {
+                    idle = 0;
+                    continue;
+                }
                 Err(why) => {
                     tracing::error!(error = %why, "the runner met a fault; it goes on in a moment");
                     FAULT_PAUSE
                 }
             };
             tokio::select! {
-                () = stop.as_mut() => return Ok(()),
+                () = stop.as_mut() => break,
                 () = self.inner.wake.notified() => {}
+                () = hints.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
+        self.off_duty(&owner).await;
+        Ok(())
     }
 
-    /// How long there is nothing to do.
-    async fn pause(&self) -> Result<Duration, AppError> {
+    /// How long there is nothing to do, after so many turns without work.
+    async fn pause(&self, idle: u32) -> Result<Duration, AppError> {
         let now = self.now().as_millisecond();
         let next = self.next_due().await?.map_or(i64::MAX, Timestamp::as_millisecond);
         let pause = Duration::from_millis(u64::try_from(next.saturating_sub(now)).unwrap_or(0));
-        Ok(pause.clamp(Duration::from_millis(1), LONGEST_SLEEP))
+        let longest = if self.is_shared() {
+            jitter(LONGEST_SLEEP * idle.clamp(1, LONGEST_SLEEPS))
+        } else {
+            LONGEST_SLEEP
+        };
+        Ok(pause.clamp(Duration::from_millis(1), longest))
     }
 
     /// When something falls due next, by the database.
@@ -111,11 +134,15 @@ impl App {
 
     /// Becomes the one program that moves this directory's runs. To serve
     /// does it as well; done before, nobody is told too early that it runs.
+    /// Where the records are on a server, any number of programs may.
     ///
     /// # Errors
     ///
     /// [`AppError::Wrong`] where another program is that already.
     pub fn take_runner(&self) -> Result<(), AppError> {
+        if self.is_shared() {
+            return Ok(());
+        }
         let mut lock = self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if lock.is_some() {
             return Ok(());
@@ -138,15 +165,20 @@ impl App {
     }
 
     /// What a crash left behind, at the start of the only runner: leases of
-    /// the dead are released, effects that were being sent are judged.
+    /// the dead are released, effects that were being sent are judged. Where
+    /// there are other hosts, leases end by themselves
+    /// ([`App::recover_effects`]).
     pub(crate) async fn recover(&self) -> Result<(), AppError> {
+        if self.is_shared() {
+            return Ok(());
+        }
         let now = self.now();
         let repeatable = self.inner.mail.is_idempotent();
         self.store()
             .write(move |tx| {
                 Box::pin(async move {
                     tx.run_release_all(now).await?;
-                    tx.outbox_recover(repeatable, now).await
+                    tx.outbox_recover(repeatable, true, now).await
                 })
             })
             .await?;

@@ -302,7 +302,7 @@ impl App {
                         outcome.run = Some(run.to_string());
                         return Ok(outcome);
                     }
-                    let refusals = tx.not_started_list(Some(&workflow), None, 1).await?;
+                    let refusals = tx.not_started_list(Some(&workflow), None, 100).await?;
                     let refusal = refusals.into_iter().find(|row| row.event == Some(event.id));
                     outcome.waits = refusal.is_none();
                     outcome.why = Some(refusal.map_or_else(

@@ -22,6 +22,7 @@ use crate::{
 const BATCH: u32 = 200;
 
 /// What one event does.
+#[derive(Clone)]
 pub(crate) struct Matched {
     happening: Happening,
     pub(crate) starts: Vec<Starting>,
@@ -250,13 +251,18 @@ pub(crate) fn may_match(definition: &Definition, happening: &Happening) -> bool 
     })
 }
 
-/// Writes what one event does.
+/// Writes what one event does, unless another host has done so.
 pub(crate) async fn settle(
     tx: &mut Tx,
     matched: Matched,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let Matched { happening, starts, refusals } = matched;
+    // First of all, so that another host that has matched the same event waits
+    // for this one, and then finds it done.
+    if tx.event_settle(&[happening.id]).await? == 0 {
+        return Ok(());
+    }
     for run in tx.waiter_runs(&happening.topics()).await? {
         tx.run_deliver(run, &happening, now).await?;
     }
@@ -304,7 +310,6 @@ pub(crate) async fn settle(
         };
         tx.not_started_put(&refuse(&workflow, key, reason)).await?;
     }
-    tx.event_settle(&[happening.id]).await?;
     Ok(())
 }
 

@@ -7,7 +7,6 @@ use relata_model::{Change, ChangeKind, EventId, Fields, Reference, RunId, Timest
 use crate::{
     Cause, Store, StoreError, Tx,
     connection::{Row, arguments, to_json},
-    dialect,
 };
 
 /// An event on its way into the log.
@@ -159,7 +158,7 @@ impl Tx {
                 about[1..].iter().map(|record| serde_json::json!({ "record": record })).collect();
             let sql = format!(
                 "INSERT INTO relata_event_about (record, seq) SELECT given.record, $2 FROM {} WHERE 1 = 1 ON CONFLICT DO NOTHING",
-                dialect::given("$1", &["record"])
+                self.dialect().given("$1", &["record"])
             );
             self.connection
                 .execute(
@@ -207,7 +206,7 @@ impl Tx {
         let ids: Vec<_> = events.iter().map(|id| serde_json::json!({ "id": id })).collect();
         let sql = format!(
             "UPDATE relata_event SET pending = 0 WHERE pending = 1 AND id IN (SELECT given.id FROM {})",
-            dialect::given("$1", &["id"])
+            self.dialect().given("$1", &["id"])
         );
         self.connection
             .execute("mark events as seen", sqlx::AssertSqlSafe(sql), arguments![to_json(&ids)?])

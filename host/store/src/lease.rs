@@ -11,7 +11,6 @@ use sqlx::AssertSqlSafe;
 use crate::{
     LogRow, Store, StoreError, Tx,
     connection::{arguments, to_json},
-    dialect,
     run::{self, Priority, standing},
 };
 
@@ -146,12 +145,14 @@ impl Tx {
         // One UPDATE a priority: with the priority fixed, the index yields
         // exactly the runs that are due, however many sleep.
         let sql = format!(
-            "UPDATE relata_run
+            "WITH due AS MATERIALIZED (
+                 SELECT id FROM relata_run WHERE priority = $3 AND due_at <= $4
+                 ORDER BY due_at, id LIMIT $5{})
+             UPDATE relata_run
              SET epoch = epoch + 1, lease_owner = $1, lease_until = $2, was_due_at = due_at, due_at = $2
-             WHERE id IN (SELECT id FROM relata_run WHERE priority = $3 AND due_at <= $4
-                          ORDER BY due_at, id LIMIT $5{})
+             WHERE id IN (SELECT id FROM due)
              RETURNING *",
-            dialect::SKIP_LOCKED
+            self.dialect().skip_locked()
         );
         let mut claimed = Vec::new();
         for priority in Priority::ALL {
@@ -435,7 +436,7 @@ impl Tx {
                                THEN $3 ELSE due_at END
              WHERE parent = $1 AND status = 'active' AND cancel_asked_at IS NULL
                AND id NOT IN (SELECT given.id FROM {})",
-            dialect::given("$4", &["id"])
+            self.dialect().given("$4", &["id"])
         );
         self.connection
             .execute(
@@ -492,7 +493,7 @@ impl Tx {
             "SELECT DISTINCT waiter.run_id FROM {}
              JOIN relata_waiter AS waiter ON waiter.topic = given.topic AND waiter.topic_key = given.topic_key
              ORDER BY waiter.run_id",
-            dialect::given("$1", &["topic", "topic_key"])
+            self.dialect().given("$1", &["topic", "topic_key"])
         );
         let rows = self
             .connection
@@ -518,13 +519,19 @@ impl Tx {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let seq = self.event_seq(happening.id).await?;
+        // The run is locked, so that a commit of it either sees this, or has
+        // given the run back when it is woken below.
+        let sql = format!(
+            "INSERT INTO relata_inbox (run_id, event_id, seq, happening, consumed)
+             SELECT run.id, $2, $3, $4, 0 FROM relata_run AS run WHERE run.id = $1 AND run.status = 'active'{}
+             ON CONFLICT (run_id, event_id) DO NOTHING",
+            self.dialect().locked()
+        );
         let touched = self
             .connection
             .execute(
                 "tell a run what happened",
-                "INSERT INTO relata_inbox (run_id, event_id, seq, happening, consumed)
-                 SELECT run.id, $2, $3, $4, 0 FROM relata_run AS run WHERE run.id = $1 AND run.status = 'active'
-                 ON CONFLICT (run_id, event_id) DO NOTHING",
+                AssertSqlSafe(sql),
                 arguments![run, happening.id, seq, to_json(happening)?],
             )
             .await?;
@@ -540,7 +547,7 @@ impl Tx {
         run: RunId,
         watches: &BTreeSet<Watch>,
     ) -> Result<(), StoreError> {
-        let given = dialect::given("$1", &["topic", "topic_key"]);
+        let given = self.dialect().given("$1", &["topic", "topic_key"]);
         let json = watches_json(watches.iter());
         let sql = format!(
             "DELETE FROM relata_waiter WHERE run_id = $2 AND NOT EXISTS (
@@ -570,7 +577,7 @@ impl Tx {
         let ids: Vec<_> = events.iter().map(|id| json!({ "id": id })).collect();
         let sql = format!(
             "UPDATE relata_inbox SET consumed = 1 WHERE run_id = $2 AND event_id IN (SELECT given.id FROM {})",
-            dialect::given("$1", &["id"])
+            self.dialect().given("$1", &["id"])
         );
         self.connection
             .execute("take in what happened", AssertSqlSafe(sql), arguments![to_json(&ids)?, run])
@@ -590,7 +597,7 @@ impl Tx {
         let sql = format!(
             "SELECT run_id, happening FROM relata_inbox
              WHERE consumed = 0 AND run_id IN (SELECT given.id FROM {}) ORDER BY seq, event_id",
-            dialect::given("$1", &["id"])
+            self.dialect().given("$1", &["id"])
         );
         for row in self
             .connection

@@ -5,13 +5,12 @@ use relata_model::{
     Change, ChangeKind, EventId, FieldError, FieldType, Fields, ObjectDefinition, Record, RecordId,
     Reference, RunId, Timestamp, Value, text,
 };
-use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement, SelectStatement};
+use sea_query::{Alias, Expr, ExprTrait as _, LockType, Query as Statement, SelectStatement};
 use uuid::Uuid;
 
 use crate::{
     NewEvent, RecordError, Store, StoreError, Tx,
     connection::{Argument, Row, arguments},
-    dialect,
     table::{ObjectTable, prepared},
     value,
 };
@@ -102,15 +101,25 @@ impl Tx {
         &mut self,
         reference: &Reference,
     ) -> Result<Option<Record>, RecordError> {
+        self.record_find(reference, false).await
+    }
+
+    async fn record_find(
+        &mut self,
+        reference: &Reference,
+        for_write: bool,
+    ) -> Result<Option<Record>, RecordError> {
         let tables = std::sync::Arc::clone(&self.tables);
         let (object, table) = tables.of(&reference.object)?;
         if let Ok(id) = reference.key.parse::<RecordId>() {
-            let found = self.record_where(object, table, "id", &id.to_string()).await?;
+            let place = ("id", id.to_string());
+            let found = self.record_where(object, table, place, for_write).await?;
             if found.is_some() {
                 return Ok(found);
             }
         }
-        Ok(self.record_where(object, table, "external_id", &reference.key).await?)
+        let place = ("external_id", reference.key.clone());
+        Ok(self.record_where(object, table, place, for_write).await?)
     }
 
     /// The record of an object whose text column holds this; the column is
@@ -119,11 +128,16 @@ impl Tx {
         &mut self,
         object: &ObjectDefinition,
         table: &ObjectTable,
-        column: &str,
-        text: &str,
+        (column, text): (&'static str, String),
+        for_write: bool,
     ) -> Result<Option<Record>, StoreError> {
-        let (sql, arguments) =
-            dialect::build(select(object, table).and_where(Expr::col(Alias::new(column)).eq(text)));
+        let mut statement = select(object, table);
+        statement.and_where(Expr::col(Alias::new(column)).eq(text));
+        if for_write {
+            // Says nothing on SQLite, which has one writer at a time.
+            statement.lock(LockType::NoKeyUpdate);
+        }
+        let (sql, arguments) = self.dialect().build(&statement);
         self.connection
             .row("read a record", sql, arguments)
             .await?
@@ -191,10 +205,17 @@ impl Tx {
 
         let mut arguments = columns(object, &fields);
         arguments.push(Argument::from(id));
-        self.connection
-            .execute("write a record", prepared(&table.insert), arguments)
-            .await
-            .map_err(|why| refused(why, object))?;
+        let touched =
+            self.connection.execute("write a record", prepared(&table.insert), arguments).await?;
+        if touched == 0 {
+            // Another host took the id or a unique value between the look and
+            // the write.
+            let mut errors = self.taken(object, &fields, None, id).await?;
+            if errors.is_empty() {
+                errors.push(FieldError::new("id", "belongs to another record already"));
+            }
+            return Err(RecordError::Invalid(errors));
+        }
         let record =
             Record { reference: Reference::new(&object.name, id.to_string()), revision: 1, fields };
         let change = Change {
@@ -289,7 +310,7 @@ impl Tx {
             .from_table(Alias::new(&object.name))
             .and_where(Expr::col(Alias::new("id")).eq(&record.reference.key))
             .take();
-        let (sql, arguments) = dialect::build(&statement);
+        let (sql, arguments) = self.dialect().build(&statement);
         self.connection.execute("delete a record", sql, arguments).await?;
         let change = Change {
             reference: record.reference.clone(),
@@ -301,14 +322,15 @@ impl Tx {
         Ok(Written { record, changed: true })
     }
 
-    /// A record that must be there, at the revision that the writer read.
+    /// A record that must be there, at the revision that the writer read. It
+    /// is this transaction's until its end.
     async fn record_expect(
         &mut self,
         reference: &Reference,
         if_revision: Option<u64>,
     ) -> Result<Record, RecordError> {
         let record = self
-            .record_fetch(reference)
+            .record_find(reference, true)
             .await?
             .ok_or_else(|| RecordError::NotFound(reference.clone()))?;
         match if_revision {
@@ -394,13 +416,14 @@ impl Tx {
             return Ok(Err(format!("there is no object `{object}`{hint}")));
         }
         let id = key.parse::<RecordId>().map(|id| id.to_string());
+        let dialect = self.dialect();
         let by = |column: &'static str, text: &str| {
             let statement = Statement::select()
                 .column(Alias::new("id"))
                 .from(Alias::new(object))
                 .and_where(Expr::col(Alias::new(column)).eq(text))
                 .take();
-            dialect::build(&statement)
+            dialect.build(&statement)
         };
         if let Ok(id) = &id {
             let (sql, arguments) = by("id", id);
@@ -418,7 +441,7 @@ impl Tx {
             .and_where(Expr::col(Alias::new("external_id")).is_not_null())
             .limit(1_000)
             .take();
-        let (sql, arguments) = dialect::build(&statement);
+        let (sql, arguments) = self.dialect().build(&statement);
         let mut known = Vec::new();
         for row in self.connection.rows("look for a record", sql, arguments).await? {
             known.push(row.text("external_id")?);
@@ -449,7 +472,7 @@ impl Tx {
                 .and_where(crate::query::equals(name, field, value))
                 .and_where(Expr::col(Alias::new("id")).ne(id.to_string()))
                 .limit(1);
-            let (sql, arguments) = dialect::build(&statement);
+            let (sql, arguments) = self.dialect().build(&statement);
             if let Some(row) = self.connection.row("look for a double", sql, arguments).await? {
                 errors.push(FieldError::new(
                     name,

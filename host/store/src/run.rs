@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Store, StoreError, Tx,
     connection::{Conditions, Row, arguments, to_json},
-    dialect,
+    dialect::column_name,
 };
 
 /// In which order runs that are due are claimed.
@@ -438,11 +438,11 @@ impl Tx {
             })
             .collect();
         const COLUMNS: [&str; 15] = [
-            "seq",
+            "seq BIGINT",
             "step",
             "rounds",
             "label",
-            "attempt",
+            "attempt BIGINT",
             "kind",
             "action",
             "plugin",
@@ -450,14 +450,14 @@ impl Tx {
             "output",
             "explanation",
             "error",
-            "at",
-            "cpu_us",
-            "wait_ms",
+            "at BIGINT",
+            "cpu_us BIGINT",
+            "wait_ms BIGINT",
         ];
-        let names = COLUMNS.join(", ");
+        let names = COLUMNS.map(column_name).join(", ");
         let sql = format!(
             "INSERT INTO relata_step_log (run_id, {names}) SELECT $2, {names} FROM {}",
-            dialect::given("$1", &COLUMNS)
+            self.dialect().given("$1", &COLUMNS)
         );
         self.connection
             .execute("write what a run did", AssertSqlSafe(sql), arguments![to_json(&rows)?, run])

@@ -1,84 +1,96 @@
-//! The one writer: a task that owns one connection and commits many logical
-//! transactions in one of the database, each in its own savepoint. What one
-//! of them did wrong is undone alone; nobody hears of a success before the
-//! commit that makes it last. (The group commit of obelisk's writer.)
+//! The one writer of this host: a task that owns one connection and commits
+//! many logical transactions in one of the database, each in its own
+//! savepoint. What one of them did wrong is undone alone; nobody hears of a
+//! success before the commit that makes it last. (The group commit of
+//! obelisk's writer.)
+//!
+//! Where other hosts write to the same database, one may meet another: a
+//! transaction that would wait for ever (a deadlock) is undone and run again,
+//! and so is what was under way when the connection was lost, unless that was
+//! at the commit.
 
-use std::{any::Any, panic::AssertUnwindSafe};
+use std::{any::Any, collections::VecDeque, panic::AssertUnwindSafe};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{StoreError, Tx, connection::arguments, dialect};
+use crate::{StoreError, Tx, connection::arguments, dialect::Dialect, postgres::Server};
 
 /// At most so many logical transactions share one commit.
 const BATCH: usize = 256;
 
-/// Told whether the commit succeeded.
-type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// How often a logical transaction that met another host's is run.
+const MOST_MEETINGS: u32 = 6;
 
-/// A logical transaction that has run, and waits for the commit.
-pub(crate) struct Member {
-    keep: bool,
-    answer: Answer,
+/// How often a batch is run again after the connection was lost under it.
+const MOST_LOSSES: u32 = 3;
+
+/// A logical transaction, from the call to its answer.
+pub(crate) trait Work: Send {
+    /// Runs it; true where what it wrote is to be kept.
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    /// Tells the caller what came of it, or why its transaction was lost.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
-
-/// A logical transaction: runs, or hears why it cannot.
-pub(crate) type Job =
-    Box<dyn for<'t> FnOnce(Result<&'t mut Tx, StoreError>) -> BoxFuture<'t, Option<Member>> + Send>;
 
 /// What the writer is asked for.
 pub(crate) enum Message {
     /// Run and commit this.
-    Write(Job),
+    Write(Box<dyn Work>),
     /// Finish what came before, close the connection, and say so.
     Close(oneshot::Sender<()>),
 }
 
+struct Code<T, E, F> {
+    code: Option<F>,
+    outcome: Option<Result<T, E>>,
+    sender: oneshot::Sender<Result<T, E>>,
+}
+
 /// Wraps a transaction's code for the writer; its result goes to `sender`.
-pub(crate) fn job<T, E, F>(code: F, sender: oneshot::Sender<Result<T, E>>) -> Job
+pub(crate) fn work<T, E, F>(code: F, sender: oneshot::Sender<Result<T, E>>) -> Box<dyn Work>
 where
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
-    Box::new(move |tx| {
+    Box::new(Code { code: Some(code), outcome: None, sender })
+}
+
+impl<T, E, F> Work for Code<T, E, F>
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
         async move {
-            // A caller that no longer waits for its answer still gets its
-            // write: it asked for it.
-            let tx = match tx {
-                Ok(tx) => tx,
-                Err(refusal) => {
-                    let _ = sender.send(Err(refusal.into()));
-                    return None;
-                }
+            // On a file nothing is ever run again.
+            let code = match tx.dialect() {
+                Dialect::Sqlite => self.code.take(),
+                Dialect::Postgres => self.code.clone(),
             };
+            let Some(code) = code else { return false };
             let ran = AssertUnwindSafe(async { code(tx).await }).catch_unwind().await;
-            Some(match ran {
-                Ok(Ok(value)) => Member {
-                    keep: true,
-                    answer: Box::new(move |committed| {
-                        let _ = sender.send(committed.map(|()| value).map_err(E::from));
-                    }),
-                },
-                Ok(Err(error)) => Member {
-                    keep: false,
-                    answer: Box::new(move |_| {
-                        let _ = sender.send(Err(error));
-                    }),
-                },
-                Err(panic) => {
-                    let why = StoreError::Panicked(sentence(panic.as_ref()));
-                    Member {
-                        keep: false,
-                        answer: Box::new(move |_| {
-                            let _ = sender.send(Err(why.into()));
-                        }),
-                    }
-                }
-            })
+            let outcome = ran
+                .unwrap_or_else(|panic| Err(StoreError::Panicked(sentence(panic.as_ref())).into()));
+            self.outcome.insert(outcome).is_ok()
         }
         .boxed()
-    })
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let answer = match (self.outcome, committed) {
+            // It failed by itself, and says best why.
+            (Some(Err(why)), _) => Err(why),
+            (_, Err(why)) => Err(why.into()),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(StoreError::Closed.into()),
+        };
+        // A caller that no longer waits for its answer still gets its write:
+        // it asked for it.
+        let _ = self.sender.send(answer);
+    }
 }
 
 fn sentence(panic: &(dyn Any + Send)) -> String {
@@ -91,96 +103,156 @@ fn sentence(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Serves until the last handle is gone or somebody closes the store.
-pub(crate) async fn run(mut tx: Tx, mut messages: mpsc::Receiver<Message>) {
+pub(crate) async fn run(mut tx: Tx, mut messages: mpsc::Receiver<Message>, server: Option<Server>) {
     let mut waiting = Vec::with_capacity(BATCH);
     while messages.recv_many(&mut waiting, BATCH).await > 0 {
-        let mut jobs = Vec::with_capacity(waiting.len());
+        let mut works = VecDeque::with_capacity(waiting.len());
         let mut closing = None;
         for message in waiting.drain(..) {
             match message {
-                Message::Write(job) if closing.is_none() => jobs.push(job),
-                Message::Write(job) => {
-                    job(Err(StoreError::Closed)).await;
-                }
+                Message::Write(work) if closing.is_none() => works.push_back(work),
+                Message::Write(work) => work.answer(Err(StoreError::Closed)),
                 Message::Close(done) => closing = Some(done),
             }
         }
-        if !jobs.is_empty() {
-            batch(&mut tx, jobs).await;
+        if !works.is_empty() {
+            batch(&mut tx, works, server.as_ref()).await;
         }
         if let Some(done) = closing {
             // Writes that come from now on find the channel closed.
             messages.close();
             while let Some(message) = messages.recv().await {
-                if let Message::Write(job) = message {
-                    job(Err(StoreError::Closed)).await;
+                if let Message::Write(work) = message {
+                    work.answer(Err(StoreError::Closed));
                 }
             }
-            tx.close().await;
+            tx.connection.close().await;
             let _ = done.send(());
             return;
         }
     }
-    tx.close().await;
+    tx.connection.close().await;
 }
 
-/// Runs some logical transactions in one of the database.
-async fn batch(tx: &mut Tx, jobs: Vec<Job>) {
-    let mut broken =
-        tx.connection.execute("begin a transaction", dialect::BEGIN, arguments![]).await.err();
-    let began = broken.is_none();
-    let mut answers = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        if let Some(why) = &broken {
-            job(Err(why.clone())).await;
-            continue;
-        }
-        match member(tx, job).await {
-            Ok(answer) => answers.extend(answer),
-            Err((why, answer)) => {
-                answers.extend(answer);
-                broken = Some(why);
+/// How a transaction of the database ended.
+enum End {
+    /// The first so many are kept (or were undone by themselves); those behind
+    /// them have not been run.
+    Kept(usize),
+    /// The first one met another host's, and is to be run alone.
+    Met(StoreError),
+    /// Nothing of it is kept.
+    Lost(StoreError),
+}
+
+/// Runs some logical transactions, in as few of the database as can be.
+async fn batch(tx: &mut Tx, mut works: VecDeque<Box<dyn Work>>, server: Option<&Server>) {
+    let (mut meetings, mut losses) = (0, 0);
+    while !works.is_empty() {
+        match transaction(tx, works.make_contiguous()).await {
+            End::Kept(count) => {
+                for work in works.drain(..count) {
+                    work.answer(Ok(()));
+                }
+                (meetings, losses) = (0, 0);
+            }
+            End::Met(why) => {
+                meetings += 1;
+                if meetings >= MOST_MEETINGS
+                    && let Some(work) = works.pop_front()
+                {
+                    work.answer(Err(why));
+                    meetings = 0;
+                }
+            }
+            End::Lost(why) => {
+                let again = match (&why, server) {
+                    (StoreError::Lost(_) | StoreError::Unsure(_), Some(server)) => {
+                        match server.connect_again().await {
+                            Ok(connection) => {
+                                tx.connection = connection;
+                                losses += 1;
+                                matches!(why, StoreError::Lost(_)) && losses <= MOST_LOSSES
+                            }
+                            Err(why) => {
+                                tracing::error!(error = %why, "the database is out of reach");
+                                false
+                            }
+                        }
+                    }
+                    _ => false,
+                };
+                if !again {
+                    tracing::error!(error = %why, "a batch of writes was not kept");
+                    for work in works.drain(..) {
+                        work.answer(Err(why.clone()));
+                    }
+                }
             }
         }
     }
-    if broken.is_none() {
-        broken = tx.connection.execute("commit", "COMMIT", arguments![]).await.err();
-    }
-    let done = match broken {
-        None => Ok(()),
-        Some(why) => {
-            if began {
-                // SQLite may have rolled back by itself (disk full, input or
-                // output error); then this says so, and that is all right.
-                let _ = tx.connection.execute("roll back", "ROLLBACK", arguments![]).await;
-            }
-            tracing::error!(error = %why, "a batch of writes was not kept");
-            Err(why)
-        }
-    };
-    for answer in answers {
-        answer(done.clone());
-    }
 }
 
-/// Runs one logical transaction in its savepoint. Fails only where the whole
-/// batch is lost.
-async fn member(tx: &mut Tx, job: Job) -> Result<Option<Answer>, (StoreError, Option<Answer>)> {
-    if let Err(why) = tx.connection.execute("begin a part", "SAVEPOINT part", arguments![]).await {
-        job(Err(why.clone())).await;
-        return Err((why, None));
-    }
-    let Some(Member { keep, answer }) = job(Ok(tx)).await else {
-        return Ok(None);
-    };
-    if !keep
-        && let Err(why) =
-            tx.connection.execute("undo a part", "ROLLBACK TO part", arguments![]).await
+/// Runs logical transactions in one of the database, until one meets another
+/// host's.
+async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
+    tx.connection.take_fault();
+    if let Err(why) =
+        tx.connection.execute("begin a transaction", tx.dialect().begin(), arguments![]).await
     {
-        return Err((why, Some(answer)));
+        return End::Lost(why);
     }
-    match tx.connection.execute("end a part", "RELEASE part", arguments![]).await {
-        Ok(_) => Ok(Some(answer)),
-        Err(why) => Err((why, Some(answer))),
+    let mut count = 0;
+    let mut broken = None;
+    for work in works {
+        match member(tx, work.as_mut()).await {
+            Ok(None) => count += 1,
+            Ok(Some(met)) if count == 0 => {
+                let _ = tx.connection.execute("roll back", "ROLLBACK", arguments![]).await;
+                return End::Met(met);
+            }
+            // The locks of those before it may be what the other host waits
+            // for: they are committed first.
+            Ok(Some(_)) => break,
+            Err(why) => {
+                broken = Some(why);
+                break;
+            }
+        }
     }
+    let why = match broken {
+        Some(why) => why,
+        None => match tx.connection.execute("commit", "COMMIT", arguments![]).await {
+            Ok(_) => return End::Kept(count),
+            Err(StoreError::Lost(source)) => return End::Lost(StoreError::Unsure(source)),
+            Err(why) => why,
+        },
+    };
+    if !matches!(why, StoreError::Lost(_)) {
+        // The database may have rolled back by itself (disk full, input or
+        // output error); then this says so, and that is all right.
+        let _ = tx.connection.execute("roll back", "ROLLBACK", arguments![]).await;
+    }
+    End::Lost(why)
+}
+
+/// Runs one logical transaction in its savepoint; answers what it met where
+/// another host stood in its way. Fails only where the whole transaction is
+/// lost.
+async fn member(tx: &mut Tx, work: &mut dyn Work) -> Result<Option<StoreError>, StoreError> {
+    tx.connection.execute("begin a part", "SAVEPOINT part", arguments![]).await?;
+    let keep = work.run(tx).await;
+    let fault = tx.connection.take_fault();
+    let met = match (tx.dialect(), fault) {
+        (_, Some(why @ StoreError::Lost(_))) => return Err(why),
+        (Dialect::Postgres, Some(why @ StoreError::Crossed(_))) => Some(why),
+        // After a fault PostgreSQL carries nothing out: where the code went on
+        // all the same, this says so.
+        _ => None,
+    };
+    if !keep || met.is_some() {
+        tx.connection.execute("undo a part", "ROLLBACK TO part", arguments![]).await?;
+    }
+    tx.connection.execute("end a part", "RELEASE part", arguments![]).await?;
+    Ok(met)
 }
