@@ -1,9 +1,12 @@
 //! The one clock of the house. Every other room takes the time as an
 //! argument.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use relata_model::Timestamp;
@@ -13,6 +16,8 @@ use relata_model::Timestamp;
 pub enum Clock {
     /// The machine's.
     Real,
+    /// That of the database server, which all hosts on it share.
+    Server(Arc<ServerClock>),
     /// A rehearsal's: stands still until somebody moves it.
     Manual(Arc<AtomicI64>),
 }
@@ -30,6 +35,7 @@ impl Clock {
         let millis = match self {
             #[allow(clippy::disallowed_methods)] // this is the place that the ban points to
             Self::Real => Timestamp::now().as_millisecond(),
+            Self::Server(clock) => clock.now(),
             Self::Manual(at) => at.load(Ordering::SeqCst),
         };
         Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
@@ -46,5 +52,47 @@ impl Clock {
         if let Self::Manual(clock) = self {
             clock.fetch_max(at.as_millisecond(), Ordering::SeqCst);
         }
+    }
+}
+
+/// The server's time as it was last asked for, and what has passed since. The
+/// machine's own time of day may be wrong, or be set back meanwhile.
+#[derive(Debug)]
+pub struct ServerClock {
+    begun: Instant,
+    /// The server's time when this was begun, milliseconds.
+    shown: AtomicI64,
+    /// When the server was last asked, milliseconds since this was begun.
+    asked: AtomicI64,
+}
+
+impl ServerClock {
+    /// A clock that shows what the server has just said.
+    #[allow(clippy::disallowed_methods, reason = "this is the place that the ban points to")]
+    pub(crate) fn new(now: Timestamp) -> Self {
+        let shown = AtomicI64::new(now.as_millisecond());
+        Self { begun: Instant::now(), shown, asked: AtomicI64::new(0) }
+    }
+
+    fn passed(&self) -> i64 {
+        i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn now(&self) -> i64 {
+        self.shown.load(Ordering::Relaxed).saturating_add(self.passed())
+    }
+
+    /// Whether the server was last asked so long ago.
+    pub(crate) fn is_due(&self, every: Duration) -> bool {
+        let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+        self.passed() - self.asked.load(Ordering::Relaxed) >= every
+    }
+
+    /// Sets it by what the server has just said: behind it by no more than the
+    /// answer took, and never before it.
+    pub(crate) fn set(&self, now: Timestamp) {
+        let passed = self.passed();
+        self.shown.store(now.as_millisecond().saturating_sub(passed), Ordering::Relaxed);
+        self.asked.store(passed, Ordering::Relaxed);
     }
 }

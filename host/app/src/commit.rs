@@ -8,7 +8,7 @@ use std::sync::Arc;
 use relata_engine::{Happening, HappeningKind, Run, watches};
 use relata_model::{EventId, Timestamp};
 use relata_store::{
-    Cause, Committed, Outcomes, RecordBatch, RecordError, RunCommit, StoreError, Together, Tx,
+    Cause, Committed, Outcomes, RecordBatch, RecordError, RunCommit, StoreError, Together, Turn, Tx,
 };
 use relata_workflow::StepKind;
 
@@ -17,7 +17,7 @@ use crate::{
     activation::ActiveSet,
     change_set::ChangeSet,
     queue::{Released, Releases, nothing_strands},
-    runner::{Held, LEASE, later},
+    runner::{Held, later},
     triggers::{Place, Starting, take_place},
 };
 
@@ -67,6 +67,8 @@ struct Step {
     has_children: bool,
     /// What becomes of the starts that wait for its end.
     releases: Option<Releases>,
+    /// Its turn in a lane that several hosts share, which ends with this.
+    turn: Option<Turn>,
     /// Which workflows were active.
     active: Arc<ActiveSet>,
     now: Timestamp,
@@ -83,6 +85,7 @@ impl Together for Step {
         let run = &self.commit.run;
         self.counted.is_some()
             || self.child.is_some()
+            || self.turn.is_some()
             || self.has_children
             || !self.changes.is_plain()
             || run.has_ended() && (run.key.is_some() || run.told().is_some())
@@ -165,6 +168,12 @@ impl Step {
     /// Writes what only some steps have, and what may still say no.
     async fn finish(&self, tx: &mut Tx, committed: &Committed) -> Result<(), NotCommitted> {
         let (run, now) = (&self.commit.run, self.now);
+        if let Some(turn) = &self.turn
+            && !tx.lane_leave(turn).await?
+        {
+            // Somebody else's step was in the lane meanwhile.
+            return Err(StoreError::Fenced { run: run.id }.into());
+        }
         if let Some((workflow, key)) = &self.counted {
             tx.enrolment_count(workflow, key, run.id, now).await?;
         }
@@ -235,7 +244,7 @@ impl App {
         child: Option<Box<Starting>>,
     ) -> Result<Option<Committed>, NotCommitted> {
         let now = self.now();
-        let lease_until = later(now, LEASE);
+        let lease_until = later(now, self.lease());
         let commit = RunCommit {
             run: held.run.clone(),
             epoch: held.epoch,
@@ -265,6 +274,7 @@ impl App {
             child,
             has_children,
             releases: None,
+            turn: held.turn.clone(),
             active: self.active_set().await.map_err(NotCommitted::Fault)?,
             now,
         };
@@ -276,6 +286,7 @@ impl App {
         held.log.clear();
         held.consumed.clear();
         held.cancel_taken = None;
+        held.turn = None;
         held.committed = held.run.seq;
         held.lease_until = lease_until;
         if begets {

@@ -7,7 +7,10 @@ use std::{
 
 use relata_channels::MailConfig;
 use relata_model::TimeZone;
+use relata_store::DatabaseUrl;
 use serde::{Deserialize, Serialize};
+
+use crate::AppError;
 
 /// What `relata.toml` says.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -22,6 +25,38 @@ pub struct Config {
     pub rehearsal: bool,
     /// How mails go out.
     pub mail: MailConfig,
+    /// Where the records are, if not in a file of the data directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseConfig>,
+}
+
+/// The section `[database]` of `relata.toml`.
+#[derive(Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `postgres://USER@HOST/DATABASE`. A password stands better in the
+    /// variable `PGPASSWORD` or in `~/.pgpass`.
+    pub url: String,
+}
+
+impl std::fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // It may hold a password.
+        f.write_str("DatabaseConfig")
+    }
+}
+
+impl Config {
+    /// The database that it names.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] where that is no address of one.
+    pub(crate) fn database_url(&self) -> Result<Option<DatabaseUrl>, AppError> {
+        let Some(database) = &self.database else { return Ok(None) };
+        let read = database.url.parse::<DatabaseUrl>();
+        read.map(Some).map_err(|why| AppError::wrong(format!("relata.toml, [database]: {why}")))
+    }
 }
 
 /// Why a data directory cannot be used.
@@ -71,6 +106,12 @@ time_zone = "Europe/Berlin"
 
 # A rehearsal has a clock that only `relata clock` moves.
 rehearsal = REHEARSAL
+
+# The records lie in relata.db, unless a PostgreSQL database is named; several
+# hosts may share one (docs/operations.md). The password is better in PGPASSWORD.
+#
+# [database]
+# url = "postgres://relata@db.example.com/relata?sslmode=verify-full"
 
 [mail]
 from = "COMPANY <hello@example.com>"
@@ -141,8 +182,17 @@ impl DataDirectory {
             }
             Err(why) => return Err(ConfigError::Io { doing: "read", file, why }),
         };
-        let config: Config = toml::from_str(&text)
-            .map_err(|why| ConfigError::Wrong { file: file.clone(), why: why.to_string() })?;
+        let config: Config = toml::from_str(&text).map_err(|why| {
+            // The whole message shows the line, which may hold a password.
+            let why = match why.span() {
+                Some(span) if text.contains("[database]") => {
+                    let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+                    format!("line {line}: {}", why.message())
+                }
+                _ => why.to_string(),
+            };
+            ConfigError::Wrong { file: file.clone(), why }
+        })?;
         if TimeZone::get(&config.time_zone).is_err() {
             return Err(ConfigError::Wrong {
                 file,

@@ -35,6 +35,7 @@ pub struct RejectedLine {
 }
 
 /// A line that reads.
+#[derive(Clone)]
 struct Row {
     line: u64,
     fields: Fields,

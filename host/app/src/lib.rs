@@ -36,6 +36,7 @@ mod schedules;
 mod secrets;
 mod segments;
 mod serve;
+mod several;
 mod signature;
 mod starts;
 mod sub_runs;
@@ -50,17 +51,18 @@ mod why_not;
 use std::{
     path::Path,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use relata_channels::MailOut;
 use relata_model::{ObjectDefinition, Objects, TimeZone, Timestamp, text};
-use relata_store::{Store, StoreConfig};
+use relata_store::{DatabaseUrl, Place, Store, StoreConfig};
 use tokio::sync::OnceCell;
 
 pub use activation::{Activation, WorkflowRow};
 pub use approvals::{Answered, ApprovalFilter, ApprovalView, NewAnswer};
 pub use check::{Checked, catalog_alone, check_alone};
-pub use clock::Clock;
+pub use clock::{Clock, ServerClock};
 pub use config::{Config, ConfigError, DataDirectory, SHIPPED};
 pub use effects::{EffectDetail, EffectView};
 pub use error::AppError;
@@ -82,6 +84,19 @@ pub use timeline::TimelineEntry;
 pub use trial::{Logged, Trial, TrialOutcome, Used};
 pub use webhooks::{WebhookCall, WebhookError, WebhookReceipt};
 pub use why_not::{Detail, Reason};
+
+/// How a data directory is opened, beside what its files say.
+#[derive(Debug, Default)]
+pub struct Opening {
+    /// Secrets that go before those of its files.
+    pub secrets: SecretOverrides,
+    /// The database, before the one that `relata.toml` names. Without both it
+    /// is a file in the directory.
+    pub database: Option<DatabaseUrl>,
+    /// How long this host has what it has claimed, other than the usual minute:
+    /// for tests of what happens when it has passed.
+    pub lease: Option<Duration>,
+}
 
 /// A company's Relata: its data directory, opened.
 #[derive(Clone)]
@@ -105,6 +120,8 @@ struct Inner {
     secrets: SecretOverrides,
     wakes: serve::Wakes,
     lock: Mutex<Option<std::fs::File>>,
+    lease: Duration,
+    standing: several::Standing,
     /// Where this is a test: what it pretends.
     rig: Option<Arc<testing::Rig>>,
 }
@@ -119,6 +136,7 @@ struct Parts {
     clock: Clock,
     plugins: OnceCell<Arc<Plugins>>,
     secrets: SecretOverrides,
+    lease: Duration,
     rig: Option<Arc<testing::Rig>>,
 }
 
@@ -139,8 +157,23 @@ impl App {
     ///
     /// [`AppError`] where the directory is in use or cannot be written.
     pub async fn create(root: &Path, rehearsal: Option<Timestamp>) -> Result<Self, AppError> {
+        Self::create_with(root, rehearsal, Opening::default()).await
+    }
+
+    /// The same, on another database than a file in it. Where that is in use by
+    /// other hosts already, nothing in it is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] where the directory is in use or cannot be written, or the
+    /// database cannot be used.
+    pub async fn create_with(
+        root: &Path,
+        rehearsal: Option<Timestamp>,
+        opening: Opening,
+    ) -> Result<Self, AppError> {
         DataDirectory::create(root, rehearsal.is_some())?;
-        let app = Self::open(root).await?;
+        let app = Self::open_with(root, opening).await?;
         if let Some(start) = rehearsal {
             app.set_clock(start).await?;
         }
@@ -154,32 +187,41 @@ impl App {
     ///
     /// [`AppError`] says which file is wrong.
     pub async fn open(root: &Path) -> Result<Self, AppError> {
-        Self::open_with(root, SecretOverrides::new()).await
+        Self::open_with(root, Opening::default()).await
     }
 
-    /// Opens a data directory; secrets of the environment go before those of
-    /// its files.
+    /// Opens a data directory; what `opening` says goes before its files.
     ///
     /// # Errors
     ///
     /// [`AppError`] says which file is wrong.
-    pub async fn open_with(root: &Path, secrets: SecretOverrides) -> Result<Self, AppError> {
+    pub async fn open_with(root: &Path, opening: Opening) -> Result<Self, AppError> {
         let (directory, config) = DataDirectory::open(root)?;
         let objects = Arc::new(objects_of(&directory)?);
         let templates = Arc::new(Templates::load(&directory.templates())?);
-        let store = Store::open(
-            &StoreConfig { path: directory.database(), readers: 4, scratch: false },
-            Arc::clone(&objects),
-        )
-        .await?;
+        let lease = opening.lease.unwrap_or(several::LEASE);
+        let place = match opening.database {
+            Some(url) => Place::Server(url),
+            None => match config.database_url()? {
+                Some(url) => Place::Server(url),
+                None => Place::File(directory.database()),
+            },
+        };
+        // Half a lease: whoever was stopped in the middle of a write lets go of
+        // what it has locked before others may take over.
+        let config_of_store = StoreConfig { stall: lease / 2, ..StoreConfig::at(place) };
+        let store = Store::open(&config_of_store, Arc::clone(&objects)).await?;
         let clock = if config.rehearsal {
             let shown = store.setting_get(CLOCK).await?;
             let shown = shown.and_then(|text| text.as_str().and_then(|text| text.parse().ok()));
             Clock::manual(shown.unwrap_or(Timestamp::UNIX_EPOCH))
+        } else if store.is_shared() {
+            Clock::Server(Arc::new(ServerClock::new(store.server_time().await?)))
         } else {
             Clock::Real
         };
         let plugins = OnceCell::new();
+        let secrets = opening.secrets;
         let rig = None;
         Self::assemble(Parts {
             directory,
@@ -190,13 +232,24 @@ impl App {
             clock,
             plugins,
             secrets,
+            lease,
             rig,
         })
     }
 
     fn assemble(parts: Parts) -> Result<Self, AppError> {
-        let Parts { directory, config, objects, templates, store, clock, plugins, secrets, rig } =
-            parts;
+        let Parts {
+            directory,
+            config,
+            objects,
+            templates,
+            store,
+            clock,
+            plugins,
+            secrets,
+            lease,
+            rig,
+        } = parts;
         let zone = TimeZone::get(&config.time_zone).unwrap_or(TimeZone::UTC);
         let mail = MailOut::new(&config.mail.rooted_at(directory.root()))
             .map_err(|why| AppError::wrong(format!("relata.toml, [mail]: {why}")))?;
@@ -217,6 +270,8 @@ impl App {
                 secrets,
                 wakes: serve::Wakes::default(),
                 lock: Mutex::new(None),
+                lease,
+                standing: several::Standing::default(),
                 rig,
             }),
         })
@@ -297,6 +352,7 @@ impl App {
     /// database is the truth, and is looked at anyway.
     pub(crate) fn wake(&self) {
         self.inner.wakes.all();
+        self.store().hint();
     }
 
     async fn set_clock(&self, at: Timestamp) -> Result<(), AppError> {

@@ -36,7 +36,8 @@ impl Letter {
 impl App {
     /// Delivers the effects that are due. Answers how many were tried.
     pub(crate) async fn deliver(&self) -> Result<usize, AppError> {
-        let effects = self.store().outbox_claim(self.now(), BATCH).await?;
+        let lease = i64::try_from(self.sending_lease().as_millis()).unwrap_or(i64::MAX);
+        let effects = self.store().outbox_claim(self.now(), lease, BATCH).await?;
         let count = effects.len();
         let sending = effects.into_iter().map(|effect| self.deliver_one(effect));
         for settled in futures::future::join_all(sending).await {

@@ -189,6 +189,12 @@ impl App {
                 };
                 fields.insert(name, read);
             }
+            // Another host may have begun with the same database.
+            if let Some(key) = fields.get("external_id").and_then(Value::as_text)
+                && self.store().record_fetch(&Reference::new(object, key)).await?.is_some()
+            {
+                continue;
+            }
             self.create_record(object, fields, "init").await?;
         }
         Ok(())

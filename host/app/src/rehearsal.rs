@@ -93,13 +93,21 @@ impl App {
     /// was to do.
     pub(crate) async fn turn(&self, owner: &str) -> Result<usize, AppError> {
         // A fault of one holds up none of the others.
-        let parts = [
-            self.fire_schedules().await,
-            self.refresh_segments().await,
-            self.match_events().await,
+        let on_duty = self.on_duty(owner).await;
+        let begins = match &on_duty {
+            Ok(true) => [
+                self.fire_schedules().await,
+                self.refresh_segments().await,
+                self.match_events().await,
+            ],
+            _ => [Ok(0), Ok(0), Ok(0)],
+        };
+        let moves = [
+            on_duty.map(|_| 0),
             self.move_runs(owner).await,
+            self.recover_effects().await.map(|()| 0),
             self.deliver().await,
         ];
-        parts.into_iter().sum()
+        begins.into_iter().chain(moves).sum()
     }
 }

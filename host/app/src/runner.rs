@@ -9,7 +9,7 @@ use relata_engine::{
 };
 use relata_model::{EventId, RunId, Timestamp};
 use relata_sandbox::{CallError, CallReport, CallRequest, Called, contract};
-use relata_store::{Claimed, Committed, LogRow, RecordError, StoreError};
+use relata_store::{Claimed, Committed, LogRow, RecordError, StoreError, Turn};
 use relata_workflow::{Definition, Facts, StepKind};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -22,10 +22,6 @@ use crate::{
     commit::NotCommitted,
     host::{Cap, StepHost, StepScope},
 };
-
-/// How long a claimed run is this host's. Longer than any call may take, so
-/// that the lease is not the step's time-out.
-pub(crate) const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// How many runs move side by side. The sandbox has its own limit; this one
 /// bounds what lies in memory.
@@ -103,6 +99,8 @@ pub(crate) struct Held {
     pub(crate) consumed: Vec<EventId>,
     /// The wish for its end that it has been told, in its words.
     pub(crate) cancel_taken: Option<String>,
+    /// Its step's turn in a lane that several hosts share.
+    pub(crate) turn: Option<Turn>,
 }
 
 impl App {
@@ -181,7 +179,7 @@ impl App {
         limit: usize,
     ) -> Result<(Vec<Claimed>, Vec<Claimed>), AppError> {
         let now = self.now();
-        let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
+        let lease = i64::try_from(self.lease().as_millis()).unwrap_or(i64::MAX);
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let claimed = self.store().run_claim(owner, now, lease, limit).await?;
         let (mut suspects, claimed): (Vec<Claimed>, Vec<Claimed>) =
@@ -202,6 +200,7 @@ impl App {
             log: Vec::new(),
             consumed: Vec::new(),
             cancel_taken: None,
+            turn: None,
         };
         let mut came = Committed { inbox: claim.inbox, cancel: claim.cancel, freed: None };
         if claim.crash_count >= MOST_CRASHES {
@@ -239,8 +238,14 @@ impl App {
                         Some(key) => Some(self.inner.lanes.enter(key).await),
                         None => None,
                     };
+                    held.turn = match &call.exclusive {
+                        Some(key) => self.shared_lane(held, key).await?,
+                        None => None,
+                    };
                     self.begin(held).await?;
-                    self.call_and_commit(held, &call).await?
+                    let committed = self.call_and_commit(held, &call).await;
+                    self.leave_lane(held).await;
+                    committed?
                 }
             };
             match more {
@@ -453,10 +458,10 @@ impl App {
     /// Says that a call begins, and keeps the run where its lease is half
     /// over.
     async fn begin(&self, held: &mut Held) -> Result<(), AppError> {
-        if held.begun && later(self.now(), LEASE / 2) < held.lease_until {
+        if held.begun && later(self.now(), self.lease() / 2) < held.lease_until {
             return Ok(());
         }
-        let until = later(self.now(), LEASE);
+        let until = later(self.now(), self.lease());
         if held.begun {
             self.store().run_renew(held.run.id, held.epoch, until).await?;
         } else {

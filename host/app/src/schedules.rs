@@ -1,7 +1,7 @@
 //! Schedules: a fixed grid of nominal times, each of which fires once.
 
 use relata_model::Timestamp;
-use relata_store::Fire;
+use relata_store::{Fire, StoreError};
 use relata_workflow::{IfMissed, Trigger, next_fire};
 
 use crate::{App, AppError};
@@ -50,10 +50,13 @@ impl App {
                 fires.push((at, runs.then(|| self.scheduled(definition, digest, now))));
             }
             fired += fires.len();
-            let (workflow, trigger) = (due.workflow, due.trigger);
             self.store()
                 .write(move |tx| {
                     Box::pin(async move {
+                        // Of several hosts the one that sets the clock on fires.
+                        if !tx.schedule_advance(&due, latest, next).await? {
+                            return Ok::<_, StoreError>(());
+                        }
                         for (at, new) in fires {
                             let fire = match &new {
                                 Some(new) => Fire::Fired { run: Some(new.run.id) },
@@ -64,13 +67,13 @@ impl App {
                             };
                             // The nominal time is the key: whoever comes
                             // second starts nothing.
-                            if tx.schedule_fire(&workflow, trigger, at, &fire, now).await?
+                            if tx.schedule_fire(&due.workflow, due.trigger, at, &fire, now).await?
                                 && let Some(new) = new
                             {
                                 tx.run_insert(&new).await?;
                             }
                         }
-                        tx.schedule_advance(&workflow, trigger, latest, next).await
+                        Ok(())
                     })
                 })
                 .await?;

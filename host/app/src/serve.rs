@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     App, AppError, fresh,
     runner::{Moving, later},
+    several::jitter,
     triggers,
 };
 
@@ -33,6 +34,10 @@ impl Wakes {
 /// The longest sleep: another program (an import, say) may have written
 /// something that nobody told this one of.
 const LONGEST_SLEEP: Duration = Duration::from_millis(250);
+
+/// It grows to so many times that where several hosts look: they tell one
+/// another when there is something.
+const LONGEST_SLEEPS: u32 = 4;
 
 /// The shortest: something is due that another loop sees to.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
@@ -67,7 +72,8 @@ impl App {
         // Compile the plugins now, not at the first step.
         self.plugins().await?;
         let owner = format!("host-{}", fresh::uuid(self.now()).simple());
-        let moving = Moving::new(owner);
+        let moving = Moving::new(owner.clone());
+        let hints = self.store().hints().unwrap_or_default();
         let (halt, halted) = watch::channel(false);
         let stopped = async {
             stop.await;
@@ -76,12 +82,14 @@ impl App {
         let wakes = &self.inner.wakes;
         tokio::join!(
             stopped,
-            self.repeat(halted.clone(), &wakes.clocks, async || self.turn_clocks().await),
-            self.repeat(halted.clone(), &wakes.events, async || self.match_events().await),
+            self.pass_on(halted.clone(), &hints),
+            self.repeat(halted.clone(), &wakes.clocks, async || self.turn_clocks(&owner).await),
+            self.repeat(halted.clone(), &wakes.events, async || self.turn_events(&owner).await),
             self.repeat(halted.clone(), &wakes.runs, async || self.begin_moving(&moving).await),
-            self.repeat(halted, &wakes.effects, async || self.deliver().await),
+            self.repeat(halted, &wakes.effects, async || self.turn_effects().await),
         );
         moving.rest().await;
+        self.off_duty(&owner).await;
         Ok(())
     }
 
@@ -94,11 +102,16 @@ impl App {
         wake: &Notify,
         mut part: impl AsyncFnMut() -> Result<usize, AppError>,
     ) {
+        let mut idle = 0;
         // Between two turns is the one place to stop: never within a write.
         while !*halted.borrow() {
             let pause = match part().await {
-                Ok(0) => self.pause().await.unwrap_or(FAULT_PAUSE),
+                Ok(0) => {
+                    idle += 1;
+                    self.pause(idle).await.unwrap_or(FAULT_PAUSE)
+                }
                 Ok(_) => {
+                    idle = 0;
                     tokio::task::yield_now().await;
                     continue;
                 }
@@ -115,20 +128,52 @@ impl App {
         }
     }
 
+    /// Wakes all loops when another host says that there is something.
+    async fn pass_on(&self, mut halted: watch::Receiver<bool>, hints: &Notify) {
+        loop {
+            tokio::select! {
+                _ = halted.wait_for(|halted| *halted) => return,
+                () = hints.notified() => self.inner.wakes.all(),
+            }
+        }
+    }
+
     /// What only the time brings about. Answers how much there was.
-    async fn turn_clocks(&self) -> Result<usize, AppError> {
+    async fn turn_clocks(&self, owner: &str) -> Result<usize, AppError> {
+        if let Err(why) = self.set_by_server().await {
+            tracing::warn!(error = %why, "the time of the database is not to be had; the clock goes on by itself");
+        }
+        if !self.on_duty(owner).await? {
+            return Ok(0);
+        }
         // A fault of one does not hold up the other.
         let fired = self.fire_schedules().await;
         let refreshed = self.refresh_segments().await;
         Ok(fired? + refreshed?)
     }
 
-    /// How long there is nothing to do.
-    async fn pause(&self) -> Result<Duration, AppError> {
+    /// What events bring about. Answers how many there were.
+    async fn turn_events(&self, owner: &str) -> Result<usize, AppError> {
+        if self.on_duty(owner).await? { self.match_events().await } else { Ok(0) }
+    }
+
+    /// What goes to the outside. Answers how much there was.
+    async fn turn_effects(&self) -> Result<usize, AppError> {
+        self.recover_effects().await?;
+        self.deliver().await
+    }
+
+    /// How long there is nothing to do, after so many turns without work.
+    async fn pause(&self, idle: u32) -> Result<Duration, AppError> {
         let now = self.now().as_millisecond();
         let next = self.next_due().await?.map_or(i64::MAX, Timestamp::as_millisecond);
         let pause = Duration::from_millis(u64::try_from(next.saturating_sub(now)).unwrap_or(0));
-        Ok(pause.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
+        let longest = if self.is_shared() {
+            jitter(LONGEST_SLEEP * idle.clamp(1, LONGEST_SLEEPS))
+        } else {
+            LONGEST_SLEEP
+        };
+        Ok(pause.clamp(SHORTEST_SLEEP, longest))
     }
 
     /// When something falls due next, by the database.
@@ -174,11 +219,15 @@ impl App {
 
     /// Becomes the one program that moves this directory's runs. To serve
     /// does it as well; done before, nobody is told too early that it runs.
+    /// Where the records are on a server, any number of programs may.
     ///
     /// # Errors
     ///
     /// [`AppError::Wrong`] where another program is that already.
     pub fn take_runner(&self) -> Result<(), AppError> {
+        if self.is_shared() {
+            return Ok(());
+        }
         let mut lock = self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if lock.is_some() {
             return Ok(());
@@ -201,15 +250,20 @@ impl App {
     }
 
     /// What a crash left behind, at the start of the only runner: leases of
-    /// the dead are released, effects that were being sent are judged.
+    /// the dead are released, effects that were being sent are judged. Where
+    /// there are other hosts, leases end by themselves
+    /// ([`App::recover_effects`]).
     pub(crate) async fn recover(&self) -> Result<(), AppError> {
+        if self.is_shared() {
+            return Ok(());
+        }
         let now = self.now();
         let repeatable = self.inner.mail.is_idempotent();
         self.store()
             .write(move |tx| {
                 Box::pin(async move {
                     tx.run_release_all(now).await?;
-                    tx.outbox_recover(repeatable, now).await
+                    tx.outbox_recover(repeatable, true, now).await
                 })
             })
             .await?;

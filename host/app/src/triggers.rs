@@ -270,6 +270,10 @@ pub(crate) async fn settle_all(
     events: &[&Matched],
     now: Timestamp,
 ) -> Result<Vec<Settled>, StoreError> {
+    // First of all, so that another host that has matched the same events waits
+    // for this one, and then finds it done.
+    let ids: Vec<_> = events.iter().map(|event| event.happening.id).collect();
+    let ours = tx.event_settle(&ids).await?;
     let mut topics = Vec::new();
     for event in events {
         topics.extend(event.happening.topics());
@@ -278,6 +282,11 @@ pub(crate) async fn settle_all(
     let mut beginning = Vec::new();
     let mut settled = Vec::with_capacity(events.len());
     for event in events {
+        let mut came = Settled::default();
+        if !ours.contains(&event.happening.id) {
+            settled.push(came);
+            continue;
+        }
         let topics = event.happening.topics();
         if topics.iter().any(|topic| awaited.contains(topic)) {
             // Also those that an event before this one started.
@@ -286,7 +295,6 @@ pub(crate) async fn settle_all(
                 tx.run_deliver(run, &event.happening, now).await?;
             }
         }
-        let mut came = Settled::default();
         for (workflow, key, reason) in &event.refusals {
             refuse(tx, event, workflow, key.clone(), reason, now, &mut came).await?;
         }
@@ -316,8 +324,6 @@ pub(crate) async fn settle_all(
         settled.push(came);
     }
     begin_all(tx, &mut beginning).await?;
-    let ids: Vec<_> = events.iter().map(|event| event.happening.id).collect();
-    tx.event_settle(&ids).await?;
     Ok(settled)
 }
 

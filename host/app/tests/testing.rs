@@ -482,7 +482,9 @@ async fn a_run_becomes_a_test_that_holds() {
 
     let sources = [("w/w.yaml", workflow), ("w/w.test.yaml", &test)]
         .map(|(file, text)| (file.to_owned(), text.to_owned()));
-    let tests = Tests::load(&sources, &Ground::Company(root)).await.expect("everything loads");
+    let tests = Tests::load(&sources, &Ground::Company { root, database: None })
+        .await
+        .expect("everything loads");
     assert!(tests.diagnostics().is_empty(), "{:#?}", tests.diagnostics());
     let results = tests.run(None, |_| ()).await;
     assert_eq!(said(&results).replace(&run.to_string(), "run_…"), "does what run_… did: holds");

@@ -4,9 +4,13 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use relata_app::{App, AppError, ConfigError, Secret, SecretOverrides, secret_of_variable};
+use relata_app::{
+    App, AppError, ConfigError, Opening, Secret, SecretOverrides, secret_of_variable,
+    store::DatabaseUrl,
+};
 
 use crate::{failure::Wrong, out};
 
@@ -20,6 +24,33 @@ pub(crate) struct Context {
     pub(crate) json: bool,
     /// The data directory, where one was named.
     pub(crate) data: Option<PathBuf>,
+    /// The database, where one was named.
+    pub(crate) database: Option<DatabaseUrl>,
+}
+
+/// An argument that may hold a password: nothing that is printed shows it.
+#[derive(Clone)]
+pub(crate) struct Hidden(String);
+
+impl std::str::FromStr for Hidden {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// The database that the arguments name.
+pub(crate) fn database(url: Option<&Hidden>) -> anyhow::Result<Option<DatabaseUrl>> {
+    let url = url.filter(|url| !url.0.trim().is_empty());
+    let read = url.map(|url| url.0.parse::<DatabaseUrl>()).transpose();
+    read.map_err(|why| Wrong::new(format!("--database-url: {why}")).into())
 }
 
 impl Context {
@@ -30,7 +61,23 @@ impl Context {
 
     /// Opens the data directory.
     pub(crate) async fn open(&self) -> anyhow::Result<App> {
-        open(self.root()).await
+        self.open_at(self.root()).await
+    }
+
+    /// Opens a data directory.
+    pub(crate) async fn open_at(&self, root: &Path) -> anyhow::Result<App> {
+        opened(App::open_with(root, self.opening()).await)
+    }
+
+    /// Opens the data directory, to move its runs; with another lease than the
+    /// usual one.
+    pub(crate) async fn open_to_serve(&self, lease: Option<Duration>) -> anyhow::Result<App> {
+        opened(App::open_with(self.root(), Opening { lease, ..self.opening() }).await)
+    }
+
+    /// What the arguments and the environment say about a data directory.
+    pub(crate) fn opening(&self) -> Opening {
+        Opening { secrets: secrets(), database: self.database.clone(), lease: None }
     }
 }
 
@@ -39,9 +86,9 @@ pub(crate) fn is_data_directory(root: &Path) -> bool {
     root.join("relata.toml").is_file()
 }
 
-/// Opens a data directory, or says where one may be.
-pub(crate) async fn open(root: &Path) -> anyhow::Result<App> {
-    match App::open_with(root, secrets()).await {
+/// The data directory, or where one may be.
+fn opened(opened: Result<App, AppError>) -> anyhow::Result<App> {
+    match opened {
         Err(AppError::Config(ConfigError::NotThere(root))) => Err(not_there(&root).into()),
         opened => Ok(opened?),
     }

@@ -10,7 +10,7 @@ use relata_app::{
 
 use crate::{
     commands::check::{data_directory, templates, usual},
-    context::{self, Context},
+    context::Context,
     progress,
     sources::Sources,
 };
@@ -25,7 +25,7 @@ pub(crate) async fn catalog(context: &Context, paths: &[PathBuf]) -> anyhow::Res
     let waiting = progress::spinner("loading the actions");
     let catalog = match root(context, paths) {
         Some(root) => {
-            let app = context::open(&root).await?;
+            let app = context.open_at(&root).await?;
             let catalog = app.catalog().await;
             app.close().await;
             catalog

@@ -23,7 +23,7 @@ use crate::{
         graph, import, init, lsp, objects, outbox, records, runs, schema, secret, serve, start,
         test, why_not, workflows,
     },
-    context::Context,
+    context::{Context, Hidden},
     logging::LogFormat,
 };
 
@@ -48,6 +48,16 @@ struct Arguments {
     /// The data directory; the current one by default
     #[arg(long, global = true, value_name = "DIR", env = "RELATA_DATA", hide_env_values = true)]
     data: Option<PathBuf>,
+    /// The PostgreSQL database, where the records are in one; the password is
+    /// better in PGPASSWORD
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "RELATA_DATABASE_URL",
+        hide_env_values = true
+    )]
+    database_url: Option<Hidden>,
     /// Answer with one JSON document on stdout; lists are arrays
     #[arg(long, global = true)]
     json: bool,
@@ -127,9 +137,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { data, json, verbose, log, log_format, command } = arguments;
+    let Arguments { data, database_url, json, verbose, log, log_format, command } = arguments;
     logging::start(log_format, log.as_deref(), command.log_level(verbose))?;
-    let context = Context { json, data };
+    let database = context::database(database_url.as_ref())?;
+    let context = Context { json, data, database };
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?

@@ -8,7 +8,6 @@ use uuid::Uuid;
 use crate::{
     LogRow, LoggedEvent, Store, StoreError, Tx,
     connection::{arguments, to_json},
-    dialect,
     event::{const_format, read},
     run,
 };
@@ -293,14 +292,14 @@ impl Tx {
             "SELECT DISTINCT record FROM relata_event
              WHERE seq >= $1 AND object = $2 AND kind IN ('changed', 'deleted')
                AND {}",
-            dialect::differs("before_image", "after_image", "$3")
+            self.dialect().differs("before_image", "after_image", "$3")
         );
         let rows = self
             .connection
             .rows(
                 "look for records that were otherwise",
                 AssertSqlSafe(sql),
-                arguments![place, object, dialect::member(field)],
+                arguments![place, object, self.dialect().member(field)],
             )
             .await?;
         rows.iter().map(|row| row.parsed("record")).collect()
@@ -328,7 +327,7 @@ impl Tx {
              WHERE (log.run_id, log.seq) > ($1, $2) AND log.input IS NOT NULL
                AND log.action IN (SELECT given.action FROM {})
              ORDER BY log.run_id, log.seq LIMIT $4",
-            dialect::given("$3", &["action"])
+            self.dialect().given("$3", &["action"])
         );
         let rows = self
             .connection

@@ -1,32 +1,82 @@
-//! The seam to the driver: statements go in with `$1` placeholders and
+//! The seam to the drivers: statements go in with `$1` placeholders and
 //! arguments that are whole numbers or texts, rows come out. Everything else
-//! in this crate is written against this; a second driver is added here.
+//! in this crate is written against this.
 
 use relata_model::{EffectId, EventId, RecordId, Reference, RunId, Timestamp};
 use serde::de::DeserializeOwned;
 use sqlx::{
-    Row as _, SqlSafeStr, Sqlite, SqliteConnection,
+    Connection as _, PgConnection, PgPool, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite,
+    SqliteConnection,
     pool::PoolConnection,
+    postgres::{PgArguments, PgRow},
     sqlite::{SqliteArguments, SqliteRow},
 };
 
-use crate::StoreError;
+use crate::{StoreError, dialect::Dialect};
+
+/// How often a read is tried again where the server had closed the connections
+/// that lay ready.
+const STALE: u32 = 8;
 
 /// A connection: the writer's own, or one on loan from the readers.
 #[derive(Debug)]
-pub(crate) enum Connection {
-    /// The writer's.
-    Owned(SqliteConnection),
+pub(crate) struct Connection {
+    driver: Driver,
+    /// What went wrong last, until somebody asks ([`Connection::take_fault`]).
+    fault: Option<StoreError>,
+}
+
+#[derive(Debug)]
+enum Driver {
+    /// The writer's, to a file.
+    Sqlite(SqliteConnection),
     /// A reader's; goes back when dropped.
-    Pooled(PoolConnection<Sqlite>),
+    SqliteReader(PoolConnection<Sqlite>),
+    /// The writer's, to a server.
+    Postgres(PgConnection),
+    /// A reader's; goes back when dropped.
+    PostgresReader(PoolConnection<Postgres>, PgPool),
+}
+
+impl From<SqliteConnection> for Connection {
+    fn from(connection: SqliteConnection) -> Self {
+        Self { driver: Driver::Sqlite(connection), fault: None }
+    }
+}
+
+impl From<PoolConnection<Sqlite>> for Connection {
+    fn from(connection: PoolConnection<Sqlite>) -> Self {
+        Self { driver: Driver::SqliteReader(connection), fault: None }
+    }
+}
+
+impl From<PgConnection> for Connection {
+    fn from(connection: PgConnection) -> Self {
+        Self { driver: Driver::Postgres(connection), fault: None }
+    }
 }
 
 impl Connection {
-    fn driver(&mut self) -> &mut SqliteConnection {
-        match self {
-            Self::Owned(connection) => connection,
-            Self::Pooled(connection) => connection,
+    /// One of a server's readers; another one takes its place where the server
+    /// has closed it meanwhile.
+    pub(crate) async fn reader(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        let driver = Driver::PostgresReader(pool.acquire().await?, pool.clone());
+        Ok(Self { driver, fault: None })
+    }
+
+    /// Which database is at the other end.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        match self.driver {
+            Driver::Sqlite(_) | Driver::SqliteReader(_) => Dialect::Sqlite,
+            Driver::Postgres(_) | Driver::PostgresReader(..) => Dialect::Postgres,
         }
+    }
+
+    /// What a statement failed with since this was last asked. After a fault
+    /// PostgreSQL carries out nothing more until the part of the transaction
+    /// in which it was is undone.
+    pub(crate) const fn take_fault(&mut self) -> Option<StoreError> {
+        self.fault.take()
     }
 
     /// Runs a statement; yields how many rows it touched.
@@ -36,11 +86,16 @@ impl Connection {
         sql: impl SqlSafeStr,
         arguments: Vec<Argument>,
     ) -> Result<u64, StoreError> {
-        sqlx::query_with(sql, bind(arguments))
-            .execute(self.driver())
-            .await
-            .map(|done| done.rows_affected())
-            .map_err(StoreError::database(doing))
+        let sql = sql.into_sql_str();
+        let done = match &mut self.driver {
+            Driver::Sqlite(connection) => sqlite_execute(connection, sql, arguments).await,
+            Driver::SqliteReader(connection) => sqlite_execute(connection, sql, arguments).await,
+            Driver::Postgres(connection) => postgres_execute(connection, sql, arguments).await,
+            Driver::PostgresReader(connection, _) => {
+                postgres_execute(connection, sql, arguments).await
+            }
+        };
+        done.map_err(|why| self.failed(doing, why))
     }
 
     /// Runs a statement; yields its rows.
@@ -50,11 +105,30 @@ impl Connection {
         sql: impl SqlSafeStr,
         arguments: Vec<Argument>,
     ) -> Result<Vec<Row>, StoreError> {
-        sqlx::query_with(sql, bind(arguments))
-            .fetch_all(self.driver())
-            .await
-            .map(|rows| rows.into_iter().map(Row).collect())
-            .map_err(StoreError::database(doing))
+        let sql = sql.into_sql_str();
+        let rows = match &mut self.driver {
+            Driver::Sqlite(connection) => sqlite_rows(connection, sql, arguments).await,
+            Driver::SqliteReader(connection) => sqlite_rows(connection, sql, arguments).await,
+            Driver::Postgres(connection) => postgres_rows(connection, sql, arguments).await,
+            Driver::PostgresReader(connection, pool) => {
+                let mut stale = 0;
+                loop {
+                    // A reader has no transaction, so its statement can be said again.
+                    match postgres_rows(connection, sql.clone(), arguments.clone()).await {
+                        Err(why) if stale < STALE && crate::error::is_lost(&why) => {
+                            stale += 1;
+                            connection.close_on_drop();
+                            match pool.acquire().await {
+                                Ok(other) => *connection = other,
+                                Err(why) => break Err(why),
+                            }
+                        }
+                        other => break other,
+                    }
+                }
+            }
+        };
+        rows.map_err(|why| self.failed(doing, why))
     }
 
     /// Runs a statement; yields its first row, if it has one.
@@ -66,6 +140,79 @@ impl Connection {
     ) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(doing, sql, arguments).await?.into_iter().next())
     }
+
+    /// Runs the migrations that the database has not seen.
+    pub(crate) async fn migrate(
+        &mut self,
+        migrator: &sqlx::migrate::Migrator,
+    ) -> Result<(), sqlx::migrate::MigrateError> {
+        match &mut self.driver {
+            Driver::Sqlite(connection) => migrator.run(connection).await,
+            Driver::SqliteReader(connection) => migrator.run(&mut **connection).await,
+            Driver::Postgres(connection) => migrator.run(connection).await,
+            Driver::PostgresReader(connection, _) => migrator.run(&mut **connection).await,
+        }
+    }
+
+    /// Says goodbye to the database.
+    pub(crate) async fn close(self) {
+        let closed = match self.driver {
+            Driver::Sqlite(connection) => connection.close().await,
+            Driver::Postgres(connection) => connection.close().await,
+            Driver::SqliteReader(_) | Driver::PostgresReader(..) => Ok(()),
+        };
+        if let Err(why) = closed {
+            tracing::warn!(error = %why, "the database did not close cleanly; nothing is lost");
+        }
+    }
+
+    fn failed(&mut self, doing: &'static str, why: sqlx::Error) -> StoreError {
+        let why = StoreError::database(doing)(why);
+        self.fault = Some(why.clone());
+        why
+    }
+}
+
+async fn sqlite_execute(
+    connection: &mut SqliteConnection,
+    sql: SqlStr,
+    arguments: Vec<Argument>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query_with(sql, for_sqlite(arguments)).execute(connection).await?;
+    Ok(done.rows_affected())
+}
+
+async fn sqlite_rows(
+    connection: &mut SqliteConnection,
+    sql: SqlStr,
+    arguments: Vec<Argument>,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let rows = sqlx::query_with(sql, for_sqlite(arguments)).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(Row::Sqlite).collect())
+}
+
+async fn postgres_execute(
+    connection: &mut PgConnection,
+    sql: SqlStr,
+    arguments: Vec<Argument>,
+) -> Result<u64, sqlx::Error> {
+    // What takes no arguments (BEGIN, SAVEPOINT, COMMIT) goes as plain text:
+    // no statement is prepared for it.
+    let done = if arguments.is_empty() {
+        sqlx::raw_sql(sql).execute(connection).await?
+    } else {
+        sqlx::query_with(sql, for_postgres(arguments)).execute(connection).await?
+    };
+    Ok(done.rows_affected())
+}
+
+async fn postgres_rows(
+    connection: &mut PgConnection,
+    sql: SqlStr,
+    arguments: Vec<Argument>,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let rows = sqlx::query_with(sql, for_postgres(arguments)).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(Row::Postgres).collect())
 }
 
 /// A value on its way into a statement.
@@ -77,7 +224,7 @@ pub(crate) enum Argument {
     Text(Option<String>),
 }
 
-fn bind(arguments: Vec<Argument>) -> SqliteArguments {
+fn for_sqlite(arguments: Vec<Argument>) -> SqliteArguments {
     use sqlx::Arguments as _;
 
     let mut bound = SqliteArguments::default();
@@ -85,6 +232,25 @@ fn bind(arguments: Vec<Argument>) -> SqliteArguments {
         // Encoding a number or a text into SQLite's arguments cannot fail.
         let added = match argument {
             Argument::Whole(number) => bound.add(number),
+            Argument::Text(text) => bound.add(text),
+        };
+        debug_assert!(added.is_ok(), "numbers and texts always encode");
+    }
+    bound
+}
+
+fn for_postgres(arguments: Vec<Argument>) -> PgArguments {
+    use sqlx::Arguments as _;
+
+    let mut bound = PgArguments::default();
+    for argument in arguments {
+        let added = match argument {
+            Argument::Whole(number) => bound.add(number),
+            // PostgreSQL's texts have no NUL. A record's are refused with it
+            // (`value::tidy`); what a plugin says shows that there was one.
+            Argument::Text(Some(text)) if text.contains('\0') => {
+                bound.add(text.replace('\0', "\u{fffd}"))
+            }
             Argument::Text(text) => bound.add(text),
         };
         debug_assert!(added.is_ok(), "numbers and texts always encode");
@@ -182,21 +348,30 @@ impl From<Option<String>> for Argument {
 }
 
 /// A row on its way out. Columns are asked for by name.
-pub(crate) struct Row(SqliteRow);
+pub(crate) enum Row {
+    /// Of a file.
+    Sqlite(SqliteRow),
+    /// Of a server.
+    Postgres(PgRow),
+}
 
 impl Row {
     /// A whole number that may be absent.
     pub(crate) fn whole_or_none(&self, column: &str) -> Result<Option<i64>, StoreError> {
-        self.0
-            .try_get_unchecked(column)
-            .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
+        match self {
+            Self::Sqlite(row) => row.try_get_unchecked(column),
+            Self::Postgres(row) => row.try_get_unchecked(column),
+        }
+        .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
     }
 
     /// A text that may be absent.
     pub(crate) fn text_or_none(&self, column: &str) -> Result<Option<String>, StoreError> {
-        self.0
-            .try_get_unchecked(column)
-            .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
+        match self {
+            Self::Sqlite(row) => row.try_get_unchecked(column),
+            Self::Postgres(row) => row.try_get_unchecked(column),
+        }
+        .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
     }
 
     /// A whole number.
@@ -279,16 +454,6 @@ fn absent(column: &str) -> StoreError {
 /// A value as JSON text, for a column.
 pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|why| StoreError::unreadable("a value on its way", why))
-}
-
-impl Connection {
-    /// Runs the migrations that the database has not seen.
-    pub(crate) async fn migrate(
-        &mut self,
-        migrator: &sqlx::migrate::Migrator,
-    ) -> Result<(), sqlx::migrate::MigrateError> {
-        migrator.run(self.driver()).await
-    }
 }
 
 /// Conditions that are there or not, one after the other.

@@ -2,6 +2,7 @@
 
 use relata_model::{EventId, Reference, RunId, Timestamp};
 use relata_workflow::WhileRunning;
+use sqlx::AssertSqlSafe;
 
 use crate::{
     Store, StoreError, Tx,
@@ -107,8 +108,9 @@ impl Store {
 }
 
 impl Tx {
-    /// Takes the place of a run that would begin, if it may. One statement
-    /// decides, so that of many at once exactly one gets it.
+    /// Takes the place of a run that would begin, if it may. Of many at once
+    /// exactly one gets it; and until this transaction has ended, nobody else
+    /// takes the place or gives it up.
     ///
     /// # Errors
     ///
@@ -119,59 +121,65 @@ impl Tx {
         now: Timestamp,
     ) -> Result<Enrolment, StoreError> {
         let beside = matches!(new.while_running, WhileRunning::Restart | WhileRunning::Parallel);
-        const PRESENT: &str = "SELECT run_id, counted_at, running FROM relata_enrolment
-             WHERE workflow = $1 AND enrolment_key = $2";
-        let key = || arguments![&new.workflow, &new.key];
-        let before = self.connection.row("look for an enrolment", PRESENT, key()).await?;
-        // Never again is before the beginning of time.
-        let again = new.again_if_before.map_or(i64::MIN, Timestamp::as_millisecond);
-        let granted = self
+        let first = self
             .connection
             .execute(
                 "enrol",
-                "INSERT INTO relata_enrolment AS present
+                "INSERT INTO relata_enrolment
                      (workflow, enrolment_key, run_id, started_at, counted_at, running)
                  VALUES ($1, $2, $3, $4, $5, 1)
-                 ON CONFLICT (workflow, enrolment_key) DO UPDATE
-                 SET run_id = excluded.run_id, started_at = excluded.started_at, running = 1,
-                     counted_at = COALESCE(excluded.counted_at, present.counted_at)
-                 WHERE (present.running = 0 OR $6 = 1)
-                   AND (present.counted_at IS NULL OR present.counted_at <= $7)",
+                 ON CONFLICT (workflow, enrolment_key) DO NOTHING",
                 arguments![
                     &new.workflow,
                     &new.key,
                     new.run,
                     now,
-                    Some(now).filter(|_| new.counts_from_start),
-                    beside,
-                    again
+                    Some(now).filter(|_| new.counts_from_start)
                 ],
             )
             .await?;
-        if granted > 0 {
-            // Taking the place of a run that goes on.
-            let replaces = match before {
-                Some(before)
-                    if new.while_running == WhileRunning::Restart
-                        && before.whole("running")? != 0 =>
-                {
-                    Some(before.parsed("run_id")?)
-                }
-                _ => None,
-            };
-            return Ok(Enrolment::Granted { replaces });
+        if first > 0 {
+            return Ok(Enrolment::Granted { replaces: None });
         }
-        // Another writer may have come in between: look at what is there now.
-        let present = self.connection.row("look for an enrolment", PRESENT, key()).await?;
-        let present = present
+        let sql = format!(
+            "SELECT run_id, counted_at, running FROM relata_enrolment
+             WHERE workflow = $1 AND enrolment_key = $2{}",
+            self.dialect().locked()
+        );
+        let key = arguments![&new.workflow, &new.key];
+        let present = self
+            .connection
+            .row("look for an enrolment", AssertSqlSafe(sql), key)
+            .await?
             .ok_or_else(|| StoreError::unreadable("an enrolment", "it was there a moment ago"))?;
         let run = present.parsed("run_id")?;
-        match present.time_or_none("counted_at")? {
-            Some(counted_at) if beside || present.whole("running")? == 0 => {
-                Ok(Enrolment::Blocked { run, counted_at })
-            }
-            _ => Ok(Enrolment::Running(run)),
+        let running = present.whole("running")? != 0;
+        if running && !beside {
+            return Ok(Enrolment::Running(run));
         }
+        if let Some(counted_at) = present.time_or_none("counted_at")?
+            && new.again_if_before.is_none_or(|again| counted_at > again)
+        {
+            return Ok(Enrolment::Blocked { run, counted_at });
+        }
+        self.connection
+            .execute(
+                "enrol",
+                "UPDATE relata_enrolment
+                 SET run_id = $3, started_at = $4, running = 1, counted_at = COALESCE($5, counted_at)
+                 WHERE workflow = $1 AND enrolment_key = $2",
+                arguments![
+                    &new.workflow,
+                    &new.key,
+                    new.run,
+                    now,
+                    Some(now).filter(|_| new.counts_from_start)
+                ],
+            )
+            .await?;
+        // Taking the place of a run that goes on.
+        let replaces = (running && new.while_running == WhileRunning::Restart).then_some(run);
+        Ok(Enrolment::Granted { replaces })
     }
 
     /// From now on `again_after` counts: the step that `counted_from` names

@@ -16,6 +16,29 @@ pub enum StoreError {
         /// What the driver said.
         source: Arc<sqlx::Error>,
     },
+    /// The server cannot be used.
+    #[error("the database {place} cannot be used: {why}")]
+    Server {
+        /// Where it is, without the password.
+        place: String,
+        /// What is wrong, and how to mend it.
+        why: String,
+        /// What the driver said.
+        source: Option<Arc<sqlx::Error>>,
+    },
+    /// The connection to the server was lost, and could not be had again soon.
+    #[error(
+        "the connection to the database was lost; nothing of what was asked is kept, try again"
+    )]
+    Lost(#[source] Arc<sqlx::Error>),
+    /// The connection to the server was lost while it was committing.
+    #[error(
+        "the connection to the database was lost at the commit, so nobody knows whether this write is kept; look before you repeat it"
+    )]
+    Unsure(#[source] Arc<sqlx::Error>),
+    /// Another host wrote the same rows in another order, again and again.
+    #[error("another host is writing the same rows; nothing of this write is kept, try again")]
+    Crossed(#[source] Arc<sqlx::Error>),
     /// The file was opened, but would not keep what it is told after a crash.
     #[error("the database {} runs with {setting} = {found} instead of {wanted}; put it on a local disk (not a network share)", path.display())]
     Unsafe {
@@ -44,7 +67,7 @@ pub enum StoreError {
     /// Another process held the database for too long.
     #[error(
         "another process has been writing to the database for more than {} seconds; try again, or stop it",
-        crate::store::BUSY_SECONDS
+        crate::sqlite::BUSY_SECONDS
     )]
     Busy,
     /// The disk is full.
@@ -89,15 +112,18 @@ impl StoreError {
     /// Names what was tried when the driver failed.
     pub(crate) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| {
-            // SQLite's primary result codes are the low byte of the extended ones.
-            let code = source
-                .as_database_error()
-                .and_then(|fault| fault.code())
-                .and_then(|code| code.parse::<u32>().ok())
-                .map(|code| code & 0xff);
-            match code {
-                Some(5 | 6) => Self::Busy,
-                Some(13) => Self::Full,
+            if is_lost(&source) {
+                return Self::Lost(Arc::new(source));
+            }
+            match code(&source) {
+                Some(Code::Sqlite(5 | 6)) => Self::Busy,
+                Some(Code::Sqlite(13)) => Self::Full,
+                Some(Code::Postgres(state)) => match state.as_str() {
+                    "53100" => Self::Full,
+                    // A deadlock, a serialization failure, a lock time-out.
+                    "40P01" | "40001" | "55P03" => Self::Crossed(Arc::new(source)),
+                    _ => Self::Database { doing, source: Arc::new(source) },
+                },
                 _ => Self::Database { doing, source: Arc::new(source) },
             }
         }
@@ -111,6 +137,43 @@ impl StoreError {
     pub(crate) fn is_duplicate(&self) -> bool {
         matches!(self, Self::Database { source, .. }
             if source.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation))
+    }
+}
+
+/// What a database says went wrong.
+enum Code {
+    /// SQLite's primary result code.
+    Sqlite(u32),
+    /// PostgreSQL's SQLSTATE.
+    Postgres(String),
+}
+
+fn code(fault: &sqlx::Error) -> Option<Code> {
+    let fault = fault.as_database_error()?;
+    let code = fault.code()?;
+    if fault.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+        return Some(Code::Postgres(code.into_owned()));
+    }
+    // The low byte of the extended ones.
+    code.parse::<u32>().ok().map(|code| Code::Sqlite(code & 0xff))
+}
+
+/// Whether the connection to a server is gone.
+pub(crate) fn is_lost(fault: &sqlx::Error) -> bool {
+    match fault {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(_) => match code(fault) {
+            // The server stops, crashed, starts, or has ended the session.
+            Some(Code::Postgres(state)) => {
+                matches!(state.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04")
+                    || state.starts_with("08")
+            }
+            _ => false,
+        },
+        _ => false,
     }
 }
 

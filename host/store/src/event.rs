@@ -11,7 +11,6 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Cause, Store, StoreError, Tx,
     connection::{Row, arguments, to_json},
-    dialect,
     given::Given,
     table::ColumnType::{Text, Whole},
 };
@@ -189,7 +188,7 @@ impl Tx {
         let names = given.names();
         let sql = format!(
             "INSERT INTO relata_event ({names}) SELECT {names} FROM {} ORDER BY place",
-            given.table("$1")
+            given.table(self.dialect(), "$1")
         );
         let doing = "write to the event log";
         self.connection.execute(doing, AssertSqlSafe(sql), vec![given.into_argument()]).await?;
@@ -200,7 +199,7 @@ impl Tx {
             "INSERT INTO relata_event_about (record, seq)
              SELECT given.record, event.seq FROM {} JOIN relata_event AS event ON event.id = given.event_id
              WHERE 1 = 1 ON CONFLICT DO NOTHING",
-            further.table("$1")
+            further.table(self.dialect(), "$1")
         );
         self.connection.execute(doing, AssertSqlSafe(sql), vec![further.into_argument()]).await?;
         Ok(())
@@ -231,21 +230,31 @@ impl Tx {
         row.as_ref().map(read).transpose()
     }
 
-    /// Marks events as seen. Where they were already, nothing happens; the
-    /// count is of those that were not.
+    /// Marks events as seen; yields those that were not yet. Whoever else does
+    /// the same at the same time waits for this transaction, and then finds it
+    /// done.
     ///
     /// # Errors
     ///
     /// The database's.
-    pub async fn event_settle(&mut self, events: &[EventId]) -> Result<u64, StoreError> {
-        let ids: Vec<_> = events.iter().map(|id| serde_json::json!({ "id": id })).collect();
+    pub async fn event_settle(
+        &mut self,
+        events: &[EventId],
+    ) -> Result<HashSet<EventId>, StoreError> {
+        let mut given = Given::new(&[("id", Text)]);
+        for event in events {
+            given.push(arguments![event]);
+        }
         let sql = format!(
-            "UPDATE relata_event SET pending = 0 WHERE pending = 1 AND id IN (SELECT given.id FROM {})",
-            dialect::given("$1", &["id"])
+            "UPDATE relata_event SET pending = 0
+             WHERE pending = 1 AND id IN (SELECT given.id FROM {}) RETURNING id",
+            given.table(self.dialect(), "$1")
         );
-        self.connection
-            .execute("mark events as seen", AssertSqlSafe(sql), arguments![to_json(&ids)?])
-            .await
+        let rows = self
+            .connection
+            .rows("mark events as seen", AssertSqlSafe(sql), vec![given.into_argument()])
+            .await?;
+        rows.iter().map(|row| row.parsed("id")).collect()
     }
 
     /// What happened to a record (by id) and what was about it, newest last:

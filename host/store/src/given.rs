@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{connection::Argument, dialect, table::ColumnType};
+use crate::{connection::Argument, dialect::Dialect, table::ColumnType};
 
 /// Rows for a statement's `FROM`, where they are the table `given`. They go
 /// over as a JSON list of lists, in the order in which they were pushed.
@@ -59,8 +59,8 @@ impl<'c> Given<'c> {
     }
 
     /// The table `given` for a `FROM`, out of the argument at `placeholder`.
-    pub(crate) fn table(&self, placeholder: &str) -> String {
-        dialect::given_rows(placeholder, &self.columns)
+    pub(crate) fn table(&self, dialect: Dialect, placeholder: &str) -> String {
+        dialect.given_rows(placeholder, &self.columns)
     }
 
     /// The rows as the argument.

@@ -11,7 +11,6 @@ use sqlx::AssertSqlSafe;
 use crate::{
     LogRow, Outcomes, Store, StoreError, Together, Tx,
     connection::{arguments, to_json},
-    dialect,
     given::Given,
     run::{self, Priority, standing},
     table::ColumnType::{Text, Whole},
@@ -148,12 +147,14 @@ impl Tx {
         // One UPDATE a priority: with the priority fixed, the index yields
         // exactly the runs that are due, however many sleep.
         let sql = format!(
-            "UPDATE relata_run
+            "WITH due AS MATERIALIZED (
+                 SELECT id FROM relata_run WHERE priority = $3 AND due_at <= $4
+                 ORDER BY due_at, id LIMIT $5{})
+             UPDATE relata_run
              SET epoch = epoch + 1, lease_owner = $1, lease_until = $2, was_due_at = due_at, due_at = $2
-             WHERE id IN (SELECT id FROM relata_run WHERE priority = $3 AND due_at <= $4
-                          ORDER BY due_at, id LIMIT $5{})
+             WHERE id IN (SELECT id FROM due)
              RETURNING *",
-            dialect::SKIP_LOCKED
+            self.dialect().skip_locked()
         );
         let mut claimed = Vec::new();
         for priority in Priority::ALL {
@@ -254,7 +255,7 @@ impl Tx {
              WHERE relata_run.id = given.id AND relata_run.epoch = given.epoch
                AND relata_run.lease_owner IS NOT NULL
              RETURNING relata_run.id, relata_run.cancel_requested",
-            given.table("$1")
+            given.table(self.dialect(), "$1")
         );
         let rows = self
             .connection
@@ -306,8 +307,8 @@ impl Tx {
             "SELECT run.id FROM {} JOIN relata_run AS run
                  ON run.id = given.id AND run.epoch = given.epoch AND run.seq = given.seq
              WHERE run.status = 'active' AND run.lease_owner IS NOT NULL{}",
-            given.table("$1"),
-            dialect::LOCK_RUN
+            given.table(self.dialect(), "$1"),
+            self.dialect().locked_of("run")
         );
         let rows = self
             .connection
@@ -429,7 +430,7 @@ impl Tx {
                AND relata_run.seq = given.seq_before AND relata_run.status = 'active'
                AND relata_run.lease_owner IS NOT NULL
              RETURNING relata_run.id, relata_run.cancel_requested",
-            given.table("$1")
+            given.table(self.dialect(), "$1")
         );
         let rows = self
             .connection
@@ -557,7 +558,7 @@ impl Tx {
                                THEN $3 ELSE due_at END
              WHERE parent = $1 AND status = 'active' AND cancel_asked_at IS NULL
                AND id NOT IN (SELECT given.id FROM {})",
-            dialect::given("$4", &["id"])
+            self.dialect().given("$4", &["id"])
         );
         self.connection
             .execute(
@@ -596,7 +597,7 @@ impl Tx {
         for table in ["relata_waiter", "relata_inbox"] {
             let sql = format!(
                 "DELETE FROM {table} WHERE run_id IN (SELECT given.id FROM {})",
-                runs.table("$1")
+                runs.table(self.dialect(), "$1")
             );
             let runs = vec![runs.clone().into_argument()];
             self.connection.execute("end runs", AssertSqlSafe(sql), runs).await?;
@@ -605,7 +606,7 @@ impl Tx {
             "UPDATE relata_enrolment SET running = 0
              WHERE running = 1 AND run_id IN (SELECT given.id FROM {})
              RETURNING run_id, enrolment_key",
-            runs.table("$1")
+            runs.table(self.dialect(), "$1")
         );
         let rows = self
             .connection
@@ -624,7 +625,7 @@ impl Tx {
             "SELECT DISTINCT waiter.run_id FROM {}
              JOIN relata_waiter AS waiter ON waiter.topic = given.topic AND waiter.topic_key = given.topic_key
              ORDER BY waiter.run_id",
-            dialect::given("$1", &["topic", "topic_key"])
+            self.dialect().given("$1", &["topic", "topic_key"])
         );
         let rows = self
             .connection
@@ -654,7 +655,7 @@ impl Tx {
             "SELECT DISTINCT given.topic, given.topic_key FROM {}
              JOIN relata_waiter AS waiter
                ON waiter.topic = given.topic AND waiter.topic_key = given.topic_key",
-            given.table("$1")
+            given.table(self.dialect(), "$1")
         );
         let rows = self
             .connection
@@ -678,13 +679,19 @@ impl Tx {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let seq = self.event_seq(happening.id).await?;
+        // The run is locked, so that a commit of it either sees this, or has
+        // given the run back when it is woken below.
+        let sql = format!(
+            "INSERT INTO relata_inbox (run_id, event_id, seq, happening, consumed)
+             SELECT run.id, $2, $3, $4, 0 FROM relata_run AS run WHERE run.id = $1 AND run.status = 'active'{}
+             ON CONFLICT (run_id, event_id) DO NOTHING",
+            self.dialect().locked()
+        );
         let touched = self
             .connection
             .execute(
                 "tell a run what happened",
-                "INSERT INTO relata_inbox (run_id, event_id, seq, happening, consumed)
-                 SELECT run.id, $2, $3, $4, 0 FROM relata_run AS run WHERE run.id = $1 AND run.status = 'active'
-                 ON CONFLICT (run_id, event_id) DO NOTHING",
+                AssertSqlSafe(sql),
                 arguments![run, happening.id, seq, to_json(happening)?],
             )
             .await?;
@@ -711,7 +718,8 @@ impl Tx {
             return Ok(());
         }
         let none = watches.is_empty();
-        let (listening_table, table) = (listening.table("$1"), watches.table("$2"));
+        let (listening_table, table) =
+            (listening.table(self.dialect(), "$1"), watches.table(self.dialect(), "$2"));
         let watches = watches.into_argument();
         let sql = format!(
             "DELETE FROM relata_waiter WHERE run_id IN (SELECT given.id FROM {listening_table})
@@ -749,7 +757,7 @@ impl Tx {
         let sql = format!(
             "UPDATE relata_inbox SET consumed = 1 FROM {}
              WHERE relata_inbox.run_id = given.run_id AND relata_inbox.event_id = given.event_id",
-            given.table("$1")
+            given.table(self.dialect(), "$1")
         );
         self.connection
             .execute("take in what happened", AssertSqlSafe(sql), vec![given.into_argument()])
@@ -769,7 +777,7 @@ impl Tx {
         let sql = format!(
             "SELECT run_id, happening FROM relata_inbox
              WHERE consumed = 0 AND run_id IN (SELECT given.id FROM {}) ORDER BY seq, event_id",
-            given.table("$1")
+            given.table(self.dialect(), "$1")
         );
         for row in self
             .connection

@@ -8,7 +8,6 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Store, StoreError, Tx,
     connection::{Conditions, Row, arguments},
-    dialect,
 };
 
 /// What kind of effect.
@@ -197,8 +196,8 @@ pub struct EffectFilter {
 
 impl Store {
     /// Takes up to `limit` effects that are due and marks them as being
-    /// carried out, longest due first. Whoever takes them says with
-    /// [`Tx::outbox_settle`] what became of each.
+    /// carried out, longest due first, for `lease_ms` milliseconds. Whoever
+    /// takes them says with [`Tx::outbox_settle`] what became of each.
     ///
     /// # Errors
     ///
@@ -206,9 +205,11 @@ impl Store {
     pub async fn outbox_claim(
         &self,
         now: Timestamp,
+        lease_ms: i64,
         limit: u32,
     ) -> Result<Vec<Effect>, StoreError> {
-        self.write(move |tx| Box::pin(async move { tx.outbox_claim(now, limit).await })).await
+        self.write(move |tx| Box::pin(async move { tx.outbox_claim(now, lease_ms, limit).await }))
+            .await
     }
 
     /// One effect.
@@ -296,18 +297,22 @@ impl Tx {
     pub async fn outbox_claim(
         &mut self,
         now: Timestamp,
+        lease_ms: i64,
         limit: u32,
     ) -> Result<Vec<Effect>, StoreError> {
+        let until = now.as_millisecond().saturating_add(lease_ms);
         let sql = format!(
-            "UPDATE relata_outbox SET status = 'sending', attempts = attempts + 1
-             WHERE effect_id IN (SELECT effect_id FROM relata_outbox WHERE status = 'due' AND due_at <= $1
-                                 ORDER BY due_at, effect_id LIMIT $2{})
+            "WITH ready AS MATERIALIZED (
+                 SELECT effect_id FROM relata_outbox WHERE status = 'due' AND due_at <= $1
+                 ORDER BY due_at, effect_id LIMIT $2{})
+             UPDATE relata_outbox SET status = 'sending', attempts = attempts + 1, lease_until = $3
+             WHERE effect_id IN (SELECT effect_id FROM ready)
              RETURNING *",
-            dialect::SKIP_LOCKED
+            self.dialect().skip_locked()
         );
         let rows = self
             .connection
-            .rows("claim effects", AssertSqlSafe(sql), arguments![now, limit])
+            .rows("claim effects", AssertSqlSafe(sql), arguments![now, limit, until])
             .await?;
         let mut effects = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         effects.sort_by_key(|effect| (effect.due_at, effect.id));
@@ -340,7 +345,8 @@ impl Tx {
             .execute(
                 "settle an effect",
                 "UPDATE relata_outbox
-                 SET status = $3, reason = $4, due_at = COALESCE($5, due_at), sent_at = $6, receipt = $7
+                 SET status = $3, reason = $4, due_at = COALESCE($5, due_at), sent_at = $6, receipt = $7,
+                     lease_until = NULL
                  WHERE effect_id = $1 AND attempts = $2 AND status = 'sending'",
                 arguments![id, attempts, status.as_str(), reason, due_at, sent_at, receipt],
             )
@@ -348,9 +354,11 @@ impl Tx {
         Ok(touched > 0)
     }
 
-    /// For the start of the only host: what a crash left half done becomes
-    /// due again where the receiver takes the same effect only once
-    /// (`repeatable`), else unknown. Yields how many there were.
+    /// What a crash left half done becomes due again where the receiver takes
+    /// the same effect only once (`repeatable`), else unknown. Yields how many
+    /// there were. Of these only those whose lease has ended, or all with
+    /// `alone`: at the start of the only host, which knows that no other is
+    /// alive.
     ///
     /// # Errors
     ///
@@ -358,6 +366,7 @@ impl Tx {
     pub async fn outbox_recover(
         &mut self,
         repeatable: bool,
+        alone: bool,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let (status, reason) = if repeatable {
@@ -371,8 +380,9 @@ impl Tx {
         self.connection
             .execute(
                 "recover effects",
-                "UPDATE relata_outbox SET status = $1, reason = $2, due_at = $3 WHERE status = 'sending'",
-                arguments![status.as_str(), reason, now],
+                "UPDATE relata_outbox SET status = $1, reason = $2, due_at = $3, lease_until = NULL
+                 WHERE status = 'sending' AND ($4 = 1 OR lease_until IS NULL OR lease_until <= $3)",
+                arguments![status.as_str(), reason, now, alone],
             )
             .await
     }

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     RecordError, Store, Tx,
     connection::Argument,
-    dialect,
     record::{read, select},
     value,
 };
@@ -187,7 +186,7 @@ impl Tx {
 
         let limit = query.limit.clamp(1, PAGE);
         statement.limit(u64::from(limit) + 1);
-        let (sql, arguments) = dialect::build(&statement);
+        let (sql, arguments) = self.dialect().build(&statement);
         let rows = self.connection.rows("look for records", sql, arguments).await?;
         let more = rows.len() > limit as usize;
         let records = rows
@@ -221,7 +220,7 @@ impl Tx {
         for condition in self.conditions(object, filter).await? {
             statement.and_where(condition);
         }
-        let (sql, arguments) = dialect::build(&statement);
+        let (sql, arguments) = self.dialect().build(&statement);
         match self.connection.row("count records", sql, arguments).await? {
             Some(row) => Ok(row.count("found")?),
             None => Ok(0),
@@ -314,12 +313,12 @@ impl Tx {
                     return Err(invalid(name, "`contains` takes a text"));
                 };
                 match field.kind {
-                    FieldType::Texts => Ok(dialect::list_has(column(), text)),
+                    FieldType::Texts => Ok(self.dialect().list_has(column(), text)),
                     FieldType::Text
                     | FieldType::LongText
                     | FieldType::Email
                     | FieldType::Phone
-                    | FieldType::Country => Ok(dialect::text_has(column(), text)),
+                    | FieldType::Country => Ok(self.dialect().text_has(column(), text)),
                     _ => Err(invalid(
                         name,
                         format!("holds {}, which contains nothing", field.kind.describe()),

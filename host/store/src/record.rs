@@ -3,12 +3,11 @@
 use relata_model::{
     FieldError, Fields, ObjectDefinition, Record, RecordId, Reference, RunId, Timestamp, text,
 };
-use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement, SelectStatement};
+use sea_query::{Alias, Expr, ExprTrait as _, LockType, Query as Statement, SelectStatement};
 use uuid::Uuid;
 
 use crate::{
-    RecordBatch, RecordError, Store, StoreError, Tx, connection::Row, dialect, table::ObjectTable,
-    value,
+    RecordBatch, RecordError, Store, StoreError, Tx, connection::Row, table::ObjectTable, value,
 };
 
 /// Who caused a write, and how far it is from a person.
@@ -97,15 +96,26 @@ impl Tx {
         &mut self,
         reference: &Reference,
     ) -> Result<Option<Record>, RecordError> {
+        self.record_find(reference, false).await
+    }
+
+    /// The same; `for_write` keeps it this transaction's until its end.
+    pub(crate) async fn record_find(
+        &mut self,
+        reference: &Reference,
+        for_write: bool,
+    ) -> Result<Option<Record>, RecordError> {
         let tables = std::sync::Arc::clone(&self.tables);
         let (object, table) = tables.of(&reference.object)?;
         if let Ok(id) = reference.key.parse::<RecordId>() {
-            let found = self.record_where(object, table, "id", &id.to_string()).await?;
+            let place = ("id", id.to_string());
+            let found = self.record_where(object, table, place, for_write).await?;
             if found.is_some() {
                 return Ok(found);
             }
         }
-        Ok(self.record_where(object, table, "external_id", &reference.key).await?)
+        let place = ("external_id", reference.key.clone());
+        Ok(self.record_where(object, table, place, for_write).await?)
     }
 
     /// The record of an object whose text column holds this; the column is
@@ -114,11 +124,16 @@ impl Tx {
         &mut self,
         object: &ObjectDefinition,
         table: &ObjectTable,
-        column: &str,
-        text: &str,
+        (column, text): (&'static str, String),
+        for_write: bool,
     ) -> Result<Option<Record>, StoreError> {
-        let (sql, arguments) =
-            dialect::build(select(object, table).and_where(Expr::col(Alias::new(column)).eq(text)));
+        let mut statement = select(object, table);
+        statement.and_where(Expr::col(Alias::new(column)).eq(text));
+        if for_write {
+            // Says nothing on SQLite, which has one writer at a time.
+            statement.lock(LockType::NoKeyUpdate);
+        }
+        let (sql, arguments) = self.dialect().build(&statement);
         self.connection
             .row("read a record", sql, arguments)
             .await?
@@ -161,13 +176,14 @@ impl Tx {
             return Ok(Err(format!("there is no object `{object}`{hint}")));
         }
         let id = key.parse::<RecordId>().map(|id| id.to_string());
+        let dialect = self.dialect();
         let by = |column: &'static str, text: &str| {
             let statement = Statement::select()
                 .column(Alias::new("id"))
                 .from(Alias::new(object))
                 .and_where(Expr::col(Alias::new(column)).eq(text))
                 .take();
-            dialect::build(&statement)
+            dialect.build(&statement)
         };
         if let Ok(id) = &id {
             let (sql, arguments) = by("id", id);
@@ -185,7 +201,7 @@ impl Tx {
             .and_where(Expr::col(Alias::new("external_id")).is_not_null())
             .limit(1_000)
             .take();
-        let (sql, arguments) = dialect::build(&statement);
+        let (sql, arguments) = self.dialect().build(&statement);
         let mut known = Vec::new();
         for row in self.connection.rows("look for a record", sql, arguments).await? {
             known.push(row.text("external_id")?);

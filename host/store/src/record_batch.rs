@@ -13,13 +13,12 @@ use relata_model::{
     Change, ChangeKind, EventId, FieldError, FieldType, Fields, ObjectDefinition, Record, RecordId,
     Reference, Timestamp, Value,
 };
-use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement};
+use sea_query::{Alias, Expr, ExprTrait as _, LockType, Query as Statement};
 use sqlx::AssertSqlSafe;
 
 use crate::{
     Cause, Fresh, NewEvent, RecordError, StoreError, Tx, Write, Written,
     connection::{Argument, arguments},
-    dialect,
     given::Given,
     record::{dedup, id_of, invalid, read, refused, select},
     table::{Column, ColumnType, ObjectTable, columns_of},
@@ -36,6 +35,8 @@ pub struct RecordBatch<'h> {
     heard: Option<Heard<'h>>,
     /// What lies in the database, as far as it was read: records by id.
     stored: HashMap<Reference, Record>,
+    /// Records that are there, whatever is in them.
+    there: HashSet<Reference>,
     /// What the members before the present one wrote.
     kept: Overlay,
     /// What the present member wrote.
@@ -95,41 +96,51 @@ impl<'h> RecordBatch<'h> {
         tx: &mut Tx,
         writes: &'w [&'w Write],
     ) -> Result<(), StoreError> {
-        let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        let mut want = |reference: &'w Reference| {
-            if reference.key.parse::<RecordId>().is_ok() {
-                wanted.entry(&reference.object).or_default().insert(&reference.key);
-            }
-        };
+        let mut written: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut named: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for write in writes {
             let fields = match write {
                 Write::Create { fields, .. } => Some(fields),
                 Write::Update { reference, fields, .. } => {
-                    want(reference);
+                    by_id(&mut written, reference);
                     Some(fields)
                 }
                 Write::Delete { reference, .. } => {
-                    want(reference);
+                    by_id(&mut written, reference);
                     None
                 }
             };
             for value in fields.into_iter().flat_map(Fields::values) {
                 if let Value::Reference(reference) = value {
-                    want(reference);
+                    by_id(&mut named, reference);
                 }
             }
         }
         let tables = std::sync::Arc::clone(&tx.tables);
-        for (object, keys) in wanted {
+        for (object, keys) in written {
             let Ok((object, table)) = tables.of(object) else { continue };
-            let keys: Vec<&str> = keys.into_iter().collect();
-            let (sql, arguments) = dialect::build(
-                select(object, table)
-                    .and_where(dialect::is_one_of("id", &serde_json::json!(keys).to_string())),
-            );
+            let mut statement = select(object, table);
+            statement.and_where(tx.dialect().is_one_of("id", &serde_json::json!(keys).to_string()));
+            // Says nothing on SQLite, which has one writer at a time.
+            statement.lock(LockType::NoKeyUpdate);
+            let (sql, arguments) = tx.dialect().build(&statement);
             for row in tx.connection.rows("read records", sql, arguments).await? {
                 let record = read(object, &row)?;
                 self.stored.insert(record.reference.clone(), record);
+            }
+        }
+        for (object, keys) in named {
+            if tables.of(object).is_err() {
+                continue;
+            }
+            let statement = Statement::select()
+                .column(Alias::new("id"))
+                .from(Alias::new(object))
+                .and_where(tx.dialect().is_one_of("id", &serde_json::json!(keys).to_string()))
+                .take();
+            let (sql, arguments) = tx.dialect().build(&statement);
+            for row in tx.connection.rows("look for records", sql, arguments).await? {
+                self.there.insert(Reference::new(object, row.text("id")?));
             }
         }
         Ok(())
@@ -326,6 +337,14 @@ impl<'h> RecordBatch<'h> {
         }
     }
 
+    /// Whether a record is known to be there.
+    fn is_there(&self, reference: &Reference) -> bool {
+        match self.known(reference) {
+            Some(known) => known.is_some(),
+            None => self.there.contains(reference),
+        }
+    }
+
     /// A record that must be there, at the revision that the writer read.
     async fn expect(
         &mut self,
@@ -337,7 +356,7 @@ impl<'h> RecordBatch<'h> {
             Some(known) => known.cloned(),
             None => {
                 self.flush_object(tx, &reference.object).await?;
-                let found = tx.record_fetch(reference).await?;
+                let found = tx.record_find(reference, true).await?;
                 if let Some(record) = &found {
                     self.stored.insert(record.reference.clone(), record.clone());
                 }
@@ -381,7 +400,7 @@ impl<'h> RecordBatch<'h> {
             if !allowed.is_empty() && !allowed.contains(&reference.object) {
                 continue;
             }
-            if matches!(self.known(&reference), Some(Some(_))) {
+            if self.is_there(&reference) {
                 *value = Value::Reference(reference);
                 continue;
             }
@@ -407,7 +426,7 @@ impl<'h> RecordBatch<'h> {
         key: &str,
     ) -> Result<Vec<FieldError>, RecordError> {
         let mut errors = Vec::new();
-        for (name, field) in object.fields.iter().filter(|(_, field)| field.unique) {
+        for name in unique(object) {
             let Some(value) = fields.get(name) else { continue };
             if before.and_then(|before| before.get(name)) == Some(value) {
                 continue;
@@ -435,16 +454,8 @@ impl<'h> RecordBatch<'h> {
             if freed {
                 self.flush(tx).await?;
             }
-            let mut statement = Statement::select();
-            statement
-                .column(Alias::new("id"))
-                .from(Alias::new(&object.name))
-                .and_where(crate::query::equals(name, field, value))
-                .and_where(Expr::col(Alias::new("id")).ne(key))
-                .limit(1);
-            let (sql, arguments) = dialect::build(&statement);
-            if let Some(row) = tx.connection.row("look for a double", sql, arguments).await? {
-                errors.push(double(&row.text("id")?));
+            if let Some(other) = other_with(tx, object, name, value, key).await? {
+                errors.push(double(&other));
             }
         }
         Ok(errors)
@@ -498,9 +509,9 @@ impl<'h> RecordBatch<'h> {
         for (object, keys) in deleted {
             let statement = Statement::delete()
                 .from_table(Alias::new(object))
-                .and_where(dialect::is_one_of("id", &serde_json::json!(keys).to_string()))
+                .and_where(tx.dialect().is_one_of("id", &serde_json::json!(keys).to_string()))
                 .take();
-            let (sql, arguments) = dialect::build(&statement);
+            let (sql, arguments) = tx.dialect().build(&statement);
             tx.connection.execute("delete records", sql, arguments).await?;
         }
         for ((object, fields), records) in changed {
@@ -509,16 +520,25 @@ impl<'h> RecordBatch<'h> {
         }
         for (object, records) in created {
             let (object, table) = tables.of(object)?;
-            insert(tx, object, table, &records).await?;
+            if !insert(tx, object, table, &records).await? {
+                // Another host took an id or a unique value between the look
+                // and the write.
+                return Err(taken_meanwhile(tx, object, &records).await);
+            }
         }
         let pending = self.pending(tx, &all.events).await?;
         tx.event_emit_all(&all.events, &pending).await?;
 
         for (reference, touched) in all.records {
             match touched.now {
-                Some(record) => self.stored.insert(reference, record),
-                None => self.stored.remove(&reference),
-            };
+                Some(record) => {
+                    self.stored.insert(reference, record);
+                }
+                None => {
+                    self.there.remove(&reference);
+                    self.stored.remove(&reference);
+                }
+            }
         }
         Ok(())
     }
@@ -549,6 +569,65 @@ impl<'h> RecordBatch<'h> {
         }
         Ok(pending)
     }
+}
+
+/// Adds a reference by id; one by external id has to be looked for.
+fn by_id<'w>(wanted: &mut BTreeMap<&'w str, BTreeSet<&'w str>>, reference: &'w Reference) {
+    if reference.key.parse::<RecordId>().is_ok() {
+        wanted.entry(&reference.object).or_default().insert(&reference.key);
+    }
+}
+
+/// The names of the fields of which no two records may have the same.
+fn unique(object: &ObjectDefinition) -> impl Iterator<Item = &String> {
+    object.fields.iter().filter(|(_, field)| field.unique).map(|(name, _)| name)
+}
+
+/// The id of another record that has this value.
+async fn other_with(
+    tx: &mut Tx,
+    object: &ObjectDefinition,
+    name: &str,
+    value: &Value,
+    key: &str,
+) -> Result<Option<String>, StoreError> {
+    let Some(field) = object.field(name) else { return Ok(None) };
+    let mut statement = Statement::select();
+    statement
+        .column(Alias::new("id"))
+        .from(Alias::new(&object.name))
+        .and_where(crate::query::equals(name, field, value))
+        .and_where(Expr::col(Alias::new("id")).ne(key))
+        .limit(1);
+    let (sql, arguments) = tx.dialect().build(&statement);
+    let row = tx.connection.row("look for a double", sql, arguments).await?;
+    row.map(|row| row.text("id")).transpose()
+}
+
+/// Why some records could not be inserted.
+async fn taken_meanwhile(
+    tx: &mut Tx,
+    object: &ObjectDefinition,
+    records: &[&Record],
+) -> RecordError {
+    let mut errors = Vec::new();
+    for record in records {
+        for name in unique(object) {
+            let Some(value) = record.fields.get(name) else { continue };
+            match other_with(tx, object, name, value, &record.reference.key).await {
+                Ok(None) => {}
+                Ok(Some(other)) => errors.push(FieldError::new(
+                    name,
+                    format!("`{value}` belongs to {}/{other} already", object.name),
+                )),
+                Err(why) => return why.into(),
+            }
+        }
+    }
+    if errors.is_empty() {
+        errors.push(FieldError::new("id", "belongs to another record already"));
+    }
+    RecordError::Invalid(errors)
 }
 
 /// A change from one image to another.
@@ -593,12 +672,14 @@ fn values<'c>(
     values
 }
 
+/// Inserts records; false where another one has an id or a unique value, and
+/// not all of them are there now.
 async fn insert(
     tx: &mut Tx,
     object: &ObjectDefinition,
     table: &ObjectTable,
     records: &[&Record],
-) -> Result<(), RecordError> {
+) -> Result<bool, RecordError> {
     let mut names: Vec<(&str, ColumnType)> =
         vec![("id", ColumnType::Text), ("revision", ColumnType::Whole)];
     names.extend(table.columns.iter().map(|column| (column.name.as_str(), column.kind)));
@@ -610,15 +691,16 @@ async fn insert(
     }
     let names = given.names();
     let sql = format!(
-        "INSERT INTO \"{}\" ({names}) SELECT {names} FROM {} ORDER BY place",
+        "INSERT INTO \"{}\" ({names}) SELECT {names} FROM {} WHERE 1 = 1 ORDER BY place
+         ON CONFLICT DO NOTHING",
         object.name,
-        given.table("$1")
+        given.table(tx.dialect(), "$1")
     );
-    tx.connection
+    let touched = tx
+        .connection
         .execute("write records", AssertSqlSafe(sql), vec![given.into_argument()])
-        .await
-        .map_err(|why| refused(why, object))?;
-    Ok(())
+        .await?;
+    Ok(touched == records.len() as u64)
 }
 
 async fn update(
@@ -648,7 +730,7 @@ async fn update(
         "UPDATE \"{0}\" SET {set} FROM {1}
          WHERE \"{0}\".id = given.id AND \"{0}\".revision = given.revision_before",
         object.name,
-        given.table("$1")
+        given.table(tx.dialect(), "$1")
     );
     let touched = tx
         .connection

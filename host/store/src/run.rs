@@ -335,8 +335,10 @@ impl Tx {
             return Ok(());
         }
         let names = given.names();
-        let sql =
-            format!("INSERT INTO relata_run ({names}) SELECT {names} FROM {}", given.table("$1"));
+        let sql = format!(
+            "INSERT INTO relata_run ({names}) SELECT {names} FROM {}",
+            given.table(self.dialect(), "$1")
+        );
         self.connection
             .execute("begin runs", AssertSqlSafe(sql), vec![given.into_argument()])
             .await?;
@@ -512,7 +514,7 @@ impl Tx {
         let names = given.names();
         let sql = format!(
             "INSERT INTO relata_step_log ({names}) SELECT {names} FROM {}",
-            given.table("$1")
+            given.table(self.dialect(), "$1")
         );
         self.connection
             .execute("write what runs did", AssertSqlSafe(sql), vec![given.into_argument()])

@@ -8,7 +8,6 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Store, StoreError, Tx,
     connection::{Row, arguments, to_json},
-    dialect,
 };
 
 /// A clock of a workflow that goes live.
@@ -128,7 +127,7 @@ impl Tx {
         let sql = format!(
             "DELETE FROM relata_schedule WHERE workflow = $2
                AND trigger_no NOT IN (SELECT given.trigger_no FROM {})",
-            dialect::given("$1", &["trigger_no"])
+            self.dialect().given("$1", &["trigger_no BIGINT"])
         );
         self.connection
             .execute(
@@ -228,27 +227,37 @@ impl Tx {
         Ok(touched > 0)
     }
 
-    /// Sets a clock on: the time that it last fired for, and the next one.
+    /// Sets a clock on, as it was found: to the time that it last fired for,
+    /// and the next one. False where it is not as it was found: another host
+    /// has set it on, or the workflow has another clock by now.
     ///
     /// # Errors
     ///
     /// The database's.
     pub async fn schedule_advance(
         &mut self,
-        workflow: &str,
-        trigger: u32,
+        found: &ScheduleRow,
         last_nominal: Timestamp,
         next_at: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        self.connection
+    ) -> Result<bool, StoreError> {
+        let touched = self
+            .connection
             .execute(
                 "set a clock on",
                 "UPDATE relata_schedule SET last_nominal = $3, next_at = $4
-                 WHERE workflow = $1 AND trigger_no = $2",
-                arguments![workflow, trigger, last_nominal, next_at],
+                 WHERE workflow = $1 AND trigger_no = $2 AND next_at = $5 AND cron = $6 AND time_zone = $7",
+                arguments![
+                    &found.workflow,
+                    found.trigger,
+                    last_nominal,
+                    next_at,
+                    found.next_at,
+                    &found.cron,
+                    &found.time_zone
+                ],
             )
             .await?;
-        Ok(())
+        Ok(touched > 0)
     }
 
     /// What became of a workflow's last fires, newest first.

@@ -111,14 +111,23 @@ impl Tx {
         if if_revision.is_some_and(|expected| expected != found) {
             return Ok(Put::Conflict(found));
         }
+        // Between the look and the write another host may have written: who
+        // names no revision writes over that, who names one is told.
+        let any = if_revision.is_none();
         let Some(value) = value else {
-            self.connection
+            let touched = self
+                .connection
                 .execute(
                     "forget a plugin's state",
-                    "DELETE FROM relata_plugin_state WHERE plugin = $1 AND state_key = $2",
-                    arguments![plugin, key],
+                    "DELETE FROM relata_plugin_state
+                     WHERE plugin = $1 AND state_key = $2 AND ($3 = 1 OR revision = $4)",
+                    arguments![plugin, key, any, found],
                 )
                 .await?;
+            if touched == 0 && !any && found > 0 {
+                let present = self.state_get(plugin, key, now).await?;
+                return Ok(Put::Conflict(present.map_or(0, |state| state.revision)));
+            }
             return Ok(Put::Kept(0));
         };
         let row = self
@@ -129,14 +138,13 @@ impl Tx {
                  VALUES ($1, $2, $3, 1, $4)
                  ON CONFLICT (plugin, state_key) DO UPDATE
                  SET value = excluded.value, revision = present.revision + 1, expires_at = excluded.expires_at
-                 WHERE present.revision = $5
+                 WHERE $6 = 1 OR present.revision = $5
                  RETURNING revision",
-                arguments![plugin, key, value, expires_at, found],
+                arguments![plugin, key, value, expires_at, found, any],
             )
             .await?;
         match row {
             Some(row) => Ok(Put::Kept(row.count("revision")?)),
-            // Only where writers run side by side (PostgreSQL).
             None => Ok(Put::Conflict(
                 self.state_get(plugin, key, now).await?.map_or(0, |state| state.revision),
             )),

@@ -3,38 +3,57 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use relata_model::Objects;
-use sqlx::{
-    ConnectOptions as _, Connection as _, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
-use tokio::sync::{mpsc, oneshot};
+use relata_model::{Objects, Timestamp};
+use sqlx::{PgPool, SqlitePool};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
-    StoreError,
+    DatabaseUrl, StoreError,
     connection::{Connection, arguments},
+    dialect::Dialect,
+    hint::Hints,
+    postgres::Server,
+    sqlite,
     table::Tables,
     writer::{self, Message, Together},
 };
 
-/// How long a write waits for another process (the command line beside a
-/// running host) before it gives up.
-pub(crate) const BUSY_SECONDS: u64 = 30;
-
 /// So many writes may queue before the next one has to wait.
 const QUEUE: usize = 4_096;
 
+/// Where the store is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// An SQLite file; made if it is not there.
+    File(PathBuf),
+    /// A PostgreSQL database, which several hosts may share.
+    Server(DatabaseUrl),
+}
+
 /// Where the store is, and how wide.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// The database file; made if it is not there.
-    pub path: PathBuf,
+    /// Where.
+    pub place: Place,
     /// How many reads may run at once; at least 1.
     pub readers: u32,
-    /// For tests: nobody minds if the machine goes down and the data with it,
-    /// so nothing waits for the disk. A copy of such a database is opened as
-    /// it is, with the same objects.
+    /// For tests on a file: nobody minds if the machine goes down and the data
+    /// with it, so nothing waits for the disk. A copy of such a database is
+    /// opened as it is, with the same objects.
     pub scratch: bool,
+    /// How long a server lets a transaction of this host be silent before it
+    /// undoes it. A host that was stopped in the middle of one holds up the
+    /// others for so long; so it is shorter than a lease.
+    pub stall: Duration,
+}
+
+impl StoreConfig {
+    /// The usual settings for a place: four readers, and 30 s for a transaction
+    /// that is silent.
+    #[must_use]
+    pub const fn at(place: Place) -> Self {
+        Self { place, readers: 4, scratch: false, stall: Duration::from_secs(30) }
+    }
 }
 
 /// The records, runs and effects of a company, in one database. Clones share
@@ -42,8 +61,18 @@ pub struct StoreConfig {
 #[derive(Debug, Clone)]
 pub struct Store {
     messages: mpsc::Sender<Message>,
-    readers: SqlitePool,
+    readers: Readers,
     tables: Arc<Tables>,
+    hints: Option<Arc<Hints>>,
+}
+
+/// The connections for reads.
+#[derive(Debug, Clone)]
+pub(crate) enum Readers {
+    /// Of a file.
+    Sqlite(SqlitePool),
+    /// Of a server.
+    Postgres(PgPool),
 }
 
 /// A transaction, or a reader's view of what is committed: what the nouns of
@@ -61,77 +90,78 @@ impl Tx {
         self.tables.objects()
     }
 
-    pub(crate) async fn close(self) {
-        if let Connection::Owned(connection) = self.connection
-            && let Err(why) = connection.close().await
-        {
-            tracing::warn!(error = %why, "the database did not close cleanly; nothing is lost");
-        }
+    /// Which database it speaks to.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.connection.dialect()
     }
 }
 
 impl Store {
-    /// Opens the database, makes it if it is not there, and brings its tables
-    /// up to this version and these objects. Columns are added, never
+    /// Opens the database, makes the file if it is not there, and brings its
+    /// tables up to this version and these objects. Columns are added, never
     /// dropped.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] where the file cannot be opened, does not keep its
-    /// promises, was written by a newer version, or holds values that do not
-    /// fit the objects.
+    /// [`StoreError`] where the file or the server cannot be opened, does not
+    /// keep its promises, was written by a newer version, or holds values that
+    /// do not fit the objects.
     pub async fn open(config: &StoreConfig, objects: Arc<Objects>) -> Result<Self, StoreError> {
-        let failed =
-            |source| StoreError::Open { path: config.path.clone(), source: Arc::new(source) };
-        let options = SqliteConnectOptions::new()
-            .filename(&config.path)
-            .create_if_missing(true)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(BUSY_SECONDS))
-            .statement_cache_capacity(512);
-
-        let writer =
-            options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(if config.scratch {
-                SqliteSynchronous::Off
-            } else {
-                SqliteSynchronous::Full
-            });
-        // Turning to WAL needs the file for itself for a moment, and SQLite
-        // does not wait for that by itself.
-        let mut attempt = 0;
-        let connection = loop {
-            match writer.connect().await.map_err(StoreError::database("open itself")) {
-                Ok(connection) => break connection,
-                Err(StoreError::Busy) if attempt < 100 => {
-                    attempt += 1;
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                Err(StoreError::Database { source, .. }) => {
-                    return Err(StoreError::Open { path: config.path.clone(), source });
-                }
-                Err(other) => return Err(other),
+        let dialect = match &config.place {
+            Place::File(_) => Dialect::Sqlite,
+            Place::Server(_) => Dialect::Postgres,
+        };
+        let tables = Arc::new(Tables::new(objects, dialect)?);
+        let (connection, readers, server, hints) = match &config.place {
+            Place::File(path) => {
+                let (connection, readers) = sqlite::open(path, config, &tables).await?;
+                (connection, readers, None, None)
+            }
+            Place::Server(url) => {
+                let server = Server::new(url, config.stall);
+                let mut connection = server.connect().await?;
+                crate::table::bring_up(&mut connection, &tables).await?;
+                let readers = server.readers(config.readers.max(1));
+                let hints = Hints::start(server.readers(2));
+                (connection, Readers::Postgres(readers), Some(server), Some(hints))
             }
         };
-        let tables = Arc::new(Tables::new(objects)?);
-        let mut tx = Tx { connection: Connection::Owned(connection), tables: Arc::clone(&tables) };
-        prove(&mut tx.connection, config).await?;
-        if !(config.scratch && is_copy(&mut tx.connection).await?) {
-            crate::table::bring_up(&mut tx.connection, &tables).await?;
-        }
-        if config.scratch {
-            tx.connection.execute("mark itself", MARK_SCRATCH, arguments![]).await?;
-        }
-
-        let readers = SqlitePoolOptions::new()
-            .max_connections(config.readers.max(1))
-            .acquire_timeout(Duration::from_secs(BUSY_SECONDS))
-            .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
-            .await
-            .map_err(failed)?;
-
+        let tx = Tx { connection, tables: Arc::clone(&tables) };
         let (messages, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(writer::run(tx, receiver));
-        Ok(Self { messages, readers, tables })
+        tokio::spawn(writer::run(tx, receiver, server));
+        Ok(Self { messages, readers, tables, hints })
+    }
+
+    /// Whether other hosts may move runs in the same database.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.hints.is_some()
+    }
+
+    /// Tells the other hosts, soon, that there is something to do. Only a hint.
+    pub fn hint(&self) {
+        if let Some(hints) = &self.hints {
+            hints.give();
+        }
+    }
+
+    /// Notified when a host has given a hint; none where there is no other
+    /// host.
+    #[must_use]
+    pub fn hints(&self) -> Option<Arc<Notify>> {
+        self.hints.as_ref().map(Hints::hear)
+    }
+
+    /// The database's time, for a clock that all hosts share.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn server_time(&self) -> Result<Timestamp, StoreError> {
+        let mut tx = self.read().await?;
+        let sql = tx.dialect().now();
+        let row = tx.connection.row("tell the time", sql, arguments![]).await?;
+        row.ok_or_else(|| StoreError::unreadable("the time", "there is none"))?.time("now")
     }
 
     /// The objects that it was opened with.
@@ -144,9 +174,11 @@ impl Store {
     /// others that wait at the same time, or leaves nothing; the result
     /// arrives after the commit.
     ///
-    /// The code has the only writer to itself: it awaits nothing but the
+    /// The code has this host's only writer to itself: it awaits nothing but the
     /// methods of [`Tx`]. Once asked for, a write is carried out even if the
-    /// caller goes away.
+    /// caller goes away. On a server that several hosts share it may be carried
+    /// out more than once, of which only the last one counts: so it does
+    /// nothing but read and write the database.
     ///
     /// ```ignore
     /// store.write(move |tx| async move { tx.setting_put("theme", &json!("dark")).await }.boxed()).await?;
@@ -158,13 +190,13 @@ impl Store {
     /// fails or the code panics.
     pub async fn write<T, E, F>(&self, code: F) -> Result<T, E>
     where
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
         self.messages
-            .send(Message::Write(writer::job(code, sender)))
+            .send(Message::Write(writer::work(code, sender)))
             .await
             .map_err(|_| StoreError::Closed)?;
         receiver.await.map_err(|_| StoreError::Closed)?
@@ -180,7 +212,7 @@ impl Store {
     pub async fn write_together<M: Together>(&self, member: M) -> Result<M::Done, M::Error> {
         let (sender, receiver) = oneshot::channel();
         self.messages
-            .send(Message::Together(writer::kin(member, sender)))
+            .send(Message::Write(writer::together(member, sender)))
             .await
             .map_err(|_| StoreError::Closed)?;
         receiver.await.map_err(|_| StoreError::Closed)?
@@ -193,54 +225,33 @@ impl Store {
     ///
     /// [`StoreError`] where no reader is to be had.
     pub async fn read(&self) -> Result<Tx, StoreError> {
-        let connection = self.readers.acquire().await.map_err(|why| match why {
+        let connection = match &self.readers {
+            Readers::Sqlite(pool) => pool.acquire().await.map(Connection::from),
+            Readers::Postgres(pool) => Connection::reader(pool).await,
+        };
+        let connection = connection.map_err(|why| match why {
             sqlx::Error::PoolClosed => StoreError::Closed,
+            sqlx::Error::PoolTimedOut if self.hints.is_none() => StoreError::Busy,
             other => StoreError::database("lend a reader")(other),
         })?;
-        Ok(Tx { connection: Connection::Pooled(connection), tables: Arc::clone(&self.tables) })
+        Ok(Tx { connection, tables: Arc::clone(&self.tables) })
     }
 
     /// Finishes the writes that were asked for, and closes the file. Other
     /// clones find the store closed.
     pub async fn close(self) {
+        if let Some(hints) = &self.hints {
+            hints.close().await;
+        }
         // The readers first, so that the writer is the last one and tidies up
         // the write-ahead log.
-        self.readers.close().await;
+        match &self.readers {
+            Readers::Sqlite(pool) => pool.close().await,
+            Readers::Postgres(pool) => pool.close().await,
+        }
         let (sender, receiver) = oneshot::channel();
         if self.messages.send(Message::Close(sender)).await.is_ok() {
             let _ = receiver.await;
         }
     }
-}
-
-/// Marks a database of tests: copies of it need not be brought up again, which
-/// takes longer than most tests.
-const MARK_SCRATCH: &str = "PRAGMA user_version = 1";
-
-/// Whether a database of tests is the copy of one.
-async fn is_copy(connection: &mut Connection) -> Result<bool, StoreError> {
-    let row = connection.row("read its mark", "PRAGMA user_version", arguments![]).await?;
-    Ok(row.is_some_and(|row| row.whole("user_version").is_ok_and(|mark| mark == 1)))
-}
-
-/// Reads back what was asked of the database: settings that it ignores
-/// (another journal on a network share, say) would lose committed work.
-async fn prove(connection: &mut Connection, config: &StoreConfig) -> Result<(), StoreError> {
-    let settings = [
-        ("journal_mode", "PRAGMA journal_mode", "wal"),
-        ("synchronous", "PRAGMA synchronous", if config.scratch { "0" } else { "2" }),
-        ("foreign_keys", "PRAGMA foreign_keys", "1"),
-    ];
-    for (setting, sql, wanted) in settings {
-        let row = connection.row("read its settings", sql, arguments![]).await?;
-        let found = match row {
-            Some(row) if setting == "journal_mode" => row.text(setting)?,
-            Some(row) => row.whole(setting)?.to_string(),
-            None => "nothing".to_owned(),
-        };
-        if found != wanted {
-            return Err(StoreError::Unsafe { path: config.path.clone(), setting, found, wanted });
-        }
-    }
-    Ok(())
 }

@@ -1,21 +1,37 @@
 //! The tables: the host's own by migrations, one for each object after its
 //! definition.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use relata_model::{FieldDefinition, FieldType, ObjectDefinition, Objects};
 use sea_query::{Alias, ColumnDef, Expr, ExprTrait as _, Index, Table};
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{
+    AssertSqlSafe, SqlStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
 
 use crate::{
     RecordError, StoreError,
     connection::{Connection, arguments},
-    dialect,
+    dialect::Dialect,
 };
 
 /// The host's own tables carry this in front of their names, so that no
 /// object of a company can meet them.
 const OWN: &str = "relata_";
+
+/// Where it is noted which migrations were run.
+const NOTED: &str = "relata_migration";
+
+/// Held while the tables are brought up, on a server: of several hosts that
+/// start at once one does it, and the others wait.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7598805623011143793)";
+
+/// Names that every table of PostgreSQL has for itself.
+const SYSTEM_COLUMNS: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
 /// The migrations, in order. Once released, a text here never changes.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -23,6 +39,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "queue and children", include_str!("../migrations/0002_queue_and_children.sql")),
     (3, "webhook calls", include_str!("../migrations/0003_webhook_calls.sql")),
     (4, "what a step did", include_str!("../migrations/0004_what_a_step_did.sql")),
+    (6, "several hosts", include_str!("../migrations/0006_several_hosts.sql")),
 ];
 
 /// How a column keeps its values.
@@ -91,7 +108,7 @@ pub(crate) struct ObjectTable {
 }
 
 impl ObjectTable {
-    fn new(object: &ObjectDefinition) -> Result<Self, StoreError> {
+    fn new(object: &ObjectDefinition, dialect: Dialect) -> Result<Self, StoreError> {
         let refuse = |why: String| StoreError::Table { object: object.name.clone(), why };
         if object.name.starts_with(OWN) || object.name.starts_with("sqlite_") {
             return Err(refuse(
@@ -112,6 +129,16 @@ impl ObjectTable {
             )));
         }
 
+        if dialect == Dialect::Postgres
+            && let Some(taken) =
+                columns.iter().find(|column| SYSTEM_COLUMNS.contains(&column.name.as_str()))
+        {
+            return Err(refuse(format!(
+                "cannot have a field `{}`: PostgreSQL keeps that name for itself; choose another",
+                taken.name
+            )));
+        }
+
         Ok(Self { columns })
     }
 }
@@ -119,17 +146,18 @@ impl ObjectTable {
 /// The tables of all objects.
 #[derive(Debug)]
 pub(crate) struct Tables {
+    dialect: Dialect,
     objects: Arc<Objects>,
     by_object: BTreeMap<String, ObjectTable>,
 }
 
 impl Tables {
-    pub(crate) fn new(objects: Arc<Objects>) -> Result<Self, StoreError> {
+    pub(crate) fn new(objects: Arc<Objects>, dialect: Dialect) -> Result<Self, StoreError> {
         let by_object = objects
             .iter()
-            .map(|object| Ok((object.name.clone(), ObjectTable::new(object)?)))
+            .map(|object| Ok((object.name.clone(), ObjectTable::new(object, dialect)?)))
             .collect::<Result<_, StoreError>>()?;
-        Ok(Self { objects, by_object })
+        Ok(Self { dialect, objects, by_object })
     }
 
     pub(crate) fn objects(&self) -> &Objects {
@@ -148,14 +176,39 @@ impl Tables {
     }
 }
 
+/// What is there already.
+#[derive(Debug, Default)]
+struct Present {
+    /// The type of each column, by table and name.
+    columns: BTreeMap<String, BTreeMap<String, String>>,
+    indexes: BTreeSet<String>,
+}
+
+/// One thing that is missing.
+struct Missing {
+    doing: &'static str,
+    sql: SqlStr,
+    /// What has to be unique, and in which object.
+    unique: Option<(String, Vec<String>)>,
+}
+
 /// Brings all tables up to date, in one transaction, so that two processes
 /// that open the database at once do not meet half-way.
 pub(crate) async fn bring_up(
     connection: &mut Connection,
     tables: &Tables,
 ) -> Result<(), StoreError> {
-    connection.execute("begin a transaction", dialect::BEGIN, arguments![]).await?;
-    let done = match migrate(connection).await {
+    let shared = tables.dialect == Dialect::Postgres;
+    // Where all is there, nobody is to wait for a lock: every command opens
+    // the database.
+    if shared && is_up(connection, tables).await? {
+        return Ok(());
+    }
+    connection.execute("begin a transaction", tables.dialect.begin(), arguments![]).await?;
+    if shared {
+        connection.execute("bring its tables up alone", LOCK, arguments![]).await?;
+    }
+    let done = match migrate(connection, tables.dialect).await {
         Ok(()) => align(connection, tables).await,
         Err(why) => Err(why),
     };
@@ -168,7 +221,22 @@ pub(crate) async fn bring_up(
     }
 }
 
-async fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+/// Whether nothing is missing, and nothing was written by a newer version.
+async fn is_up(connection: &mut Connection, tables: &Tables) -> Result<bool, StoreError> {
+    let present = present(connection, tables.dialect).await?;
+    if !present.columns.contains_key(NOTED) {
+        return Ok(false);
+    }
+    let sql = format!("SELECT version FROM {NOTED} ORDER BY version");
+    let mut noted = Vec::new();
+    for row in connection.rows("read its version", AssertSqlSafe(sql), arguments![]).await? {
+        noted.push(row.whole("version")?);
+    }
+    Ok(noted.iter().eq(MIGRATIONS.iter().map(|(version, ..)| version))
+        && missing(tables, &present)?.is_empty())
+}
+
+async fn migrate(connection: &mut Connection, dialect: Dialect) -> Result<(), StoreError> {
     let migrations = MIGRATIONS
         .iter()
         .map(|(version, name, sql)| {
@@ -178,65 +246,95 @@ async fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
                 *version,
                 (*name).into(),
                 MigrationType::Simple,
-                dialect::migration(sql),
+                dialect.migration(sql),
                 no_tx,
             )
         })
         .collect();
     let mut migrator = Migrator::with_migrations(migrations);
-    migrator.dangerous_set_table_name("relata_migration");
+    migrator.dangerous_set_table_name(NOTED);
+    // So is the lock.
+    migrator.set_locking(false);
     connection.migrate(&migrator).await.map_err(|why| StoreError::Migrate(Arc::new(why)))
 }
 
 /// Makes the objects' tables fit their definitions.
 async fn align(connection: &mut Connection, tables: &Tables) -> Result<(), StoreError> {
-    for (name, table) in &tables.by_object {
-        let Some(object) = tables.objects.get(name) else { continue };
-        let mut present = BTreeMap::new();
-        for row in connection.rows("describe a table", dialect::COLUMNS, arguments![name]).await? {
-            present.insert(row.text("name")?, row.text("type")?);
-        }
-        if present.is_empty() {
-            create(connection, name, table).await?;
-        } else {
-            extend(connection, name, table, &present).await?;
-        }
-        index(connection, object).await?;
+    let present = present(connection, tables.dialect).await?;
+    for Missing { doing, sql, unique } in missing(tables, &present)? {
+        match (connection.execute(doing, sql, arguments![]).await, unique) {
+            (Err(why), Some((object, fields))) if why.is_duplicate() => {
+                return Err(StoreError::Table {
+                    object,
+                    why: format!(
+                        "holds records with the same `{}`, which the definition now wants to be unique; mend them first",
+                        fields.join(", ")
+                    ),
+                });
+            }
+            (done, _) => done?,
+        };
     }
     Ok(())
 }
 
-/// A sea-query column without a constraint; the type's word is the same in
-/// both databases.
-fn definition(column: &Column) -> ColumnDef {
-    ColumnDef::new(Alias::new(&column.name)).custom(Alias::new(column.kind.sql())).take()
+async fn present(connection: &mut Connection, dialect: Dialect) -> Result<Present, StoreError> {
+    let mut present = Present::default();
+    for row in connection.rows("describe its tables", dialect.columns(), arguments![]).await? {
+        present
+            .columns
+            .entry(row.text("object")?)
+            .or_default()
+            .insert(row.text("name")?, row.text("type")?);
+    }
+    for row in connection.rows("describe its indexes", dialect.indexes(), arguments![]).await? {
+        present.indexes.insert(row.text("name")?);
+    }
+    Ok(present)
 }
 
-async fn create(
-    connection: &mut Connection,
-    name: &str,
-    table: &ObjectTable,
-) -> Result<(), StoreError> {
+/// What the objects' tables lack.
+fn missing(tables: &Tables, present: &Present) -> Result<Vec<Missing>, StoreError> {
+    let mut missing = Vec::new();
+    for (name, table) in &tables.by_object {
+        let Some(object) = tables.objects.get(name) else { continue };
+        match present.columns.get(name) {
+            None => missing.push(creation(name, table, tables.dialect)),
+            Some(columns) => missing.extend(additions(name, table, columns, tables.dialect)?),
+        }
+        missing.extend(indexes(object, &present.indexes, tables.dialect));
+    }
+    Ok(missing)
+}
+
+/// A sea-query column without a constraint.
+fn definition(name: &str, word: &str, dialect: Dialect) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).custom(Alias::new(dialect.column_type(word))).take()
+}
+
+fn creation(name: &str, table: &ObjectTable, dialect: Dialect) -> Missing {
     let mut statement = Table::create();
     statement
         .table(Alias::new(name))
-        .col(ColumnDef::new(Alias::new("id")).custom(Alias::new("TEXT")).not_null().primary_key())
-        .col(ColumnDef::new(Alias::new("revision")).custom(Alias::new("BIGINT")).not_null());
+        .col(definition("id", "TEXT", dialect).not_null().primary_key())
+        .col(definition("revision", "BIGINT", dialect).not_null());
     for column in &table.columns {
-        statement.col(definition(column));
+        statement.col(definition(&column.name, column.kind.sql(), dialect));
     }
-    connection
-        .execute("make the table of an object", dialect::build_table(&statement), arguments![])
-        .await?;
-    Ok(())
+    Missing {
+        doing: "make the table of an object",
+        sql: dialect.build_table(&statement),
+        unique: None,
+    }
 }
 
-async fn extend(
-    connection: &mut Connection,
+fn additions(
     name: &str,
     table: &ObjectTable,
     present: &BTreeMap<String, String>,
-) -> Result<(), StoreError> {
+    dialect: Dialect,
+) -> Result<Vec<Missing>, StoreError> {
+    let mut missing = Vec::new();
     for column in &table.columns {
         match present.get(&column.name) {
             Some(kind) if kind.eq_ignore_ascii_case(column.kind.sql()) => {}
@@ -251,18 +349,26 @@ async fn extend(
                 });
             }
             None => {
-                let statement =
-                    Table::alter().table(Alias::new(name)).add_column(definition(column)).take();
-                connection
-                    .execute("add a field", dialect::build_table(&statement), arguments![])
-                    .await?;
+                let statement = Table::alter()
+                    .table(Alias::new(name))
+                    .add_column(definition(&column.name, column.kind.sql(), dialect))
+                    .take();
+                missing.push(Missing {
+                    doing: "add a field",
+                    sql: dialect.build_table(&statement),
+                    unique: None,
+                });
             }
         }
     }
-    Ok(())
+    Ok(missing)
 }
 
-async fn index(connection: &mut Connection, object: &ObjectDefinition) -> Result<(), StoreError> {
+fn indexes(
+    object: &ObjectDefinition,
+    present: &BTreeSet<String>,
+    dialect: Dialect,
+) -> Vec<Missing> {
     let unique = object
         .fields
         .iter()
@@ -276,35 +382,42 @@ async fn index(connection: &mut Connection, object: &ObjectDefinition) -> Result
             !(fields.len() == 1 && object.field(&fields[0]).is_some_and(|field| field.unique))
         })
         .map(|fields| (fields.clone(), false));
+    let mut missing = Vec::new();
     for (fields, unique) in unique.chain(plain) {
+        let kind = if unique { "unique" } else { "by" };
+        let name = index_name(format!("{}_{kind}_{}", object.name, fields.join("_")), dialect);
+        if present.contains(&name) {
+            continue;
+        }
         let mut statement = Index::create();
-        statement.if_not_exists().table(Alias::new(&object.name));
+        statement.name(name).table(Alias::new(&object.name));
         for name in &fields {
             let Some(field) = object.field(name) else { continue };
             for column in columns_of(name, field) {
                 statement.col(Alias::new(&column.name));
             }
         }
-        let kind = if unique { "unique" } else { "by" };
-        statement.name(format!("{}_{kind}_{}", object.name, fields.join("_")));
         if unique {
             statement.unique();
         }
-        let made = connection
-            .execute("make an index", dialect::build_table(&statement), arguments![])
-            .await;
-        match made {
-            Err(why) if why.is_duplicate() => {
-                return Err(StoreError::Table {
-                    object: object.name.clone(),
-                    why: format!(
-                        "holds records with the same `{}`, which the definition now wants to be unique; mend them first",
-                        fields.join(", ")
-                    ),
-                });
-            }
-            other => other?,
-        };
+        missing.push(Missing {
+            doing: "make an index",
+            sql: dialect.build_table(&statement),
+            unique: unique.then(|| (object.name.clone(), fields)),
+        });
     }
-    Ok(())
+    missing
+}
+
+/// A name that the database keeps whole.
+fn index_name(name: String, dialect: Dialect) -> String {
+    if name.len() <= dialect.longest_name() {
+        return name;
+    }
+    // FNV-1a, so that two long names stay two.
+    let digest = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
+        (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    // Names are ASCII.
+    format!("{}_{digest:016x}", &name[..dialect.longest_name() - 17])
 }

@@ -1,21 +1,33 @@
-//! The one writer: a task that owns one connection and commits many logical
-//! transactions in one of the database, each in its own savepoint. What one
-//! of them did wrong is undone alone; nobody hears of a success before the
-//! commit that makes it last. (The group commit of obelisk's writer.)
+//! The one writer of this host: a task that owns one connection and commits
+//! many logical transactions in one of the database, each in its own
+//! savepoint. What one of them did wrong is undone alone; nobody hears of a
+//! success before the commit that makes it last. (The group commit of
+//! obelisk's writer.)
 //!
 //! Writes of one kind that wait at the same time are done [`Together`]: one
 //! statement a table for all of them, in one savepoint. Where that fails, each
 //! is tried by itself, so that one bad member harms no other.
+//!
+//! Where other hosts write to the same database, one may meet another: a
+//! transaction that would wait for ever (a deadlock) is undone and run again,
+//! and so is what was under way when the connection was lost, unless that was
+//! at the commit.
 
-use std::{any::Any, panic::AssertUnwindSafe};
+use std::{any::Any, collections::VecDeque, panic::AssertUnwindSafe};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{StoreError, Tx, connection::arguments, dialect};
+use crate::{StoreError, Tx, connection::arguments, dialect::Dialect, postgres::Server};
 
 /// At most so many logical transactions share one commit.
 const BATCH: usize = 512;
+
+/// How often a logical transaction that met another host's is run.
+const MOST_MEETINGS: u32 = 6;
+
+/// How often a batch is run again after the connection was lost under it.
+const MOST_LOSSES: u32 = 3;
 
 /// A kind of write that is done for many at once: one statement a table,
 /// however many members there are.
@@ -48,74 +60,194 @@ pub trait Together: Send + Sync + Sized + 'static {
 /// What members came to, in their order.
 pub type Outcomes<M> = Vec<Result<<M as Together>::Done, <M as Together>::Error>>;
 
-/// Told whether the commit succeeded.
-type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-
-/// A logical transaction that has run, and waits for the commit.
-pub(crate) struct Member {
-    keep: bool,
-    answer: Answer,
+/// A logical transaction, or several of one kind, from the call to the answer.
+pub(crate) trait Work: Any + Send {
+    /// Runs it; true where what it wrote is to be kept.
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    /// Takes in another of its kind; gives it back where it is none.
+    fn join(&mut self, other: Box<dyn Work>) -> Option<Box<dyn Work>> {
+        Some(other)
+    }
+    /// Tells the caller what came of it, or why its transaction was lost.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
-
-/// A logical transaction: runs, or hears why it cannot.
-pub(crate) type Job =
-    Box<dyn for<'t> FnOnce(Result<&'t mut Tx, StoreError>) -> BoxFuture<'t, Option<Member>> + Send>;
 
 /// What the writer is asked for.
 pub(crate) enum Message {
     /// Run and commit this.
-    Write(Job),
-    /// Do this together with others of its kind, and commit it.
-    Together(Box<dyn Kin>),
+    Write(Box<dyn Work>),
     /// Finish what came before, close the connection, and say so.
     Close(oneshot::Sender<()>),
 }
 
+struct Code<T, E, F> {
+    code: Option<F>,
+    outcome: Option<Result<T, E>>,
+    sender: oneshot::Sender<Result<T, E>>,
+}
+
 /// Wraps a transaction's code for the writer; its result goes to `sender`.
-pub(crate) fn job<T, E, F>(code: F, sender: oneshot::Sender<Result<T, E>>) -> Job
+pub(crate) fn work<T, E, F>(code: F, sender: oneshot::Sender<Result<T, E>>) -> Box<dyn Work>
 where
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
-    Box::new(move |tx| {
+    Box::new(Code { code: Some(code), outcome: None, sender })
+}
+
+impl<T, E, F> Work for Code<T, E, F>
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
         async move {
-            // A caller that no longer waits for its answer still gets its
-            // write: it asked for it.
-            let tx = match tx {
-                Ok(tx) => tx,
-                Err(refusal) => {
-                    let _ = sender.send(Err(refusal.into()));
-                    return None;
-                }
+            // On a file nothing is ever run again.
+            let code = match tx.dialect() {
+                Dialect::Sqlite => self.code.take(),
+                Dialect::Postgres => self.code.clone(),
             };
+            let Some(code) = code else { return false };
             let ran = AssertUnwindSafe(async { code(tx).await }).catch_unwind().await;
-            Some(match ran {
-                Ok(Ok(value)) => Member {
-                    keep: true,
-                    answer: Box::new(move |committed| {
-                        let _ = sender.send(committed.map(|()| value).map_err(E::from));
-                    }),
-                },
-                Ok(Err(error)) => Member {
-                    keep: false,
-                    answer: Box::new(move |_| {
-                        let _ = sender.send(Err(error));
-                    }),
-                },
-                Err(panic) => {
-                    let why = StoreError::Panicked(sentence(panic.as_ref()));
-                    Member {
-                        keep: false,
-                        answer: Box::new(move |_| {
-                            let _ = sender.send(Err(why.into()));
-                        }),
-                    }
-                }
-            })
+            let outcome = ran
+                .unwrap_or_else(|panic| Err(StoreError::Panicked(sentence(panic.as_ref())).into()));
+            self.outcome.insert(outcome).is_ok()
         }
         .boxed()
-    })
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let answer = match (self.outcome, committed) {
+            // It failed by itself, and says best why.
+            (Some(Err(why)), _) => Err(why),
+            (_, Err(why)) => Err(why.into()),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(StoreError::Closed.into()),
+        };
+        // A caller that no longer waits for its answer still gets its write:
+        // it asked for it.
+        let _ = self.sender.send(answer);
+    }
+}
+
+type Sender<M> = oneshot::Sender<Result<<M as Together>::Done, <M as Together>::Error>>;
+
+/// Members of one kind, what came of each, and who waits for it.
+struct Members<M: Together> {
+    members: Vec<M>,
+    outcomes: Outcomes<M>,
+    senders: Vec<Sender<M>>,
+}
+
+/// Wraps a write that is done together with others of its kind; its result
+/// goes to `sender`.
+pub(crate) fn together<M: Together>(member: M, sender: Sender<M>) -> Box<dyn Work> {
+    Box::new(Members { members: vec![member], outcomes: Vec::new(), senders: vec![sender] })
+}
+
+impl<M: Together> Work for Members<M> {
+    fn join(&mut self, other: Box<dyn Work>) -> Option<Box<dyn Work>> {
+        let lonely = |work: &Self| work.members.iter().any(Together::alone);
+        let ours = (&*other as &dyn Any).downcast_ref::<Self>();
+        if lonely(self) || ours.is_none_or(lonely) {
+            return Some(other);
+        }
+        let other: Box<dyn Any> = other;
+        if let Ok(other) = other.downcast::<Self>() {
+            self.members.extend(other.members);
+            self.senders.extend(other.senders);
+        }
+        None
+    }
+
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
+        async move {
+            self.outcomes.clear();
+            if let [member] = self.members.as_slice() {
+                let outcome = one(tx, member).await;
+                let keep = outcome.is_ok();
+                self.outcomes.push(outcome);
+                return keep;
+            }
+            let wrote = match begin_part(tx).await {
+                Ok(()) => all(tx, &self.members).await,
+                Err(_) => return false,
+            };
+            match wrote {
+                Ok(outcomes) => {
+                    self.outcomes = outcomes;
+                    return end_part(tx, true).await.is_ok();
+                }
+                // What was met or lost concerns the whole transaction.
+                Err(StoreError::Lost(_) | StoreError::Crossed(_)) => return false,
+                Err(_) => {
+                    if end_part(tx, false).await.is_err() {
+                        return false;
+                    }
+                    tx.connection.take_fault();
+                }
+            }
+            for member in &self.members {
+                if begin_part(tx).await.is_err() {
+                    return false;
+                }
+                let outcome = one(tx, member).await;
+                let keep = outcome.is_ok();
+                self.outcomes.push(outcome);
+                if end_part(tx, keep).await.is_err() {
+                    return false;
+                }
+            }
+            true
+        }
+        .boxed()
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let Self { outcomes, senders, .. } = *self;
+        let mut outcomes = outcomes.into_iter();
+        for sender in senders {
+            let answer = match (outcomes.next(), &committed) {
+                // It failed by itself, and says best why.
+                (Some(Err(why)), _) => Err(why),
+                (_, Err(why)) => Err(why.clone().into()),
+                (Some(Ok(done)), Ok(())) => Ok(done),
+                (None, Ok(())) => Err(StoreError::Closed.into()),
+            };
+            let _ = sender.send(answer);
+        }
+    }
+}
+
+/// Writes several members at once.
+async fn all<M: Together>(tx: &mut Tx, members: &[M]) -> Result<Outcomes<M>, StoreError> {
+    let wrote = AssertUnwindSafe(M::write_all(tx, members)).catch_unwind().await;
+    let done = wrote.unwrap_or_else(|panic| Err(StoreError::Panicked(sentence(panic.as_ref()))))?;
+    if done.len() == members.len() {
+        return Ok(done);
+    }
+    let (asked, answered) = (members.len(), done.len());
+    Err(StoreError::Panicked(format!("{asked} members of a write were answered {answered} times")))
+}
+
+/// Writes one member; what it has written remains also where it failed.
+async fn one<M: Together>(tx: &mut Tx, member: &M) -> Result<M::Done, M::Error> {
+    let mut done = all(tx, std::slice::from_ref(member)).await?;
+    done.pop().unwrap_or_else(|| Err(StoreError::Closed.into()))
+}
+
+/// Begins a part of a logical transaction that can be undone by itself.
+async fn begin_part(tx: &mut Tx) -> Result<(), StoreError> {
+    tx.connection.execute("begin a part", "SAVEPOINT inner_part", arguments![]).await.map(drop)
+}
+
+async fn end_part(tx: &mut Tx, keep: bool) -> Result<(), StoreError> {
+    if !keep {
+        tx.connection.execute("undo a part", "ROLLBACK TO inner_part", arguments![]).await?;
+    }
+    tx.connection.execute("end a part", "RELEASE inner_part", arguments![]).await.map(drop)
 }
 
 fn sentence(panic: &(dyn Any + Send)) -> String {
@@ -128,298 +260,162 @@ fn sentence(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Serves until the last handle is gone or somebody closes the store.
-pub(crate) async fn run(mut tx: Tx, mut messages: mpsc::Receiver<Message>) {
+pub(crate) async fn run(mut tx: Tx, mut messages: mpsc::Receiver<Message>, server: Option<Server>) {
     let mut waiting = Vec::with_capacity(BATCH);
     while messages.recv_many(&mut waiting, BATCH).await > 0 {
-        let mut work = Work::default();
+        let mut works: VecDeque<Box<dyn Work>> = VecDeque::new();
         let mut closing = None;
         for message in waiting.drain(..) {
             match message {
+                Message::Write(work) if closing.is_none() => {
+                    let mut work = Some(work);
+                    for other in &mut works {
+                        work = work.and_then(|work| other.join(work));
+                    }
+                    works.extend(work);
+                }
+                Message::Write(work) => work.answer(Err(StoreError::Closed)),
                 Message::Close(done) => closing = Some(done),
-                message if closing.is_none() => work.add(message),
-                message => message.refuse().await,
             }
         }
-        if !work.is_empty() {
-            batch(&mut tx, work).await;
+        if !works.is_empty() {
+            batch(&mut tx, works, server.as_ref()).await;
         }
         if let Some(done) = closing {
             // Writes that come from now on find the channel closed.
             messages.close();
             while let Some(message) = messages.recv().await {
-                message.refuse().await;
+                if let Message::Write(work) = message {
+                    work.answer(Err(StoreError::Closed));
+                }
             }
-            tx.close().await;
+            tx.connection.close().await;
             let _ = done.send(());
             return;
         }
     }
-    tx.close().await;
+    tx.connection.close().await;
 }
 
-impl Message {
-    /// Answers that the store is closed.
-    async fn refuse(self) {
-        match self {
-            Self::Write(job) => {
-                job(Err(StoreError::Closed)).await;
-            }
-            Self::Together(kin) => kin.fail(&StoreError::Closed),
-            Self::Close(done) => drop(done),
-        }
-    }
+/// How a transaction of the database ended.
+enum End {
+    /// The first so many are kept (or were undone by themselves); those behind
+    /// them have not been run.
+    Kept(usize),
+    /// The first one met another host's, and is to be run alone.
+    Met(StoreError),
+    /// Nothing of it is kept.
+    Lost(StoreError),
 }
 
-/// What one commit makes last.
-#[derive(Default)]
-struct Work {
-    /// Writes that are done together, a kind each.
-    kinds: Vec<Box<dyn Kin>>,
-    /// All others.
-    jobs: Vec<Job>,
-}
-
-impl Work {
-    fn is_empty(&self) -> bool {
-        self.kinds.is_empty() && self.jobs.is_empty()
-    }
-
-    fn add(&mut self, message: Message) {
-        match message {
-            Message::Write(job) => self.jobs.push(job),
-            Message::Together(kin) => {
-                let mut kin = Some(kin);
-                for kind in &mut self.kinds {
-                    kin = kin.and_then(|kin| kind.join(kin));
+/// Runs some logical transactions, in as few of the database as can be.
+async fn batch(tx: &mut Tx, mut works: VecDeque<Box<dyn Work>>, server: Option<&Server>) {
+    let (mut meetings, mut losses) = (0, 0);
+    while !works.is_empty() {
+        match transaction(tx, works.make_contiguous()).await {
+            End::Kept(count) => {
+                for work in works.drain(..count) {
+                    work.answer(Ok(()));
                 }
-                self.kinds.extend(kin);
+                (meetings, losses) = (0, 0);
             }
-            Message::Close(done) => drop(done),
+            End::Met(why) => {
+                meetings += 1;
+                if meetings >= MOST_MEETINGS
+                    && let Some(work) = works.pop_front()
+                {
+                    work.answer(Err(why));
+                    meetings = 0;
+                }
+            }
+            End::Lost(why) => {
+                let again = match (&why, server) {
+                    (StoreError::Lost(_) | StoreError::Unsure(_), Some(server)) => {
+                        match server.connect_again().await {
+                            Ok(connection) => {
+                                tx.connection = connection;
+                                losses += 1;
+                                matches!(why, StoreError::Lost(_)) && losses <= MOST_LOSSES
+                            }
+                            Err(why) => {
+                                tracing::error!(error = %why, "the database is out of reach");
+                                false
+                            }
+                        }
+                    }
+                    _ => false,
+                };
+                if !again {
+                    tracing::error!(error = %why, "a batch of writes was not kept");
+                    for work in works.drain(..) {
+                        work.answer(Err(why.clone()));
+                    }
+                }
+            }
         }
     }
 }
 
-/// Runs some logical transactions in one of the database.
-async fn batch(tx: &mut Tx, work: Work) {
-    let mut broken =
-        tx.connection.execute("begin a transaction", dialect::BEGIN, arguments![]).await.err();
-    let began = broken.is_none();
-    let mut answers = Vec::with_capacity(work.jobs.len());
-    for kind in work.kinds {
-        if let Some(why) = &broken {
-            kind.fail(why);
-            continue;
-        }
-        let (told, fault) = kind.write(tx).await;
-        answers.extend(told);
-        broken = fault;
+/// Runs logical transactions in one of the database, until one meets another
+/// host's.
+async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
+    tx.connection.take_fault();
+    if let Err(why) =
+        tx.connection.execute("begin a transaction", tx.dialect().begin(), arguments![]).await
+    {
+        return End::Lost(why);
     }
-    for job in work.jobs {
-        if let Some(why) = &broken {
-            job(Err(why.clone())).await;
-            continue;
-        }
-        match member(tx, job).await {
-            Ok(answer) => answers.extend(answer),
-            Err((why, answer)) => {
-                answers.extend(answer);
-                broken = Some(why);
-            }
-        }
-    }
-    if broken.is_none() {
-        broken = tx.connection.execute("commit", "COMMIT", arguments![]).await.err();
-    }
-    let done = match broken {
-        None => Ok(()),
-        Some(why) => {
-            if began {
-                // SQLite may have rolled back by itself (disk full, input or
-                // output error); then this says so, and that is all right.
+    let mut count = 0;
+    let mut broken = None;
+    for work in works {
+        match member(tx, work.as_mut()).await {
+            Ok(None) => count += 1,
+            Ok(Some(met)) if count == 0 => {
                 let _ = tx.connection.execute("roll back", "ROLLBACK", arguments![]).await;
+                return End::Met(met);
             }
-            tracing::error!(error = %why, "a batch of writes was not kept");
-            Err(why)
+            // The locks of those before it may be what the other host waits
+            // for: they are committed first.
+            Ok(Some(_)) => break,
+            Err(why) => {
+                broken = Some(why);
+                break;
+            }
         }
+    }
+    let why = match broken {
+        Some(why) => why,
+        None => match tx.connection.execute("commit", "COMMIT", arguments![]).await {
+            Ok(_) => return End::Kept(count),
+            Err(StoreError::Lost(source)) => return End::Lost(StoreError::Unsure(source)),
+            Err(why) => why,
+        },
     };
-    for answer in answers {
-        answer(done.clone());
+    if !matches!(why, StoreError::Lost(_)) {
+        // The database may have rolled back by itself (disk full, input or
+        // output error); then this says so, and that is all right.
+        let _ = tx.connection.execute("roll back", "ROLLBACK", arguments![]).await;
     }
+    End::Lost(why)
 }
 
-/// Runs one logical transaction in its savepoint. Fails only where the whole
-/// batch is lost.
-async fn member(tx: &mut Tx, job: Job) -> Result<Option<Answer>, (StoreError, Option<Answer>)> {
-    if let Err(why) = begin_part(tx).await {
-        job(Err(why.clone())).await;
-        return Err((why, None));
-    }
-    let Some(Member { keep, answer }) = job(Ok(tx)).await else {
-        return Ok(None);
+/// Runs one logical transaction in its savepoint; answers what it met where
+/// another host stood in its way. Fails only where the whole transaction is
+/// lost.
+async fn member(tx: &mut Tx, work: &mut dyn Work) -> Result<Option<StoreError>, StoreError> {
+    tx.connection.execute("begin a part", "SAVEPOINT part", arguments![]).await?;
+    let keep = work.run(tx).await;
+    let fault = tx.connection.take_fault();
+    let met = match (tx.dialect(), fault) {
+        (_, Some(why @ StoreError::Lost(_))) => return Err(why),
+        (Dialect::Postgres, Some(why @ StoreError::Crossed(_))) => Some(why),
+        // After a fault PostgreSQL carries nothing out: where the code went on
+        // all the same, this says so.
+        _ => None,
     };
-    match end_part(tx, keep).await {
-        Ok(()) => Ok(Some(answer)),
-        Err(why) => Err((why, Some(answer))),
-    }
-}
-
-async fn begin_part(tx: &mut Tx) -> Result<(), StoreError> {
-    tx.connection.execute("begin a part", "SAVEPOINT part", arguments![]).await.map(drop)
-}
-
-async fn end_part(tx: &mut Tx, keep: bool) -> Result<(), StoreError> {
-    if !keep {
+    if !keep || met.is_some() {
         tx.connection.execute("undo a part", "ROLLBACK TO part", arguments![]).await?;
     }
-    tx.connection.execute("end a part", "RELEASE part", arguments![]).await.map(drop)
-}
-
-/// Members of one kind, whichever it is.
-pub(crate) trait Kin: Any + Send {
-    /// Takes in others; gives them back where they are of another kind.
-    fn join(&mut self, others: Box<dyn Kin>) -> Option<Box<dyn Kin>>;
-
-    /// Tells all that they cannot be written.
-    fn fail(self: Box<Self>, why: &StoreError);
-
-    /// Writes all. Answers what waits for the commit, and the fault where the
-    /// whole batch is lost.
-    fn write<'t>(
-        self: Box<Self>,
-        tx: &'t mut Tx,
-    ) -> BoxFuture<'t, (Vec<Answer>, Option<StoreError>)>;
-}
-
-type Sender<M> = oneshot::Sender<Result<<M as Together>::Done, <M as Together>::Error>>;
-
-/// Members of a kind, and who waits for each.
-struct Members<M: Together> {
-    members: Vec<M>,
-    senders: Vec<Sender<M>>,
-}
-
-/// A write that is done together with others of its kind; its result goes to
-/// `sender`.
-pub(crate) fn kin<M: Together>(member: M, sender: Sender<M>) -> Box<dyn Kin> {
-    Box::new(Members { members: vec![member], senders: vec![sender] })
-}
-
-impl<M: Together> Kin for Members<M> {
-    fn join(&mut self, others: Box<dyn Kin>) -> Option<Box<dyn Kin>> {
-        if (*others).type_id() != std::any::TypeId::of::<Self>() {
-            return Some(others);
-        }
-        let others: Box<dyn Any> = others;
-        if let Ok(others) = others.downcast::<Self>() {
-            self.members.extend(others.members);
-            self.senders.extend(others.senders);
-        }
-        None
-    }
-
-    fn fail(self: Box<Self>, why: &StoreError) {
-        for sender in self.senders {
-            let _ = sender.send(Err(why.clone().into()));
-        }
-    }
-
-    fn write<'t>(
-        self: Box<Self>,
-        tx: &'t mut Tx,
-    ) -> BoxFuture<'t, (Vec<Answer>, Option<StoreError>)> {
-        async move {
-            let Self { members, senders } = *self;
-            let mut answers: Vec<Answer> = Vec::with_capacity(members.len());
-            let (mut lonely, mut joint, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
-            for (member, sender) in members.into_iter().zip(senders) {
-                if member.alone() {
-                    lonely.push((member, sender));
-                } else {
-                    joint.push(member);
-                    waiting.push(sender);
-                }
-            }
-            let mut fault = None;
-            if joint.len() > 1 {
-                match part(tx, &joint).await {
-                    Ok(Ok(done)) => {
-                        answers.extend(
-                            done.into_iter().zip(waiting).map(|(done, to)| told::<M>(done, to)),
-                        );
-                    }
-                    Ok(Err(_)) => lonely.extend(joint.into_iter().zip(waiting)),
-                    Err(why) => {
-                        answers.extend(waiting.into_iter().map(lost));
-                        fault = Some(why);
-                    }
-                }
-            } else {
-                lonely.extend(joint.into_iter().zip(waiting));
-            }
-            for (member, sender) in lonely {
-                if fault.is_some() {
-                    answers.push(lost(sender));
-                    continue;
-                }
-                match part(tx, std::slice::from_ref(&member)).await {
-                    Ok(Ok(done)) => {
-                        answers.extend(done.into_iter().next().map(|done| told::<M>(done, sender)));
-                    }
-                    Ok(Err(why)) => answers.push(told::<M>(Err(why.into()), sender)),
-                    Err(why) => {
-                        answers.push(lost(sender));
-                        fault = Some(why);
-                    }
-                }
-            }
-            (answers, fault)
-        }
-        .boxed()
-    }
-}
-
-/// Writes some members in a savepoint; `Err` where the whole batch is lost.
-async fn part<M: Together>(
-    tx: &mut Tx,
-    members: &[M],
-) -> Result<Result<Outcomes<M>, StoreError>, StoreError> {
-    begin_part(tx).await?;
-    let wrote = AssertUnwindSafe(M::write_all(tx, members)).catch_unwind().await;
-    let wrote = match wrote {
-        Ok(Ok(done)) if done.len() == members.len() => Ok(done),
-        Ok(Ok(done)) => Err(StoreError::Panicked(format!(
-            "{} members of a write were answered {} times",
-            members.len(),
-            done.len()
-        ))),
-        Ok(Err(why)) => Err(why),
-        Err(panic) => Err(StoreError::Panicked(sentence(panic.as_ref()))),
-    };
-    // One of several that failed has written nothing; a single one may have.
-    let keep = match &wrote {
-        Ok(done) => done.len() > 1 || done.iter().all(Result::is_ok),
-        Err(_) => false,
-    };
-    end_part(tx, keep).await?;
-    Ok(wrote)
-}
-
-/// Tells a member what came of it, once that is committed.
-fn told<M: Together>(done: Result<M::Done, M::Error>, to: Sender<M>) -> Answer {
-    Box::new(move |committed| {
-        let _ = to.send(match (done, committed) {
-            (Err(why), _) => Err(why),
-            (Ok(_), Err(why)) => Err(why.into()),
-            (Ok(done), Ok(())) => Ok(done),
-        });
-    })
-}
-
-/// Tells a member that the whole batch is lost.
-fn lost<D: Send + 'static, E: From<StoreError> + Send + 'static>(
-    to: oneshot::Sender<Result<D, E>>,
-) -> Answer {
-    Box::new(move |committed| {
-        let _ = to.send(Err(committed.err().unwrap_or(StoreError::Closed).into()));
-    })
+    tx.connection.execute("end a part", "RELEASE part", arguments![]).await?;
+    Ok(met)
 }

@@ -316,7 +316,7 @@ impl App {
                             tx.record_write(write, &cause, &mut fresh, at).await?;
                         }
                         // Nobody is to look at them any more.
-                        Ok::<_, RecordError>(tx.event_settle(&seen).await?)
+                        Ok::<_, RecordError>(tx.event_settle(&seen).await?.len() as u64)
                     })
                 })
                 .await?;

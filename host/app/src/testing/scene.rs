@@ -11,7 +11,7 @@ use relata_channels::{MailConfig, Transport};
 use relata_model::{
     Calendar, Duration, FieldType, Fields, Objects, RecordId, Reference, TimeZone, Timestamp, Value,
 };
-use relata_store::{Cause, NewVersion, StoreConfig, Write};
+use relata_store::{Cause, NewVersion, Place, StoreConfig, Write};
 use relata_workflow::{
     Definition, StepKind,
     test_file::{Given, Pretend, Pretended},
@@ -166,13 +166,18 @@ impl<'a> Scene<'a> {
     /// Starts a host on the company's database.
     async fn host(&self) -> Result<App, AppError> {
         let directory = DataDirectory::at(self.folder.clone());
-        let config = StoreConfig { path: directory.database(), readers: 2, scratch: true };
+        let config = StoreConfig {
+            readers: 2,
+            scratch: true,
+            ..StoreConfig::at(Place::File(directory.database()))
+        };
         let store = open_store(config, Arc::clone(&self.stage.objects)).await?;
         App::assemble(Parts {
             config: Config {
                 company: self.stage.company.clone(),
                 time_zone: self.zone.iana_name().unwrap_or("UTC").to_owned(),
                 rehearsal: true,
+                database: None,
                 mail: MailConfig {
                     from: "Example Company <hello@example.com>".to_owned(),
                     reply_to: None,
@@ -187,6 +192,7 @@ impl<'a> Scene<'a> {
             clock: self.clock.clone(),
             plugins: OnceCell::new_with(Some(Arc::clone(&self.stage.plugins))),
             secrets: SecretOverrides::new(),
+            lease: crate::several::LEASE,
             rig: Some(Arc::clone(&self.rig)),
         })
     }

@@ -13,11 +13,11 @@ use std::{
 use relata_model::{
     FieldType, Fields, Objects, Record, Reference, TimeZone, Timestamp, Value, seed,
 };
-use relata_store::{Cause, Store, StoreConfig, Write};
+use relata_store::{Cause, DatabaseUrl, Place, Store, StoreConfig, Write};
 use relata_workflow::Catalog;
 use tempfile::TempDir;
 
-use crate::{App, AppError, Plugins, Templates, check::zone_alone, fresh};
+use crate::{App, AppError, Opening, Plugins, Templates, check::zone_alone, fresh};
 
 /// Objects of which a test has what the company has: what workflows name by
 /// their external ids.
@@ -28,7 +28,12 @@ const SHARED: [&str; 5] = ["calendar", "queue", "segment", "survey", "team"];
 pub enum Ground {
     /// From a data directory. Of its records a test has the calendars,
     /// queues, segments, surveys and teams, and no others.
-    Company(PathBuf),
+    Company {
+        /// The directory.
+        root: PathBuf,
+        /// The database, if another than its settings name.
+        database: Option<DatabaseUrl>,
+    },
     /// From what is shipped, with the templates of a folder.
     Shipped {
         /// The folder, if there is one.
@@ -56,12 +61,13 @@ impl Stage {
     /// Loads everything, and makes the database with which each case begins.
     pub(crate) async fn set_up(ground: &Ground) -> Result<Self, AppError> {
         let props = match ground {
-            Ground::Company(root) => company(root).await?,
+            Ground::Company { root, database } => company(root, database.clone()).await?,
             Ground::Shipped { templates } => shipped(templates.as_deref()).await?,
         };
         let folder = tempfile::tempdir().map_err(unwritable)?;
         let path = folder.path().join("first.db");
-        let config = StoreConfig { path: path.clone(), readers: 1, scratch: true };
+        let config =
+            StoreConfig { readers: 1, scratch: true, ..StoreConfig::at(Place::File(path.clone())) };
         let store = open_store(config, Arc::clone(&props.objects)).await?;
         let seeds = fill(&store, props.records).await?;
         store.close().await;
@@ -106,8 +112,8 @@ struct Props {
     records: Vec<(String, Fields)>,
 }
 
-async fn company(root: &Path) -> Result<Props, AppError> {
-    let app = App::open(root).await?;
+async fn company(root: &Path, database: Option<DatabaseUrl>) -> Result<Props, AppError> {
+    let app = App::open_with(root, Opening { database, ..Opening::default() }).await?;
     let catalog = app.catalog().await?;
     // Loads them, if nobody has.
     app.plugins().await?;

@@ -4,7 +4,7 @@ use std::{
 };
 
 use expect_test::expect;
-use relata_app::{App, AppError, Secret, SecretOverrides};
+use relata_app::{App, AppError, Opening, Secret, SecretOverrides};
 
 use crate::company::Company;
 
@@ -48,7 +48,9 @@ async fn the_environment_goes_before_the_file() {
         ("shop-webhook".to_owned(), Secret::new("environment")),
         ("fair".to_owned(), Secret::new("environment")),
     ]);
-    let app = App::open_with(&company.root, overrides).await.unwrap();
+    let app = App::open_with(&company.root, Opening { secrets: overrides, ..Opening::default() })
+        .await
+        .unwrap();
     assert_eq!(app.secret("shop-webhook").unwrap().unwrap().expose(), "environment");
     let rows = app.secrets().unwrap();
     let from: Vec<(&str, &str)> = rows.iter().map(|row| (row.secret.as_str(), row.from)).collect();

@@ -10,7 +10,7 @@ use relata_app::{check_alone, testing::is_test_file, workflow::Diagnostic};
 use serde_json::json;
 
 use crate::{
-    context::{self, Context, is_data_directory},
+    context::{Context, is_data_directory},
     failure::{WRONG, Wrong},
     out, progress,
     sources::{self, Sources},
@@ -40,7 +40,7 @@ pub(crate) async fn run(context: &Context, args: CheckArgs) -> anyhow::Result<Ex
     let data = data_directory(context, &args.paths);
     let paths = if args.paths.is_empty() { vec![usual(data.as_deref())?] } else { args.paths };
     let sources = sources::read_all(&paths)?;
-    let mut found = check(data.as_deref(), &paths, &sources).await?;
+    let mut found = check(context, data.as_deref(), &paths, &sources).await?;
     // Workflows are read for the sake of a test that is named alone; nobody
     // asked about them.
     let asked = |file: &str| {
@@ -77,6 +77,7 @@ pub(crate) async fn run(context: &Context, args: CheckArgs) -> anyhow::Result<Ex
 }
 
 async fn check(
+    context: &Context,
     data: Option<&Path>,
     paths: &[PathBuf],
     sources: &Sources,
@@ -84,7 +85,7 @@ async fn check(
     let waiting = progress::spinner("loading the actions");
     let checked = match data {
         Some(root) => {
-            let app = context::open(root).await?;
+            let app = context.open_at(root).await?;
             let checked = app.check(sources).await;
             app.close().await;
             checked

@@ -40,7 +40,8 @@ pub(crate) async fn run(context: &Context, args: InitArgs) -> anyhow::Result<Exi
         Some(written) => time::read(written, &TimeZone::get(FIRST_ZONE)?)?,
         None => Clock::Real.now(),
     };
-    let app = App::create(&args.directory, args.rehearsal.then_some(start)).await?;
+    let app = App::create_with(&args.directory, args.rehearsal.then_some(start), context.opening())
+        .await?;
     let (now, zone) = (app.now(), app.zone());
     app.close().await;
     if context.json {

@@ -7,7 +7,7 @@ use relata_app::model::{FieldDefinition, ObjectDefinition, Objects, text};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    context::{self, Context, is_data_directory},
+    context::{Context, is_data_directory},
     failure::Wrong,
     out::{self, Column},
 };
@@ -29,7 +29,7 @@ pub(crate) struct ObjectsArgs {
 
 pub(crate) async fn run(context: &Context, args: ObjectsArgs) -> anyhow::Result<ExitCode> {
     let objects = if context.data.is_some() || is_data_directory(context.root()) {
-        let app = context::open(context.root()).await?;
+        let app = context.open().await?;
         let objects = app.objects().clone();
         app.close().await;
         objects

@@ -1,6 +1,6 @@
 //! `relata serve`
 
-use std::{collections::BTreeSet, net::SocketAddr, process::ExitCode};
+use std::{collections::BTreeSet, net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::Args;
 use relata_server::ServeError;
@@ -12,7 +12,9 @@ use crate::{context::Context, failure::Wrong, out};
 /// Run the workflows until stopped.
 ///
 /// Triggers, waits, deadlines and mails all happen in this program; one of
-/// them runs a data directory at a time. The other commands work beside it.
+/// them runs a data directory at a time. Where the records are in a PostgreSQL
+/// database, any number of machines may serve it. The other commands work
+/// beside it.
 /// Ctrl-C or SIGTERM stops it between two steps; the steps that have begun
 /// come to their end, and what waits goes on at the next start.
 ///
@@ -23,15 +25,20 @@ use crate::{context::Context, failure::Wrong, out};
 Examples:
   relata serve --data shop
   relata serve --data shop --listen 0.0.0.0:8080
+  relata serve --data shop --database-url postgres://relata@db.example.com/relata
   curl http://127.0.0.1:7373/healthz")]
 pub(crate) struct ServeArgs {
     /// Where to answer HTTP; port 0 takes any free one and prints it
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7373")]
     listen: SocketAddr,
+    /// How long this host has what it has claimed, other than a minute: for
+    /// tests of what happens when that has passed
+    #[arg(long, hide = true, value_name = "MS")]
+    lease_ms: Option<u64>,
 }
 
 pub(crate) async fn run(context: &Context, args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let app = context.open().await?;
+    let app = context.open_to_serve(args.lease_ms.map(Duration::from_millis)).await?;
     // Before anybody is told that this one runs it.
     app.take_runner()?;
     let listener = TcpListener::bind(args.listen).await.map_err(|why| {

@@ -60,7 +60,7 @@ pub(crate) async fn run(context: &Context, args: TestArgs) -> anyhow::Result<Exi
         if args.paths.is_empty() { vec![check::usual(data.as_deref())?] } else { args.paths };
     let sources = sources::read_tests(&paths)?;
     let ground = match data {
-        Some(root) => Ground::Company(root),
+        Some(root) => Ground::Company { root, database: context.database.clone() },
         None => Ground::Shipped { templates: check::templates(&paths[0]) },
     };
     let waiting = progress::spinner("loading the actions");

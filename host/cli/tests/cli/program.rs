@@ -75,6 +75,7 @@ impl Program {
             .current_dir(self.folder.path())
             .env_remove("RELATA_DATA")
             .env_remove("RELATA_LOG")
+            .env_remove("RELATA_DATABASE_URL")
             .env_remove("NO_COLOR")
             .stdin(Stdio::null());
         command

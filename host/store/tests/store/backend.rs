@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -15,11 +15,13 @@ use relata_model::{
     Value,
 };
 use relata_store::{
-    Cause, Claimed, NewEvent, NewRun, Priority, RecordError, RunCommit, Store, StoreConfig, Write,
-    Written,
+    Cause, Claimed, NewEvent, NewRun, Place, Priority, RecordError, RunCommit, Store, StoreConfig,
+    Write, Written,
 };
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
+
+use crate::postgres::{Database, Postgres};
 
 /// Each test once for every backend; a further backend is one line here.
 macro_rules! on_each_backend {
@@ -35,22 +37,45 @@ macro_rules! on_each_backend {
             async fn on_sqlite() {
                 scenario($crate::backend::Backend::sqlite()).await;
             }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                scenario($crate::backend::Backend::postgres()).await;
+            }
         }
     )+};
 }
 
 /// A place for a database, gone with the test.
-pub(crate) struct Backend {
-    folder: tempfile::TempDir,
+pub(crate) enum Backend {
+    /// A file in a folder.
+    Sqlite(tempfile::TempDir),
+    /// On the server that all tests share.
+    Postgres(Database<'static>),
 }
 
 impl Backend {
     pub(crate) fn sqlite() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self::Sqlite(tempfile::tempdir().unwrap())
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path().join("relata.db")
+    pub(crate) fn postgres() -> Self {
+        Self::Postgres(Postgres::shared().database())
+    }
+
+    pub(crate) fn config(&self) -> StoreConfig {
+        StoreConfig::at(match self {
+            Self::Sqlite(folder) => Place::File(folder.path().join("relata.db")),
+            Self::Postgres(database) => Place::Server(database.url().parse().unwrap()),
+        })
+    }
+
+    /// The folder of the file, on SQLite.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(folder) => Some(folder.path()),
+            Self::Postgres(_) => None,
+        }
     }
 
     /// The store with the objects that ship.
@@ -66,11 +91,7 @@ impl Backend {
         &self,
         objects: Objects,
     ) -> Result<Store, relata_store::StoreError> {
-        Store::open(
-            &StoreConfig { path: self.path(), readers: 4, scratch: false },
-            Arc::new(objects),
-        )
-        .await
+        Store::open(&self.config(), Arc::new(objects)).await
     }
 }
 

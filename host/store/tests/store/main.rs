@@ -10,10 +10,15 @@ mod events;
 mod leases;
 mod moving;
 mod outbox;
+// The file and not its crate: that one builds plugins.
+#[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
+#[path = "../../../../tests/src/postgres.rs"]
+mod postgres;
 mod queries;
 mod queue;
 mod records;
 mod schedules;
+mod several;
 mod together;
 mod webhooks;
 mod workflows;

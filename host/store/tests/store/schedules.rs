@@ -51,7 +51,13 @@ on_each_backend! {
         let missed = Fire::Missed { reason: "the host was away".to_owned() };
         assert!(fire(&store, 200, missed.clone()).await);
         store
-            .write(|tx| Box::pin(async move { tx.schedule_advance("report", 0, at(200), Some(at(300))).await }))
+            .write(|tx| Box::pin(async move {
+                let found = tx.schedule_list().await?.remove(0);
+                assert!(tx.schedule_advance(&found, at(200), Some(at(300))).await?);
+                // Another host, which had found it due too.
+                assert!(!tx.schedule_advance(&found, at(100), Some(at(200))).await?);
+                Ok::<_, relata_store::StoreError>(())
+            }))
             .await
             .unwrap();
         let fires = store.schedule_fires("report", 9).await.unwrap();

@@ -48,12 +48,11 @@ on_each_backend! {
     /// The host goes away in the middle of its writes. What it had promised
     /// is there.
     async fn a_crash_keeps_what_was_committed(backend) {
-        let path = backend.path();
+        let config = backend.config();
         let promised = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             let (sender, receiver) = std::sync::mpsc::channel();
             runtime.block_on(async {
-                let config = relata_store::StoreConfig { path, readers: 1, scratch: false };
                 let objects = std::sync::Arc::new(relata_model::Objects::standard());
                 let store = relata_store::Store::open(&config, objects).await.unwrap();
                 for number in 0..400 {
@@ -130,7 +129,8 @@ on_each_backend! {
         assert!(matches!(refused, RecordError::Store(StoreError::Closed)), "{refused}");
         assert!(matches!(other.event_pending(1).await, Err(StoreError::Closed)));
         // The write-ahead log is folded in and gone.
-        let left: Vec<_> = std::fs::read_dir(backend.path().parent().unwrap())
+        let Some(folder) = backend.folder() else { return };
+        let left: Vec<_> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
@@ -145,7 +145,8 @@ on_each_backend! {
     }
 
     async fn a_file_that_is_no_database_is_refused(backend) {
-        std::fs::write(backend.path(), "this is a letter, not a database, and quite long enough to be read").unwrap();
+        let Some(folder) = backend.folder() else { return };
+        std::fs::write(folder.join("relata.db"), "this is a letter, not a database, and quite long enough to be read").unwrap();
         let refused = backend.try_open_with(relata_model::Objects::standard()).await.unwrap_err();
         assert!(matches!(refused, StoreError::Open { .. }), "{refused:?}");
     }

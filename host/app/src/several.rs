@@ -1,0 +1,183 @@
+//! Several hosts on one database: what one of them does for all, whose clock
+//! counts, and what becomes of the work of one that went down.
+//!
+//! Nothing here is needed for correctness of what is written: every write is
+//! guarded in its own transaction (`Tx::run_commit`, `Tx::event_settle`, the
+//! primary keys of fires and enrolments). It keeps hosts from doing the same
+//! work at once, and work from lying about.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use relata_store::Turn;
+
+use crate::{
+    App, AppError, Clock,
+    runner::{Held, later},
+};
+
+/// How long a claimed run is a host's. Longer than any call may take, so that
+/// the lease is not the step's time-out.
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
+
+/// What one host does for all: schedules, segments and events, each in its
+/// order.
+const DUTY: &str = "triggers";
+
+/// How long a host has the duty at a time: so long nothing starts after it
+/// went down.
+const DUTY_LASTS: Duration = Duration::from_secs(5);
+
+/// How often the time of the database is asked for.
+const CLOCK_EVERY: Duration = Duration::from_secs(5);
+
+/// So many leases may pass while an effect is being sent: a slow mail server
+/// takes its time for each of a batch.
+const SENDING_LEASES: u32 = 5;
+
+/// How long a step waits before it looks again whether a lane is free.
+const LANE_PAUSE: Duration = Duration::from_millis(20);
+
+/// What a host keeps in mind of the others. Times are milliseconds.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    /// Until when it has the duty.
+    duty_until: AtomicI64,
+    /// When it tries again to get it.
+    duty_next: AtomicI64,
+    /// When it looks again for what others left half done.
+    recovery_next: AtomicI64,
+}
+
+impl App {
+    /// Whether other hosts may be at work on the same database. A rehearsal has
+    /// one host, wherever its database is.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.store().is_shared() && !self.clock().is_manual()
+    }
+
+    /// How long a claimed run is this host's.
+    pub(crate) fn lease(&self) -> Duration {
+        self.inner.lease
+    }
+
+    /// How long an effect may be on its way.
+    pub(crate) fn sending_lease(&self) -> Duration {
+        self.inner.lease * SENDING_LEASES
+    }
+
+    /// Whether this host looks after schedules, segments and events just now.
+    pub(crate) async fn on_duty(&self, owner: &str) -> Result<bool, AppError> {
+        if !self.is_shared() {
+            return Ok(true);
+        }
+        let standing = &self.inner.standing;
+        let now = self.now();
+        let lasts = DUTY_LASTS.min(self.lease());
+        let millis = now.as_millisecond();
+        let has = standing.duty_until.load(Ordering::Relaxed) > millis;
+        if millis < standing.duty_next.load(Ordering::Relaxed) {
+            return Ok(has);
+        }
+        let until = later(now, lasts);
+        let took = self.store().duty_take(DUTY, owner, now, until).await?;
+        if took && !has {
+            tracing::info!("this host looks after schedules, segments and events from now on");
+        }
+        let until = if took { until.as_millisecond() } else { 0 };
+        standing.duty_until.store(until, Ordering::Relaxed);
+        standing.duty_next.store(later(now, lasts / 3).as_millisecond(), Ordering::Relaxed);
+        Ok(took)
+    }
+
+    /// Lets another host take over at once.
+    pub(crate) async fn off_duty(&self, owner: &str) {
+        if !self.is_shared() {
+            return;
+        }
+        if let Err(why) = self.store().duty_leave(owner).await {
+            // It ends by itself in a moment.
+            tracing::warn!(error = %why, "the duties of this host were not given up");
+        }
+    }
+
+    /// Waits for a step's turn in a lane that other hosts may be in; it ends
+    /// with the commit of the step, or with the lease. None where this is the
+    /// only host, whose own lanes are enough.
+    pub(crate) async fn shared_lane(
+        &self,
+        held: &mut Held,
+        key: &str,
+    ) -> Result<Option<Turn>, AppError> {
+        if !self.is_shared() {
+            return Ok(None);
+        }
+        let holder = held.run.id.to_string();
+        loop {
+            let now = self.now();
+            let until = later(now, self.lease());
+            if let Some(turn) = self.store().lane_enter(key, &holder, now, until).await? {
+                return Ok(Some(turn));
+            }
+            tokio::time::sleep(jitter(LANE_PAUSE)).await;
+            // Whoever waits keeps its run meanwhile.
+            if later(self.now(), self.lease() / 2) >= held.lease_until {
+                let until = later(self.now(), self.lease());
+                self.store().run_renew(held.run.id, held.epoch, until).await?;
+                held.lease_until = until;
+            }
+        }
+    }
+
+    /// Gives a lane up that no commit has given up.
+    pub(crate) async fn leave_lane(&self, held: &mut Held) {
+        let Some(turn) = held.turn.take() else { return };
+        let left =
+            self.store().write(move |tx| Box::pin(async move { tx.lane_leave(&turn).await })).await;
+        if let Err(why) = left {
+            tracing::warn!(error = %why, "a lane was not given up; it is free when its lease ends");
+        }
+    }
+
+    /// Judges effects that a host had begun to send and never settled.
+    pub(crate) async fn recover_effects(&self) -> Result<(), AppError> {
+        if !self.is_shared() {
+            return Ok(());
+        }
+        let now = self.now();
+        let next = &self.inner.standing.recovery_next;
+        if now.as_millisecond() < next.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        next.store(later(now, self.lease() / 4).as_millisecond(), Ordering::Relaxed);
+        let repeatable = self.inner.mail.is_idempotent();
+        let count = self
+            .store()
+            .write(move |tx| {
+                Box::pin(async move { tx.outbox_recover(repeatable, false, now).await })
+            })
+            .await?;
+        if count > 0 {
+            tracing::warn!(effects = count, "effects were left half done by a host that went down");
+        }
+        Ok(())
+    }
+
+    /// Sets the clock by the database's, so that all hosts have the same time,
+    /// whatever their machines think.
+    pub(crate) async fn set_by_server(&self) -> Result<(), AppError> {
+        if let Clock::Server(clock) = self.clock()
+            && clock.is_due(CLOCK_EVERY)
+        {
+            clock.set(self.store().server_time().await?);
+        }
+        Ok(())
+    }
+}
+
+/// Between half of a time and all of it, so that hosts do not go in step.
+pub(crate) fn jitter(most: Duration) -> Duration {
+    most.mul_f64(0.5 + fastrand::f64() / 2.0)
+}

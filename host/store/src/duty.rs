@@ -1,0 +1,154 @@
+//! What one host at a time does for all that share a database, and the lanes in
+//! which one step at a time is.
+
+use relata_model::Timestamp;
+
+use crate::{Store, StoreError, Tx, connection::arguments};
+
+/// A step's turn in a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// The lane's key.
+    pub lane: String,
+    /// The number of the turn; each has another one.
+    pub number: u64,
+}
+
+impl Store {
+    /// Takes a duty, or keeps it, until a time; false where another host has
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn duty_take(
+        &self,
+        name: &'static str,
+        owner: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let owner = owner.to_owned();
+        self.write(move |tx| Box::pin(async move { tx.duty_take(name, &owner, now, until).await }))
+            .await
+    }
+
+    /// Gives up all duties of a host, for others to take at once.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn duty_leave(&self, owner: &str) -> Result<(), StoreError> {
+        let owner = owner.to_owned();
+        self.write(move |tx| Box::pin(async move { tx.duty_leave(&owner).await })).await
+    }
+
+    /// Takes the next turn in a lane until a time; none while somebody is in
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn lane_enter(
+        &self,
+        lane: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Turn>, StoreError> {
+        let (lane, holder) = (lane.to_owned(), holder.to_owned());
+        self.write(move |tx| {
+            Box::pin(async move { tx.lane_enter(&lane, &holder, now, until).await })
+        })
+        .await
+    }
+}
+
+impl Tx {
+    /// As [`Store::duty_take`], within a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn duty_take(
+        &mut self,
+        name: &str,
+        owner: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let touched = self
+            .connection
+            .execute(
+                "take a duty",
+                "INSERT INTO relata_duty AS present (name, owner, until) VALUES ($1, $2, $3)
+                 ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
+                 WHERE present.owner = excluded.owner OR present.until <= $4",
+                arguments![name, owner, until, now],
+            )
+            .await?;
+        Ok(touched > 0)
+    }
+
+    /// As [`Store::duty_leave`], within a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn duty_leave(&mut self, owner: &str) -> Result<(), StoreError> {
+        self.connection
+            .execute(
+                "give up duties",
+                "DELETE FROM relata_duty WHERE owner = $1",
+                arguments![owner],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// As [`Store::lane_enter`], within a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn lane_enter(
+        &mut self,
+        lane: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Turn>, StoreError> {
+        let row = self
+            .connection
+            .row(
+                "enter a lane",
+                "INSERT INTO relata_lane AS present (lane, turn, holder, until) VALUES ($1, 1, $2, $3)
+                 ON CONFLICT (lane) DO UPDATE
+                 SET turn = present.turn + 1, holder = excluded.holder, until = excluded.until
+                 WHERE present.holder IS NULL OR present.until <= $4
+                 RETURNING turn",
+                arguments![lane, holder, until, now],
+            )
+            .await?;
+        row.map(|row| Ok(Turn { lane: lane.to_owned(), number: row.count("turn")? })).transpose()
+    }
+
+    /// Ends a turn in a lane; false where it is somebody else's turn by now,
+    /// and then nothing that was done in it may be kept.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn lane_leave(&mut self, turn: &Turn) -> Result<bool, StoreError> {
+        let touched = self
+            .connection
+            .execute(
+                "leave a lane",
+                "UPDATE relata_lane SET holder = NULL, until = NULL
+                 WHERE lane = $1 AND turn = $2 AND holder IS NOT NULL",
+                arguments![&turn.lane, turn.number],
+            )
+            .await?;
+        Ok(touched > 0)
+    }
+}
