@@ -21,7 +21,8 @@ const START: &str = "2026-11-16T06:00:00Z";
 /// The middle of that month.
 const MIDDLE: &str = "2026-12-01T05:00:00Z";
 
-/// So many entries of the event log come from outside.
+/// So many entries of the event log come from outside. `cargo xtask bench
+/// backtest --live` does the same with 100,000.
 const EVENTS: usize = 2_000;
 
 /// A file and its text: of a workflow that is shipped, or one of this test's.
@@ -252,7 +253,10 @@ async fn the_live_version(app: &App, workflow: &str) {
     for personal in ["@example.com", "Customer ", "Inquiry ", "Lead 1", "furious"] {
         assert!(!told.contains(personal), "{workflow} tells `{personal}`");
     }
-    assert_eq!(backtest(app, &file, &source, Some(Opponent::Active)).await, found, "{workflow}");
+    // Told again it comes out the same; one workflow that has everything will do.
+    if workflow == "check-orders" {
+        assert_eq!(backtest(app, &file, &source, Some(Opponent::Active)).await, found);
+    }
 }
 
 /// From the middle of the month, with whoever was in the workflow then.

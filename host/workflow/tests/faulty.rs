@@ -167,3 +167,16 @@ fn files() -> Vec<PathBuf> {
     files.sort();
     files
 }
+
+/// A letter that the reader uses as a mark of its own hides no mistake, wherever an
+/// author has it from. Found by fuzzing.
+#[test]
+fn no_letter_hides_a_mistake() {
+    for source in
+        ["a\u{e000}b", "workflow: x\nwhen:\n  - created: lead\nsteps:\n  - wait: \u{e000}\n"]
+    {
+        let (definition, found) = parse("x.yaml", source, &catalog::catalog());
+        assert!(definition.is_none());
+        assert!(found.iter().any(Diagnostic::is_error), "{source:?} is refused without a word");
+    }
+}

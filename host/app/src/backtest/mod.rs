@@ -104,6 +104,7 @@ impl App {
             versions().chain(others.values()).flat_map(|version| actions(version)).collect();
         let own = Own {
             workflow: draft.name.clone(),
+            first: RunId::derived(from, &[0; 10]),
             children: self.store().run_descendants(&draft.name, from).await?.into_iter().collect(),
         };
         let recorded = Recorded::read(self, &own, &actions, from, to).await?;
@@ -279,15 +280,20 @@ impl App {
 }
 
 /// What the live version's runs made, and the runs that they started: not
-/// part of a replay, which makes its own.
+/// part of a replay, which makes its own. Runs that began before the time are
+/// not replayed, so what they did in it stays.
 pub(crate) struct Own {
     workflow: String,
+    /// The least id of a run that began in the time.
+    first: RunId,
     children: HashSet<RunId>,
 }
 
 impl Own {
     pub(crate) fn made(&self, workflow: Option<&str>, run: Option<RunId>) -> bool {
-        workflow == Some(&self.workflow) || run.is_some_and(|run| self.children.contains(&run))
+        let is_former = run.is_some_and(|run| run < self.first);
+        let is_child = run.is_some_and(|run| self.children.contains(&run));
+        !is_former && (workflow == Some(&self.workflow) || is_child)
     }
 }
 

@@ -44,8 +44,10 @@ impl Mended {
     /// The source without the byte-order mark that Windows' editors write.
     pub(super) fn new(source: &str) -> Self {
         let from = if source.starts_with('\u{feff}') { 1 } else { 0 };
+        // The mark is ours alone: what an author writes so would pass for spoiled.
+        let own = |letter| if letter == SPOILED { char::REPLACEMENT_CHARACTER } else { letter };
         let letters = source.char_indices().skip(from);
-        let (origins, letters) = letters.unzip();
+        let (origins, letters) = letters.map(|(origin, letter)| (origin, own(letter))).unzip();
         Self { letters, origins }
     }
 

@@ -72,7 +72,7 @@ impl Reader<'_> {
         let repeat_at = keys.take("repeat_at").map(|entry| self.times(entry)).unwrap_or_default();
         let crash = keys.take("crash_after_every_step").and_then(|entry| self.yes_no(entry));
         let play_entry = keys.take("play");
-        let told_before = self.findings.count();
+        self.has_mistaken = false;
         let play = match play_entry {
             Some(entry) => self.play(entry, start),
             None => {
@@ -81,12 +81,9 @@ impl Reader<'_> {
                 Vec::new()
             }
         };
-        // What is expected may be what could not be read.
-        let is_lost =
-            self.findings.count() > told_before && play.iter().any(|beat| beat.expect.is_some());
         self.unknown_keys(&keys, "a case");
         if play_entry.is_some_and(|entry| !entry.value.is_spoiled())
-            && !is_lost
+            && !self.has_mistaken
             && !play
                 .iter()
                 .any(|beat| beat.expect.as_ref().is_some_and(Expectation::says_something))

@@ -36,6 +36,7 @@ impl<'a> Reader<'a> {
     /// nothing.
     pub(super) fn expectation(&mut self, keys: &mut Keys<'_>) -> Option<Expectation> {
         let entry = keys.take("expect")?;
+        let told_before = self.findings.count();
         let mut expectation =
             Expectation { span: self.span(entry.key_place), ..Expectation::default() };
         match &entry.value.value {
@@ -53,6 +54,7 @@ impl<'a> Reader<'a> {
             }
         }
         self.expected(keys, &mut expectation);
+        self.has_mistaken |= self.findings.count() > told_before;
         Some(expectation)
     }
 

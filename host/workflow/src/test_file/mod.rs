@@ -398,6 +398,7 @@ pub fn parse_test(
         workflow: String::new(),
         also: Vec::new(),
         known: BTreeSet::new(),
+        has_mistaken: false,
     };
     let root = source::read(&mut reader.findings);
     if root.is_none() && reader.findings.count() == 0 {
@@ -420,4 +421,6 @@ struct Reader<'a> {
     also: Vec<String>,
     /// The records that the test names, at the place that is being read.
     known: BTreeSet<Reference>,
+    /// Whether something is wrong in what the case expects.
+    has_mistaken: bool,
 }
