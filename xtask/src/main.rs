@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | build | ci | bench`: what cargo alone cannot do,
+//! `cargo xtask demo | test | build | ci | bench | simulate`: what cargo alone cannot do,
 //! above all to make sure of what the build and the tests need from outside
 //! Rust. Each command first checks that (some milliseconds when all is there).
 
@@ -61,6 +61,16 @@ enum Task {
         /// Passed to the benchmark, for example `--json`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
+    },
+    /// Live many simulated lives of several faulty hosts on one database, and stop
+    /// at the first that loses something or does it twice.
+    Simulate {
+        /// How many lives; 10,000 take some ten seconds on two cores.
+        #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
+        seeds: u64,
+        /// The seed of the first.
+        #[arg(long, value_name = "SEED", default_value_t = 0)]
+        seed: u64,
     },
     /// Only make sure of what the build and the tests need from outside Rust.
     Setup,
@@ -139,6 +149,14 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             let mut bench = Command::new(cargo::built("release"));
             bench.args(["bench", name.name()]).args(arguments);
             cargo::exit_code(&mut bench)
+        }
+        // It needs the pure rooms alone.
+        Task::Simulate { seeds, seed } => {
+            let example = ["-p", "relata-engine", "--example", "simulate", "--"];
+            let numbers = [seeds, seed].map(|number| number.to_string());
+            let mut simulate = cargo::command();
+            simulate.args(["run", "--release"]).args(example).args(numbers);
+            cargo::exit_code(&mut simulate)
         }
         Task::Setup => {
             needs::ensure(needs::TEST)?;
