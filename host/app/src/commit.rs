@@ -13,6 +13,7 @@ use crate::{
     change_set::ChangeSet,
     queue::{Released, Releases, nothing_strands},
     runner::{Held, LEASE, later},
+    testing::Point,
     triggers::{Place, Starting, take_place},
 };
 
@@ -165,6 +166,7 @@ impl App {
             held.definition.steps.iter().any(|step| matches!(step.kind, StepKind::Run(_)));
         let counted = counted(held);
         let step = Step { commit, counted, changes, cause, child, has_children };
+        self.may_crash(Point::BeforeCommit).await;
         let committed = if held.run.has_ended() {
             self.commit_end(step, now).await?
         } else {
@@ -180,7 +182,7 @@ impl App {
         if begets {
             self.wake();
         }
-        self.may_crash().await;
+        self.may_crash(Point::AfterCommit).await;
         Ok(more.then_some(committed))
     }
 

@@ -18,6 +18,7 @@ use crate::{
     change_set::ChangeSet,
     commit::NotCommitted,
     host::{Cap, StepHost, StepScope},
+    testing::Point,
 };
 
 /// How long a claimed run is this host's. Longer than any call may take, so
@@ -74,6 +75,9 @@ impl App {
             .run_claim(owner, now, lease, u32::try_from(SIDE_BY_SIDE * 4).unwrap_or(64))
             .await?;
         let count = claimed.len();
+        if count > 0 {
+            self.may_crash(Point::AfterClaim).await;
+        }
         // A host went down while it called for these, and nobody knows for
         // which. They move one at a time, when nothing else does, the least
         // suspected first: so only the culprit is ever given up.
@@ -204,6 +208,7 @@ impl App {
         call: &Call,
     ) -> Result<Option<Committed>, AppError> {
         let Answered { returned, changes, report } = self.call(held, call).await?;
+        self.may_crash(Point::AfterCall).await;
         let before = held.run.clone();
         let logged = held.log.len();
         let report = report.as_ref();
@@ -383,6 +388,7 @@ impl App {
             return Ok(());
         }
         let until = later(self.now(), LEASE);
+        self.may_crash(Point::BeforeBegin).await;
         if held.begun {
             self.store().run_renew(held.run.id, held.epoch, until).await?;
         } else {
@@ -390,6 +396,7 @@ impl App {
             held.begun = true;
         }
         held.lease_until = until;
+        self.may_crash(Point::AfterBegin).await;
         Ok(())
     }
 
@@ -430,7 +437,7 @@ fn fault_of(run: RunId, moved: Result<(), AppError>) -> Option<AppError> {
             None
         }
         Err(why) => {
-            tracing::error!(run.id = %run, error = %why, "a run could not be moved; it is due again when its lease ends");
+            tracing::error!(run.id = %run, error = &why as &dyn std::error::Error, "a run could not be moved; it is due again when its lease ends");
             Some(why)
         }
     }

@@ -4,7 +4,7 @@ use relata_model::Timestamp;
 use relata_store::Fire;
 use relata_workflow::{IfMissed, Trigger, next_fire};
 
-use crate::{App, AppError};
+use crate::{App, AppError, testing::Point};
 
 /// A fire that comes later than this was missed: the host was away.
 const GRACE_MS: i64 = 60_000;
@@ -51,6 +51,7 @@ impl App {
             }
             fired += fires.len();
             let (workflow, trigger) = (due.workflow, due.trigger);
+            self.may_crash(Point::BeforeFire).await;
             self.store()
                 .write(move |tx| {
                     Box::pin(async move {
@@ -74,6 +75,7 @@ impl App {
                     })
                 })
                 .await?;
+            self.may_crash(Point::AfterFire).await;
         }
         Ok(fired)
     }
