@@ -48,7 +48,10 @@ impl App {
                 Ok(0) => self.pause().await.unwrap_or(FAULT_PAUSE),
                 Ok(_) => continue,
                 Err(why) => {
-                    tracing::error!(error = %why, "the runner met a fault; it goes on in a moment");
+                    tracing::error!(
+                        error = &why as &dyn std::error::Error,
+                        "the runner met a fault; it goes on in a moment"
+                    );
                     FAULT_PAUSE
                 }
             };

@@ -154,7 +154,10 @@ async fn batch(tx: &mut Tx, jobs: Vec<Job>) {
                 // output error); then this says so, and that is all right.
                 let _ = tx.connection.execute("roll back", "ROLLBACK", arguments![]).await;
             }
-            tracing::error!(error = %why, "a batch of writes was not kept");
+            tracing::error!(
+                error = &why as &dyn std::error::Error,
+                "a batch of writes was not kept"
+            );
             Err(why)
         }
     };
