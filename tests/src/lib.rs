@@ -1,6 +1,12 @@
 //! Shared pieces of the end-to-end tests.
 
+mod mailbox;
 mod program;
+mod server;
+pub mod torture;
+
+pub use mailbox::{Mailbox, Mails, Moods};
+pub use server::{Backend, Place, Server, post};
 
 pub use program::{answer, data, program, root, run};
 

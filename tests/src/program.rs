@@ -18,9 +18,12 @@ use serde_json::Value as Json;
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let test = std::env::current_exe().expect("a test knows its own file");
-        // target/debug/deps/demo-0123 -> target/debug/relata
-        let folder = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
+        let own = std::env::current_exe().expect("a test knows its own file");
+        // target/debug/deps/demo-0123 -> target/debug/relata, and a program of
+        // the tests lies beside it.
+        let folder = own.parent().expect("a test lies in target/PROFILE/deps");
+        let folder = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+        let folder = folder.expect("a test lies in target/PROFILE/deps");
         let program = folder.join(format!("relata{}", std::env::consts::EXE_SUFFIX));
         if !program.is_file() {
             build();

@@ -7,20 +7,13 @@
     reason = "a test may stop at once, and tells its figures"
 )]
 
-use std::{
-    collections::BTreeMap,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    thread::sleep,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, thread::sleep, time::Duration};
 
 use relata_app::{
     App,
     store::{EffectFilter, EffectStatus, RunFilter, RunStatus},
 };
-use relata_tests::{answer, data, program};
+use relata_tests::{Backend, Place, Server, answer, data};
 
 const KILLS: usize = 20;
 
@@ -54,7 +47,8 @@ async fn import(chance: Option<fastrand::Rng>) -> BTreeMap<String, usize> {
     answer(&["activate", workflow.to_str().unwrap(), "--data", root_text]);
     let parts = parts(folder.path(), KILLS);
     let mut chance = chance;
-    let mut server = Server::start(&root);
+    let place = Place { root: root.clone(), backend: Backend::Sqlite };
+    let mut server = Server::start(&place, None).unwrap();
     let (mut at_work, mut after_work, mut worked) = (0, 0, 0);
     for part in &parts {
         // The import is another process, and is not killed.
@@ -65,7 +59,7 @@ async fn import(chance: Option<fastrand::Rng>) -> BTreeMap<String, usize> {
             at_work += usize::from(undone(&root).await > 0);
             let before = std::mem::replace(&mut worked, steps(&root).await);
             after_work += usize::from(worked > before);
-            server = Server::start(&root);
+            server = Server::start(&place, None).unwrap();
         }
     }
     if chance.is_some() {
@@ -102,44 +96,6 @@ fn parts(folder: &Path, count: usize) -> Vec<String> {
         parts.push(path.to_str().unwrap().to_owned());
     }
     parts
-}
-
-/// A `relata serve` that works.
-struct Server {
-    process: Child,
-}
-
-impl Server {
-    fn start(root: &Path) -> Self {
-        let mut process = Command::new(program())
-            .args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"])
-            .arg(root)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // Its first line says that it has begun.
-        let stdout = process.stdout.take().unwrap();
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        assert!(line.contains("http"), "relata serve said `{line}`");
-        Self { process }
-    }
-
-    /// SIGKILL: nothing is tidied up.
-    fn kill(&mut self) {
-        assert!(self.process.try_wait().unwrap().is_none(), "relata serve ended by itself");
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// How many events, runs and effects wait to be worked at, now.

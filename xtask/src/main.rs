@@ -1,4 +1,5 @@
-//! `cargo xtask demo | test | build | ci | bench`: what cargo alone cannot do,
+//! `cargo xtask demo | test | build | ci | bench | simulate |
+//! torture`: what cargo alone cannot do,
 //! above all to make sure of what the build and the tests need from outside
 //! Rust. Each command first checks that (some milliseconds when all is there).
 
@@ -13,6 +14,7 @@ mod ci;
 mod deny;
 mod needs;
 mod tests;
+mod torture;
 // The file and not its crate: relata-plugin-build compiles the component encoder,
 // a minute of work that every first `cargo xtask` would wait for.
 #[path = "../../plugin-sdk/build/src/toolchain.rs"]
@@ -61,6 +63,32 @@ enum Task {
         /// Passed to the benchmark, for example `--json`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
+    },
+    /// Live many simulated lives of several faulty hosts on one database, and stop
+    /// at the first that loses something or does it twice.
+    Simulate {
+        /// How many lives; 10,000 take some ten seconds on two cores.
+        #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
+        seeds: u64,
+        /// The seed of the first.
+        #[arg(long, value_name = "SEED", default_value_t = 0)]
+        seed: u64,
+    },
+    /// Kill, stop and start the hosts of a company while leads and orders come in,
+    /// then count: nothing may be lost, and nothing may have happened twice.
+    Torture {
+        /// For how long.
+        #[arg(long, value_name = "MINUTES", default_value_t = 20.0)]
+        minutes: f64,
+        /// Says when what is done; drawn, if not said.
+        #[arg(long, value_name = "SEED")]
+        seed: Option<u64>,
+        /// In which database the company lies.
+        #[arg(long, default_value = "sqlite")]
+        backend: torture::Backend,
+        /// An empty database that is there already, with `--backend postgres`.
+        #[arg(long, value_name = "URL", required_if_eq("backend", "postgres"))]
+        database_url: Option<String>,
     },
     /// Only make sure of what the build and the tests need from outside Rust.
     Setup,
@@ -139,6 +167,18 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             let mut bench = Command::new(cargo::built("release"));
             bench.args(["bench", name.name()]).args(arguments);
             cargo::exit_code(&mut bench)
+        }
+        // It needs the pure rooms alone.
+        Task::Simulate { seeds, seed } => {
+            let example = ["-p", "relata-engine", "--example", "simulate", "--"];
+            let numbers = [seeds, seed].map(|number| number.to_string());
+            let mut simulate = cargo::command();
+            simulate.args(["run", "--release"]).args(example).args(numbers);
+            cargo::exit_code(&mut simulate)
+        }
+        Task::Torture { minutes, seed, backend, database_url } => {
+            needs::ensure(needs::TEST)?;
+            torture::run(minutes, seed, backend, database_url)
         }
         Task::Setup => {
             needs::ensure(needs::TEST)?;

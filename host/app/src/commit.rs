@@ -18,6 +18,7 @@ use crate::{
     change_set::ChangeSet,
     queue::{Released, Releases, nothing_strands},
     runner::{Held, later},
+    testing::Point,
     triggers::{Place, Starting, take_place},
 };
 
@@ -278,6 +279,7 @@ impl App {
             active: self.active_set().await.map_err(NotCommitted::Fault)?,
             now,
         };
+        self.may_crash(Point::BeforeCommit).await;
         let committed = if held.run.has_ended() && held.run.key.is_some() {
             self.commit_end(step).await?
         } else {
@@ -292,7 +294,7 @@ impl App {
         if begets {
             self.wake();
         }
-        self.may_crash().await;
+        self.may_crash(Point::AfterCommit).await;
         Ok(more.then_some(committed))
     }
 

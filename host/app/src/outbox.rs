@@ -8,7 +8,7 @@ use relata_model::{Timestamp, Value};
 use relata_store::{Cause, Delivery, Effect, EffectKind, Write};
 use serde::{Deserialize, Serialize};
 
-use crate::{App, AppError, fresh, runner::later};
+use crate::{App, AppError, fresh, runner::later, testing::Point};
 
 /// How many effects are claimed at once.
 const BATCH: u32 = 32;
@@ -47,6 +47,7 @@ impl App {
     }
 
     async fn deliver_one(&self, effect: Effect) -> Result<(), AppError> {
+        self.may_crash(Point::AfterTake).await;
         let letter: Letter = serde_json::from_value(effect.body.clone()).map_err(|why| {
             AppError::Fault(format!("the effect {} does not read: {why}", effect.id))
         })?;
@@ -60,6 +61,7 @@ impl App {
         };
         let sent = if self.is_test() {
             // A test looks at what is sent; nothing leaves it.
+            self.sent_in_test(effect.id);
             Ok(relata_channels::Receipt {
                 message_id: mail.effect_id.clone(),
                 answer: "kept by the test".to_owned(),
@@ -67,7 +69,10 @@ impl App {
         } else {
             self.inner.mail.send(&mail).await
         };
-        self.settle_effect(effect, &letter.subject, sent).await
+        self.may_crash(Point::AfterSend).await;
+        self.settle_effect(effect, &letter.subject, sent).await?;
+        self.may_crash(Point::AfterSettle).await;
+        Ok(())
     }
 
     async fn settle_effect(

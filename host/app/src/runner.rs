@@ -21,6 +21,7 @@ use crate::{
     change_set::ChangeSet,
     commit::NotCommitted,
     host::{Cap, StepHost, StepScope},
+    testing::Point,
 };
 
 /// How many runs move side by side. The sandbox has its own limit; this one
@@ -110,6 +111,9 @@ impl App {
     pub(crate) async fn move_runs(&self, owner: &str) -> Result<usize, AppError> {
         let (claimed, suspects) = self.claim(owner, SIDE_BY_SIDE * 4).await?;
         let count = claimed.len() + suspects.len();
+        if count > 0 {
+            self.may_crash(Point::AfterClaim).await;
+        }
         let mut claimed = claimed.into_iter();
         let mut moving = JoinSet::new();
         let mut first_fault = None;
@@ -283,6 +287,7 @@ impl App {
         call: &Call,
     ) -> Result<Option<Committed>, AppError> {
         let Answered { returned, changes, report } = self.call(held, call).await?;
+        self.may_crash(Point::AfterCall).await;
         let before = held.run.clone();
         let logged = held.log.len();
         let report = report.as_ref();
@@ -462,6 +467,7 @@ impl App {
             return Ok(());
         }
         let until = later(self.now(), self.lease());
+        self.may_crash(Point::BeforeBegin).await;
         if held.begun {
             self.store().run_renew(held.run.id, held.epoch, until).await?;
         } else {
@@ -469,6 +475,7 @@ impl App {
             held.begun = true;
         }
         held.lease_until = until;
+        self.may_crash(Point::AfterBegin).await;
         Ok(())
     }
 
@@ -509,7 +516,7 @@ fn fault_of(run: RunId, moved: Result<(), AppError>) -> Option<AppError> {
             None
         }
         Err(why) => {
-            tracing::error!(run.id = %run, error = %why, "a run could not be moved; it is due again when its lease ends");
+            tracing::error!(run.id = %run, error = &why as &dyn std::error::Error, "a run could not be moved; it is due again when its lease ends");
             Some(why)
         }
     }

@@ -4,7 +4,7 @@ use relata_model::Timestamp;
 use relata_store::{Fire, StoreError};
 use relata_workflow::{IfMissed, Trigger, next_fire};
 
-use crate::{App, AppError};
+use crate::{App, AppError, testing::Point};
 
 /// A fire that comes later than this was missed: the host was away.
 const GRACE_MS: i64 = 60_000;
@@ -50,6 +50,7 @@ impl App {
                 fires.push((at, runs.then(|| self.scheduled(definition, digest, now))));
             }
             fired += fires.len();
+            self.may_crash(Point::BeforeFire).await;
             self.store()
                 .write(move |tx| {
                     Box::pin(async move {
@@ -77,6 +78,7 @@ impl App {
                     })
                 })
                 .await?;
+            self.may_crash(Point::AfterFire).await;
         }
         Ok(fired)
     }

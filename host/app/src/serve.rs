@@ -116,7 +116,10 @@ impl App {
                     continue;
                 }
                 Err(why) => {
-                    tracing::error!(error = %why, "the host met a fault; it goes on in a moment");
+                    tracing::error!(
+                        error = &why as &dyn std::error::Error,
+                        "the host met a fault; it goes on in a moment"
+                    );
                     FAULT_PAUSE
                 }
             };

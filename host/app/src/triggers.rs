@@ -16,6 +16,7 @@ use crate::{
     queue::MOST_WAITING,
     runner::log_rows,
     starts::{Admitted, webhook_event},
+    testing::Point,
 };
 
 /// How many events one transaction settles.
@@ -113,6 +114,7 @@ impl App {
         }
         let count = matched.len();
         let now = self.now();
+        self.may_crash(Point::BeforeMatch).await;
         self.store()
             .write(move |tx| {
                 Box::pin(async move {
@@ -121,6 +123,7 @@ impl App {
                 })
             })
             .await?;
+        self.may_crash(Point::AfterMatch).await;
         Ok(count)
     }
 

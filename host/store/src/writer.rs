@@ -346,7 +346,10 @@ async fn batch(tx: &mut Tx, mut works: VecDeque<Box<dyn Work>>, server: Option<&
                     _ => false,
                 };
                 if !again {
-                    tracing::error!(error = %why, "a batch of writes was not kept");
+                    tracing::error!(
+                        error = &why as &dyn std::error::Error,
+                        "a batch of writes was not kept"
+                    );
                     for work in works.drain(..) {
                         work.answer(Err(why.clone()));
                     }

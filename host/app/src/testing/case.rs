@@ -17,6 +17,7 @@ use crate::{
         compare::Eye,
         expect::Judge,
         report::Failure,
+        rig::Crashes,
         scene::{Installed, Opening, Scene, time_in},
         seen::{Mark, Seen},
         stage::Stage,
@@ -65,6 +66,12 @@ pub(crate) struct Told {
     pub(crate) trace: Vec<String>,
     /// How it came out, without what is drawn anew each time.
     pub(crate) result: Vec<String>,
+    /// The points that the host came to, where it was to go down at one.
+    #[cfg(test)]
+    pub(crate) visited: Vec<crate::testing::rig::Point>,
+    /// The effects that were sent, as often as they were.
+    #[cfg(test)]
+    pub(crate) sent: Vec<relata_model::EffectId>,
 }
 
 /// Tells a case on a company of its own. `workflows` are those that are
@@ -73,7 +80,7 @@ pub(crate) fn tell<'a>(
     stage: &'a Stage,
     telling: &'a Telling,
     workflows: &'a [Installed],
-    crashes: bool,
+    crashes: Crashes,
 ) -> BoxFuture<'a, Told> {
     async move {
         let mut told = Told::default();
@@ -96,7 +103,7 @@ pub(crate) fn fails<'a>(
         let Some(tested) = workflows.first() else { return false };
         let mut told = Told::default();
         let played = async {
-            let mut scene = opened(stage, telling, workflows, false).await?;
+            let mut scene = opened(stage, telling, workflows, Crashes::Never).await?;
             let played = play(&mut scene, telling, &tested.definition, &mut told).await;
             scene.close().await;
             played
@@ -122,7 +129,7 @@ async fn story(
     stage: &Stage,
     telling: &Telling,
     workflows: &[Installed],
-    crashes: bool,
+    crashes: Crashes,
     told: &mut Told,
 ) -> Result<(), AppError> {
     let Some(tested) = workflows.first() else { return Ok(()) };
@@ -136,6 +143,11 @@ async fn story(
             told.trace = trace(&told.seen, &eye, workflows);
         }
     }
+    #[cfg(test)]
+    {
+        told.visited = scene.rig().visited();
+        told.sent = scene.rig().sent();
+    }
     scene.close().await;
     played
 }
@@ -145,7 +157,7 @@ async fn opened<'s>(
     stage: &'s Stage,
     telling: &Telling,
     workflows: &[Installed],
-    crashes: bool,
+    crashes: Crashes,
 ) -> Result<Scene<'s>, AppError> {
     let Telling { file, case, .. } = telling;
     let opening = Opening {

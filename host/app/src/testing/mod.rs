@@ -7,8 +7,12 @@
 //! host and the world: actions that pretend, and crashes.
 
 mod case;
+#[cfg(test)]
+mod clock_jumps;
 mod compare;
 mod coverage;
+#[cfg(test)]
+mod crash_points;
 mod expect;
 mod from_run;
 mod mutate;
@@ -25,7 +29,7 @@ mod yaml;
 pub use coverage::{Coverage, Missed};
 pub use mutate::{Mutation, Survivor};
 pub use report::{CaseReport, Failure};
-pub(crate) use rig::Rig;
+pub(crate) use rig::{Point, Rig};
 pub use stage::Ground;
 pub(crate) use tests::check_tests;
 pub use tests::{Results, Tests, is_test_file};

@@ -17,6 +17,7 @@ use crate::{
     testing::{
         case::{Telling, fails, tell},
         coverage::touched,
+        rig::Crashes,
         scene::Installed,
         stage::Stage,
         tests::{Ready, Tests, wanted, workers},
@@ -136,7 +137,7 @@ impl Tests {
         let told = side_by_side(waiting, move |(telling, workflows)| {
             let stage = Arc::clone(&stage);
             async move {
-                let told = tell(&stage, &telling, &workflows, false).await;
+                let told = tell(&stage, &telling, &workflows, Crashes::Never).await;
                 (telling, workflows, told)
             }
         })

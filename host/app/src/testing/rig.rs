@@ -3,14 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 use relata_engine::{ActionOutcome, StepFailure};
-use relata_model::{Reference, Value};
+use relata_model::{EffectId, Reference, Value};
 use relata_workflow::test_file::Answer;
 use tokio::sync::Notify;
 
@@ -24,10 +21,56 @@ pub(crate) struct Rig {
     actions: Mutex<BTreeMap<String, Script>>,
     /// The records by what the test calls them, with their ids.
     names: Mutex<BTreeMap<Reference, Reference>>,
-    /// Whether the host goes down after each commit of a step.
-    crashes: AtomicBool,
+    /// Where the host goes down.
+    crashes: Mutex<Crashes>,
+    /// The points that it has come to, in order.
+    visited: Mutex<Vec<Point>>,
+    /// The effects that were sent, as often as they were.
+    sent: Mutex<Vec<EffectId>>,
     /// The host is down.
     crashed: Notify,
+}
+
+/// Where a test's host goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Crashes {
+    /// Nowhere.
+    #[default]
+    Never,
+    /// After each commit of a step.
+    AfterEachStep,
+    /// At the point that it comes to as this one, counted from nought; once.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only a test of ours goes so far"))]
+    At(usize),
+}
+
+/// A place in the host's work at which it may go down: before and after each
+/// thing that it writes or sends. (Before a claim is after whatever was last
+/// done.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Point {
+    /// Runs are claimed.
+    AfterClaim,
+    /// A call is about to be written down as begun, or is; where it is that
+    /// already, its lease is kept.
+    BeforeBegin,
+    AfterBegin,
+    /// A call has come back, and nothing of it is written.
+    AfterCall,
+    /// A step is about to be committed, or is.
+    BeforeCommit,
+    AfterCommit,
+    /// Events are about to be settled with what they start, or are.
+    BeforeMatch,
+    AfterMatch,
+    /// A schedule is about to fire, or has.
+    BeforeFire,
+    AfterFire,
+    /// An effect is marked as being sent.
+    AfterTake,
+    /// An effect is sent, and nobody has written that down; or somebody has.
+    AfterSend,
+    AfterSettle,
 }
 
 /// What somebody who pretends answers, and how far they are.
@@ -82,9 +125,36 @@ impl Rig {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the host goes down after each commit of a step from now on.
-    pub(crate) fn crash(&self, crashes: bool) {
-        self.crashes.store(crashes, Ordering::SeqCst);
+    /// Where the host goes down from now on.
+    pub(crate) fn crash(&self, crashes: Crashes) {
+        *self.crashes.lock().unwrap_or_else(PoisonError::into_inner) = crashes;
+    }
+
+    /// The points that it has come to while it could go down, in order.
+    #[cfg(test)]
+    pub(crate) fn visited(&self) -> Vec<Point> {
+        self.visited.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The effects that were sent, as often as they were.
+    #[cfg(test)]
+    pub(crate) fn sent(&self) -> Vec<EffectId> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The host comes to a point. Whether it goes down there.
+    fn goes_down(&self, point: Point) -> bool {
+        let crashes = *self.crashes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut visited = self.visited.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = visited.len();
+        match crashes {
+            Crashes::Never => false,
+            Crashes::AfterEachStep => point == Point::AfterCommit,
+            Crashes::At(wanted) => {
+                visited.push(point);
+                place == wanted
+            }
+        }
     }
 
     /// Waits until the host is down.
@@ -119,13 +189,20 @@ impl App {
         })
     }
 
-    /// Where a test crashes the host after every step: the host goes down
-    /// here. Nothing after this is done, as with `kill -9`.
-    pub(crate) async fn may_crash(&self) {
+    /// Where a test wants that: the host goes down here. Nothing after this is
+    /// done, as with `kill -9`.
+    pub(crate) async fn may_crash(&self, point: Point) {
         let Some(rig) = &self.inner.rig else { return };
-        if rig.crashes.load(Ordering::SeqCst) {
+        if rig.goes_down(point) {
             rig.crashed.notify_one();
             std::future::pending::<()>().await;
+        }
+    }
+
+    /// A test's host has sent an effect, as far as the test goes.
+    pub(crate) fn sent_in_test(&self, effect: EffectId) {
+        if let Some(rig) = &self.inner.rig {
+            rig.sent.lock().unwrap_or_else(PoisonError::into_inner).push(effect);
         }
     }
 }

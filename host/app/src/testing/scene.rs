@@ -24,7 +24,7 @@ use crate::{
     App, AppError, Clock, Config, DataDirectory, Parts, SecretOverrides, activation, fresh,
     testing::{
         Rig,
-        rig::by_id,
+        rig::{Crashes, by_id},
         stage::{Stage, open_store, seen},
         stand_in,
     },
@@ -102,7 +102,7 @@ pub(crate) struct Opening {
     pub(crate) given: Vec<Given>,
     pub(crate) pretend: Vec<Pretend>,
     pub(crate) workflows: Vec<Installed>,
-    pub(crate) crashes: bool,
+    pub(crate) crashes: Crashes,
 }
 
 /// One case's company.
@@ -113,7 +113,7 @@ pub(crate) struct Scene<'a> {
     clock: Clock,
     rig: Arc<Rig>,
     app: Option<App>,
-    crashes: bool,
+    crashes: Crashes,
     /// How many records the test itself has made.
     made: u32,
 }
@@ -133,7 +133,7 @@ impl<'a> Scene<'a> {
             clock: Clock::manual(opening.start),
             rig,
             app: None,
-            crashes: false,
+            crashes: Crashes::Never,
             made: 0,
         };
         scene.app = Some(scene.host().await?);
@@ -148,6 +148,12 @@ impl<'a> Scene<'a> {
     /// The host, as it is since it came up last.
     pub(crate) fn app(&self) -> Result<&App, AppError> {
         self.app.as_ref().ok_or_else(|| AppError::Fault("the host of a test is down".to_owned()))
+    }
+
+    /// What stands between the host and the world.
+    #[cfg(test)]
+    pub(crate) fn rig(&self) -> &Rig {
+        &self.rig
     }
 
     pub(crate) const fn zone(&self) -> &TimeZone {
@@ -401,16 +407,16 @@ impl<'a> Scene<'a> {
     pub(crate) async fn settle(&mut self) -> Result<(), AppError> {
         for _ in 0..MOST_CRASHES {
             let app = self.app()?.clone();
-            if !self.crashes {
+            if self.crashes == Crashes::Never {
                 return app.settle_all().await;
             }
-            self.rig.crash(true);
+            self.rig.crash(self.crashes);
             let rig = Arc::clone(&self.rig);
             let settled = tokio::select! {
                 settled = app.settle_all() => Some(settled),
                 () = rig.down() => None,
             };
-            self.rig.crash(false);
+            self.rig.crash(Crashes::Never);
             drop(app);
             match settled {
                 Some(settled) => return settled,
@@ -418,6 +424,13 @@ impl<'a> Scene<'a> {
             }
         }
         Err(AppError::Fault(format!("a test went down {MOST_CRASHES} times at one moment")))
+    }
+
+    /// The host goes down, and comes back with a clock that shows `at`.
+    #[cfg(test)]
+    pub(crate) async fn comes_back_at(&mut self, at: Timestamp) -> Result<(), AppError> {
+        self.clock = Clock::manual(at);
+        self.come_back().await
     }
 
     /// The host has gone down, and comes back on the same database.

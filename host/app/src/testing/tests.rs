@@ -24,6 +24,7 @@ use crate::{
         case::{Telling, difference, tell},
         coverage::{self, Coverage},
         report::{CaseReport, Failure},
+        rig::Crashes,
         scene::Installed,
         stage::{Ground, Stage},
     },
@@ -290,12 +291,12 @@ pub(crate) fn workers() -> usize {
 async fn report(stage: Arc<Stage>, job: Job) -> (CaseReport, BTreeSet<String>) {
     #[expect(clippy::disallowed_methods, reason = "it only tells how long a case took")]
     let began = std::time::Instant::now();
-    let mut told = tell(&stage, &job.telling, &job.ready, false).await;
+    let mut told = tell(&stage, &job.telling, &job.ready, Crashes::Never).await;
     let mut crashes = false;
     if job.telling.case.crash_after_every_step && told.failures.is_empty() {
         crashes = true;
         let plain = std::mem::take(&mut told.result);
-        told = tell(&stage, &job.telling, &job.ready, true).await;
+        told = tell(&stage, &job.telling, &job.ready, Crashes::AfterEachStep).await;
         if told.failures.is_empty()
             && let Some(difference) = difference(&plain, &told.result)
         {

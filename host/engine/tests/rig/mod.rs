@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench for tests")]
 
 mod catalog;
+pub(crate) mod judge;
 pub(crate) mod maker;
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::LazyLock};
@@ -36,6 +37,11 @@ pub(crate) fn workflow(source: &str) -> Definition {
 /// A time in Berlin.
 pub(crate) fn at(written: &str) -> Timestamp {
     parse_time(written, &berlin()).unwrap_or_else(|| panic!("{written} is no time"))
+}
+
+/// So many milliseconds later.
+pub(crate) fn later(time: Timestamp, millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond() + millis).unwrap()
 }
 
 fn berlin() -> TimeZone {
