@@ -250,9 +250,10 @@ impl Hosts {
             }
             match chance.u8(0..100) {
                 0..60 => {
-                    done.kills += 1;
-                    self.ended(number);
-                    self.servers[number].kill();
+                    if !self.ended(number) {
+                        done.kills += 1;
+                        self.servers[number].kill();
+                    }
                     self.again(number, chance)?;
                 }
                 60..70 => {
@@ -288,10 +289,13 @@ impl Hosts {
         Ok(())
     }
 
-    fn ended(&mut self, number: usize) {
-        if self.servers[number].has_ended() {
+    /// Whether a host ended by itself, which none should.
+    fn ended(&mut self, number: usize) -> bool {
+        let ended = self.servers[number].has_ended();
+        if ended {
             self.faults.push(format!("host {number} ended by itself"));
         }
+        ended
     }
 
     fn all_up(&mut self) -> Result<(), String> {
@@ -299,8 +303,7 @@ impl Hosts {
             if self.servers[number].is_stopped() {
                 self.servers[number].go_on();
             }
-            if self.servers[number].has_ended() {
-                self.faults.push(format!("host {number} ended by itself"));
+            if self.ended(number) {
                 self.servers[number] = self.one(number)?;
             }
         }

@@ -31,11 +31,13 @@ pub(crate) enum Bug {
     OwnClock,
     /// A host that goes down gives up the run, and nobody claims it.
     LeaseForEver,
+    /// A host that comes up releases what the others have.
+    OthersReleased,
 }
 
 impl Bug {
     /// All of them, each with what the simulation says of it (one of these).
-    pub(crate) const ALL: [(Self, &'static [&'static str]); 12] = [
+    pub(crate) const ALL: [(Self, &'static [&'static str]); 13] = [
         (Self::FenceRemoved, &["although it had lost the run"]),
         (Self::OutboxApart, &["was never kept"]),
         (Self::TimerEarly, &["before its time"]),
@@ -48,5 +50,6 @@ impl Bug {
         (Self::ChildApart, &["which never began"]),
         (Self::OwnClock, &["before its time", "nothing comes of it"]),
         (Self::LeaseForEver, &["nothing will ever wake it"]),
+        (Self::OthersReleased, &["was taken from a host that is well"]),
     ];
 }

@@ -58,7 +58,7 @@ pub(crate) struct Hand {
 pub(crate) struct Held {
     pub(crate) id: RunId,
     workflow: usize,
-    ticket: Ticket,
+    pub(crate) ticket: Ticket,
     run: Run,
     pub(crate) epoch: u64,
     pub(crate) lease_until: Timestamp,
@@ -133,7 +133,7 @@ impl Cluster {
             tell!(self, "host {host} claims {id}, epoch {epoch}");
             let lost = self.hosts.iter().enumerate().find_map(|(other, it)| {
                 let had = it.hands.iter().find(|hand| hand.held.id == id)?;
-                let current = had.held.epoch + 1 == epoch;
+                let current = self.truth.is_owner(id, had.held.ticket);
                 (it.works() && current && !had.held.troubled).then_some((other, had))
             });
             if let Some((other, hand)) = lost {

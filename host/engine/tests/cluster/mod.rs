@@ -360,6 +360,10 @@ impl Cluster {
             0..4 if self.hosts[host].down => {
                 tell!(self, "host {host} comes up");
                 self.hosts[host].down = false;
+                if self.hosts.len() == 1 || self.store.has(Bug::OthersReleased) {
+                    self.count("the only host releases what it had");
+                    self.store.release_all();
+                }
             }
             2 | 3 if self.hosts[host].stopped => {
                 tell!(self, "host {host} goes on");

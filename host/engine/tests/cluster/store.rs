@@ -276,6 +276,21 @@ impl Store {
         (guards || !fenced).then_some(row)
     }
 
+    /// What the only host does when it comes up: whoever had a run is dead.
+    pub(crate) fn release_all(&mut self) {
+        for row in self.runs.values_mut().filter(|row| row.owner.is_some()) {
+            row.epoch += 1;
+            row.owner = None;
+            row.due_at = Some(self.now);
+        }
+        for effect in self.outbox.values_mut() {
+            if let EffectStatus::Sending(until) = &mut effect.status {
+                *until = self.now;
+            }
+        }
+        self.outbox_recover();
+    }
+
     /// Keeps a run for longer; none where it is somebody else's by now.
     /// Yields the wish for its end.
     pub(crate) fn keep(&mut self, id: RunId, epoch: u64, begins: bool) -> Option<Option<String>> {

@@ -65,9 +65,14 @@ impl Truth {
         Ok(self.tickets)
     }
 
+    /// Whether a run is this claim's.
+    pub(crate) fn is_owner(&self, id: RunId, ticket: Ticket) -> bool {
+        self.owners.get(&id) == Some(&ticket)
+    }
+
     /// A write for a run was taken.
     pub(crate) fn wrote(&self, id: RunId, ticket: Ticket) -> Checked {
-        if self.owners.get(&id) != Some(&ticket) {
+        if !self.is_owner(id, ticket) {
             return Err(format!("a host wrote {id} although it had lost the run"));
         }
         Ok(())
