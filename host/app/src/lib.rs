@@ -11,6 +11,7 @@
 mod activation;
 mod approvals;
 pub mod backtest;
+mod backup;
 mod change_set;
 mod check;
 mod clock;
@@ -27,10 +28,12 @@ mod lanes;
 mod near_miss;
 mod older_runs;
 mod outbox;
+mod pauses;
 mod plugins;
 mod queue;
 mod records;
 mod rehearsal;
+mod retries;
 mod runner;
 mod schedules;
 mod secrets;
@@ -59,6 +62,7 @@ use tokio::sync::{Notify, OnceCell};
 
 pub use activation::{Activation, WorkflowRow};
 pub use approvals::{Answered, ApprovalFilter, ApprovalView, NewAnswer};
+pub use backup::{BackupView, Restored};
 pub use check::{Checked, catalog_alone, check_alone};
 pub use clock::Clock;
 pub use config::{Config, ConfigError, DataDirectory, SHIPPED};
@@ -67,6 +71,7 @@ pub use error::AppError;
 pub use history::{RunHistory, RunView, StepView, WaitView};
 pub use import::{ImportReport, RejectedLine};
 pub use older_runs::{Kept, OlderRuns, Running};
+pub use pauses::{PauseView, Resumed};
 pub use plugins::Plugins;
 pub use records::Assignment;
 pub use rehearsal::Advanced;
@@ -75,6 +80,7 @@ pub use relata_model as model;
 pub use relata_sandbox as sandbox;
 pub use relata_store as store;
 pub use relata_workflow as workflow;
+pub use retries::{BulkRow, Retried, RetryRequest};
 pub use secrets::{Secret, SecretOverrides, SecretRow, secret_of_variable};
 pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
@@ -104,6 +110,7 @@ struct Inner {
     rules: segments::Rules,
     secrets: SecretOverrides,
     wake: Notify,
+    pauses: pauses::KnownPauses,
     lock: Mutex<Option<std::fs::File>>,
     /// Where this is a test: what it pretends.
     rig: Option<Arc<testing::Rig>>,
@@ -216,6 +223,7 @@ impl App {
                 rules: segments::Rules::default(),
                 secrets,
                 wake: Notify::new(),
+                pauses: pauses::KnownPauses::default(),
                 lock: Mutex::new(None),
                 rig,
             }),

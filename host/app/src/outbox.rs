@@ -36,6 +36,9 @@ impl Letter {
 impl App {
     /// Delivers the effects that are due. Answers how many were tried.
     pub(crate) async fn deliver(&self) -> Result<usize, AppError> {
+        if self.all_paused() {
+            return Ok(0);
+        }
         let effects = self.store().outbox_claim(self.now(), BATCH).await?;
         let count = effects.len();
         let sending = effects.into_iter().map(|effect| self.deliver_one(effect));
@@ -46,6 +49,9 @@ impl App {
     }
 
     async fn deliver_one(&self, effect: Effect) -> Result<(), AppError> {
+        if self.park_effect(&effect).await? {
+            return Ok(());
+        }
         let letter: Letter = serde_json::from_value(effect.body.clone()).map_err(|why| {
             AppError::Fault(format!("the effect {} does not read: {why}", effect.id))
         })?;

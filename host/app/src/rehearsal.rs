@@ -94,6 +94,7 @@ impl App {
     pub(crate) async fn turn(&self, owner: &str) -> Result<usize, AppError> {
         // A fault of one holds up none of the others.
         let parts = [
+            self.tend_pauses().await,
             self.fire_schedules().await,
             self.refresh_segments().await,
             self.match_events().await,

@@ -67,6 +67,9 @@ pub(crate) struct Held {
 impl App {
     /// Claims and moves the runs that are due. Answers how many there were.
     pub(crate) async fn move_runs(&self, owner: &str) -> Result<usize, AppError> {
+        if self.all_paused() {
+            return Ok(0);
+        }
         let now = self.now();
         let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
         let claimed = self
@@ -74,6 +77,7 @@ impl App {
             .run_claim(owner, now, lease, u32::try_from(SIDE_BY_SIDE * 4).unwrap_or(64))
             .await?;
         let count = claimed.len();
+        let claimed = self.park_paused(claimed).await?;
         // A host went down while it called for these, and nobody knows for
         // which. They move one at a time, when nothing else does, the least
         // suspected first: so only the culprit is ever given up.
@@ -129,11 +133,12 @@ impl App {
             consumed: Vec::new(),
             cancel_taken: None,
         };
-        let mut came = Committed { inbox: claim.inbox, cancel: claim.cancel, freed: None };
+        let came = Committed { inbox: claim.inbox, cancel: claim.cancel, freed: None };
         if claim.crash_count >= MOST_CRASHES {
-            came.cancel = Some(format!(
+            let why = format!(
                 "it could not be moved on {MOST_CRASHES} times in a row: its host went down each time, or met a fault that its log tells"
-            ));
+            );
+            return self.give_up(&mut held, why).await;
         }
         let moved = self.drive(&mut held, came).await;
         let fenced = matches!(moved, Err(AppError::Store(StoreError::Fenced { .. })));
@@ -156,8 +161,12 @@ impl App {
                     self.commit(held, until, ChangeSet::default(), false, None).await?;
                     None
                 }
+                Some(Next::Run(_)) if self.stop_at_pause(held, None).await? => return Ok(()),
                 Some(Next::Run(call)) => self.begin_child(held, call).await?,
                 Some(Next::Call(call)) => {
+                    if self.stop_at_pause(held, Some(&call.action)).await? {
+                        return Ok(());
+                    }
                     // The lane is held until the commit. Who waited for it
                     // long may have lost the run meanwhile: the renewal
                     // tells.

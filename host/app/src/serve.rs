@@ -45,7 +45,7 @@ impl App {
                 return Ok(());
             }
             let pause = match self.turn(&owner).await {
-                Ok(0) => self.pause().await.unwrap_or(FAULT_PAUSE),
+                Ok(0) => self.idle().await.unwrap_or(FAULT_PAUSE),
                 Ok(_) => continue,
                 Err(why) => {
                     tracing::error!(error = %why, "the runner met a fault; it goes on in a moment");
@@ -61,7 +61,7 @@ impl App {
     }
 
     /// How long there is nothing to do.
-    async fn pause(&self) -> Result<Duration, AppError> {
+    async fn idle(&self) -> Result<Duration, AppError> {
         let now = self.now().as_millisecond();
         let next = self.next_due().await?.map_or(i64::MAX, Timestamp::as_millisecond);
         let pause = Duration::from_millis(u64::try_from(next.saturating_sub(now)).unwrap_or(0));
@@ -70,7 +70,10 @@ impl App {
 
     /// When something falls due next, by the database.
     pub(crate) async fn next_due(&self) -> Result<Option<Timestamp>, AppError> {
-        let mut next = self.store().run_next_due().await?;
+        let mut next = match self.all_paused() {
+            true => self.store().schedule_next().await?,
+            false => self.store().run_next_due().await?,
+        };
         if let Some(segments) = self.segments_due().await? {
             next = Some(next.map_or(segments, |next| next.min(segments)));
         }

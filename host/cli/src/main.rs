@@ -19,8 +19,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        action, activate, approvals, backtest, check, clock, completions, deactivate, explain,
-        graph, import, init, lsp, objects, outbox, records, runs, schema, secret, serve, start,
+        action, activate, approvals, backtest, backup, check, clock, completions, deactivate, explain,
+        graph, import, init, lsp, objects, outbox, pause, records, runs, schema, secret, serve, start,
         test, why_not, workflows,
     },
     context::Context,
@@ -85,6 +85,10 @@ enum Command {
     WhyNot(why_not::WhyNotArgs),
     Approvals(approvals::ApprovalsArgs),
     Outbox(outbox::OutboxArgs),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     Secret(secret::SecretArgs),
     Objects(objects::ObjectsArgs),
     Action(action::ActionArgs),
@@ -158,6 +162,10 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::Runs(args) => Box::pin(runs::run(&context, args)).await,
         Command::WhyNot(args) => Box::pin(why_not::run(&context, args)).await,
         Command::Approvals(args) => Box::pin(approvals::run(&context, args)).await,
+        Command::Pause(args) => Box::pin(pause::pause(&context, args)).await,
+        Command::Resume(args) => Box::pin(pause::resume(&context, args)).await,
+        Command::Backup(args) => Box::pin(backup::backup(&context, args)).await,
+        Command::Restore(args) => Box::pin(backup::restore(&context, args)).await,
         Command::Secret(args) => Box::pin(secret::run(&context, args)).await,
         Command::Outbox(args) => Box::pin(outbox::run(&context, args)).await,
         Command::Action(args) => Box::pin(action::run(&context, args)).await,

@@ -5,6 +5,7 @@
 //! what is committed. All are named noun first: `record_fetch`, `run_claim`.
 
 mod backtest;
+mod backup;
 mod connection;
 mod dialect;
 mod enrolment;
@@ -12,11 +13,14 @@ mod error;
 mod event;
 mod lease;
 mod outbox;
+mod pause;
 mod query;
 mod queue;
 mod record;
+mod reopen;
 mod run;
 mod schedule;
+mod search;
 mod state;
 mod store;
 mod table;
@@ -26,16 +30,20 @@ mod workflow;
 mod writer;
 
 pub use backtest::{CallRow, PastFilter, PastRun};
+pub use backup::{BackupError, BackupReport, backup, hold_effects, inspect};
 pub use enrolment::{Enrolment, EnrolmentRow, NewEnrolment, NotStarted};
 pub use error::{RecordError, StoreError};
 pub use event::{LoggedEvent, NewEvent};
 pub use lease::{Claimed, Committed, RunCommit};
 pub use outbox::{Delivery, Effect, EffectFilter, EffectKind, EffectStatus, NewEffect};
+pub use pause::{Pause, PauseScope, PauseScopeError, Unparked};
 pub use query::{Condition, Operator, Order, PAGE, Page, Query};
 pub use queue::{NewQueued, QueueFilter, Queued};
 pub use record::{Cause, Fresh, Write, Written};
+pub use reopen::{Reopened, RunReopen};
 pub use run::{LogRow, NewRun, Priority, RunFilter, RunRow, RunStatus};
 pub use schedule::{Fire, FireRow, NewSchedule, ScheduleRow};
+pub use search::RunSearch;
 pub use state::{PluginState, Put};
 pub use store::{Store, StoreConfig, Tx};
 pub use workflow::{ActivationRow, NewVersion, WorkflowRow, WorkflowVersion};

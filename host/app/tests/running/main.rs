@@ -6,6 +6,8 @@ mod activating;
 mod checking;
 mod company;
 mod loops;
+mod pausing;
 mod queueing;
+mod retrying;
 mod sub_runs;
 mod why_not;

@@ -6,6 +6,7 @@
 mod backend;
 
 mod backtest;
+mod backups;
 mod events;
 mod leases;
 mod moving;
