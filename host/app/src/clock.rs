@@ -1,9 +1,12 @@
 //! The one clock of the house. Every other room takes the time as an
 //! argument.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Instant,
 };
 
 use relata_model::Timestamp;
@@ -47,4 +50,15 @@ impl Clock {
             clock.fetch_max(at.as_millisecond(), Ordering::SeqCst);
         }
     }
+}
+
+/// A clock that only goes forward, in microseconds since it was first asked:
+/// for telling how long something took, also in a rehearsal.
+pub(crate) fn monotonic_micros() -> u64 {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+
+    #[allow(clippy::disallowed_methods)] // this is the place that the ban points to
+    let now = Instant::now();
+    let began = BEGAN.get_or_init(|| now);
+    u64::try_from(now.saturating_duration_since(*began).as_micros()).unwrap_or(u64::MAX)
 }

@@ -22,6 +22,9 @@ pub struct Config {
     pub rehearsal: bool,
     /// How mails go out.
     pub mail: MailConfig,
+    /// For how long what is over is kept; for ever, if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<crate::Retention>,
 }
 
 /// Why a data directory cannot be used.
@@ -151,6 +154,9 @@ impl DataDirectory {
                     config.time_zone
                 ),
             });
+        }
+        if let Some(why) = config.retention.and_then(|retention| retention.wrong()) {
+            return Err(ConfigError::Wrong { file, why });
         }
         Ok((directory, config))
     }

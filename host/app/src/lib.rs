@@ -12,11 +12,13 @@ mod activation;
 mod approvals;
 pub mod backtest;
 mod backup;
+mod breakers;
 mod change_set;
 mod check;
 mod clock;
 mod commit;
 mod config;
+mod doctor;
 mod effects;
 mod error;
 mod fresh;
@@ -25,6 +27,7 @@ mod host;
 mod import;
 mod knowledge;
 mod lanes;
+mod metrics;
 mod near_miss;
 mod older_runs;
 mod outbox;
@@ -33,6 +36,7 @@ mod plugins;
 mod queue;
 mod records;
 mod rehearsal;
+mod retention;
 mod retries;
 mod runner;
 mod schedules;
@@ -66,6 +70,7 @@ pub use backup::{BackupView, Restored};
 pub use check::{Checked, catalog_alone, check_alone};
 pub use clock::Clock;
 pub use config::{Config, ConfigError, DataDirectory, SHIPPED};
+pub use doctor::{Finding, Severity};
 pub use effects::{EffectDetail, EffectView};
 pub use error::AppError;
 pub use history::{RunHistory, RunView, StepView, WaitView};
@@ -80,6 +85,7 @@ pub use relata_model as model;
 pub use relata_sandbox as sandbox;
 pub use relata_store as store;
 pub use relata_workflow as workflow;
+pub use retention::{CleanedUp, Retention};
 pub use retries::{BulkRow, Retried, RetryRequest};
 pub use secrets::{Secret, SecretOverrides, SecretRow, secret_of_variable};
 pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
@@ -111,6 +117,7 @@ struct Inner {
     secrets: SecretOverrides,
     wake: Notify,
     pauses: pauses::KnownPauses,
+    metrics: Arc<metrics::Metrics>,
     lock: Mutex<Option<std::fs::File>>,
     /// Where this is a test: what it pretends.
     rig: Option<Arc<testing::Rig>>,
@@ -207,6 +214,8 @@ impl App {
         let zone = TimeZone::get(&config.time_zone).unwrap_or(TimeZone::UTC);
         let mail = MailOut::new(&config.mail.rooted_at(directory.root()))
             .map_err(|why| AppError::wrong(format!("relata.toml, [mail]: {why}")))?;
+        let metrics = Arc::<metrics::Metrics>::default();
+        store.observe_writes(metrics.observer());
         Ok(Self {
             inner: Arc::new(Inner {
                 directory,
@@ -224,6 +233,7 @@ impl App {
                 secrets,
                 wake: Notify::new(),
                 pauses: pauses::KnownPauses::default(),
+                metrics,
                 lock: Mutex::new(None),
                 rig,
             }),

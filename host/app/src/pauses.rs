@@ -159,9 +159,9 @@ impl App {
                 Err(missing("action", name, text::nearest(name, known.keys().map(String::as_str))))
             }
             PauseScope::Run(run) => match self.store().run_fetch(*run).await? {
-                None => Err(AppError::wrong(format!(
-                    "there is no run {run}; `relata runs` lists them"
-                ))),
+                None => {
+                    Err(AppError::wrong(format!("there is no run {run}; `relata runs` lists them")))
+                }
                 Some(row) if row.run.has_ended() => {
                     Err(AppError::wrong(format!("{run} has ended already")))
                 }
@@ -188,10 +188,8 @@ impl App {
         if !due || !self.store().pause_leftovers().await? {
             return Ok(0);
         }
-        let Unparked { runs, effects } = self
-            .store()
-            .write(|tx| Box::pin(async move { tx.pause_unpark().await }))
-            .await?;
+        let Unparked { runs, effects } =
+            self.store().write(|tx| Box::pin(async move { tx.pause_unpark().await })).await?;
         Ok(usize::try_from(runs + effects).unwrap_or(usize::MAX))
     }
 
@@ -206,8 +204,7 @@ impl App {
     /// The same, where what is known is not fresh any more.
     pub(crate) async fn look_for_pauses(&self) -> Result<(), AppError> {
         let now = self.now().as_millisecond();
-        let is_fresh =
-            self.known().read_at.is_some_and(|at| now - at.as_millisecond() < FRESH_MS);
+        let is_fresh = self.known().read_at.is_some_and(|at| now - at.as_millisecond() < FRESH_MS);
         if is_fresh && !(self.clock().is_manual() && !self.is_test()) {
             return Ok(());
         }
@@ -252,13 +249,22 @@ impl App {
             pauses.iter().find(|pause| Some(&pause.scope) == parked_by).cloned()
         };
         Ok(holds.or_else(parks).map(|pause| {
-            format!("{} paused by {} since {}: {}", is(&pause.scope), pause.actor, pause.at, pause.why)
+            format!(
+                "{} paused by {} since {}: {}",
+                is(&pause.scope),
+                pause.actor,
+                pause.at,
+                pause.why
+            )
         }))
     }
 
     /// Parks those of the runs that were claimed whose pause is known; yields
     /// the others. A run that somebody wants to end takes that in first.
-    pub(crate) async fn park_paused(&self, claimed: Vec<Claimed>) -> Result<Vec<Claimed>, AppError> {
+    pub(crate) async fn park_paused(
+        &self,
+        claimed: Vec<Claimed>,
+    ) -> Result<Vec<Claimed>, AppError> {
         let (mut moving, mut parking) = (Vec::with_capacity(claimed.len()), Vec::new());
         for claim in claimed {
             let pause = self.pause_of(Some(claim.run.id), Some(&claim.run.workflow), None);

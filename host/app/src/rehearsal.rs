@@ -100,6 +100,7 @@ impl App {
             self.match_events().await,
             self.move_runs(owner).await,
             self.deliver().await,
+            self.clean_up_when_due().await,
         ];
         parts.into_iter().sum()
     }

@@ -180,9 +180,8 @@ impl App {
         let retry = Retry { from, values, why: request.why.clone() };
         let now = self.now();
         let decided = decide(&definition, &run, Input::Retry(retry), &self.no_facts(), now);
-        let events = decided.map_err(|halt| {
-            AppError::wrong(with_labels(&definition, &halt.to_string()))
-        })?;
+        let events =
+            decided.map_err(|halt| AppError::wrong(with_labels(&definition, &halt.to_string())))?;
         let seq_before = run.seq;
         let log = log_rows(&definition, seq_before, &events, now, None);
         let mut what = String::new();
@@ -229,9 +228,10 @@ impl App {
                 (field.clone(), Value::from_json(&json))
             })
             .collect();
-        let mut values = read_values(definition, run, &given).map_err(|wrong: Vec<FieldError>| {
-            AppError::wrong(format!("the values do not fit: {}", listed(&wrong, "; ")))
-        })?;
+        let mut values =
+            read_values(definition, run, &given).map_err(|wrong: Vec<FieldError>| {
+                AppError::wrong(format!("the values do not fit: {}", listed(&wrong, "; ")))
+            })?;
         for (name, value) in &mut values {
             if let Value::Reference(reference) = value {
                 let found = self.record(reference).await;

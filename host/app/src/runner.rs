@@ -72,11 +72,14 @@ impl App {
         }
         let now = self.now();
         let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
+        let began = Self::stopwatch();
         let claimed = self
             .store()
             .run_claim(owner, now, lease, u32::try_from(SIDE_BY_SIDE * 4).unwrap_or(64))
             .await?;
         let count = claimed.len();
+        let took = std::time::Duration::from_micros(Self::stopwatch().saturating_sub(began));
+        self.metrics().claimed(&claimed, now, took);
         let claimed = self.park_paused(claimed).await?;
         // A host went down while it called for these, and nobody knows for
         // which. They move one at a time, when nothing else does, the least
@@ -351,6 +354,7 @@ impl App {
                 count: cap.count,
                 hours: cap.hours,
             }),
+            if_unknown: step.if_unknown,
             now,
         };
         let request = CallRequest {
@@ -370,6 +374,7 @@ impl App {
         };
         let Called { result, report, mut host } =
             plugins.call(plugin, request, StepHost::new(self.clone(), scope)).await;
+        self.metrics().called(&step.action, &report);
         if let Some(fault) = host.fault.take() {
             return Err(fault);
         }

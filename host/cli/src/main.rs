@@ -19,9 +19,9 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        action, activate, approvals, backtest, backup, check, clock, completions, deactivate, explain,
-        graph, import, init, lsp, objects, outbox, pause, records, runs, schema, secret, serve, start,
-        test, why_not, workflows,
+        action, activate, approvals, backtest, backup, check, cleanup, clock, completions,
+        deactivate, doctor, explain, graph, import, init, lsp, objects, outbox, pause, records,
+        runs, schema, secret, serve, start, test, why_not, workflows,
     },
     context::Context,
     logging::LogFormat,
@@ -85,6 +85,8 @@ enum Command {
     WhyNot(why_not::WhyNotArgs),
     Approvals(approvals::ApprovalsArgs),
     Outbox(outbox::OutboxArgs),
+    Doctor(doctor::DoctorArgs),
+    Cleanup(cleanup::CleanupArgs),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Backup(backup::BackupArgs),
@@ -162,6 +164,8 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::Runs(args) => Box::pin(runs::run(&context, args)).await,
         Command::WhyNot(args) => Box::pin(why_not::run(&context, args)).await,
         Command::Approvals(args) => Box::pin(approvals::run(&context, args)).await,
+        Command::Cleanup(args) => Box::pin(cleanup::run(&context, args)).await,
+        Command::Doctor(args) => Box::pin(doctor::run(&context, args)).await,
         Command::Pause(args) => Box::pin(pause::pause(&context, args)).await,
         Command::Resume(args) => Box::pin(pause::resume(&context, args)).await,
         Command::Backup(args) => Box::pin(backup::backup(&context, args)).await,

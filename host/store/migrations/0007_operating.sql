@@ -35,7 +35,5 @@ CREATE TABLE relata_breaker (
 
 -- For the clean-up, which goes through what has ended from its oldest end.
 CREATE INDEX relata_run_by_end ON relata_run (ended_at, id) WHERE ended_at IS NOT NULL;
-CREATE INDEX relata_event_by_time ON relata_event (at, seq);
-CREATE INDEX relata_outbox_by_sending ON relata_outbox (sent_at) WHERE sent_at IS NOT NULL;
-CREATE INDEX relata_not_started_by_time ON relata_not_started (at);
+CREATE INDEX relata_outbox_with_text ON relata_outbox (sent_at) WHERE sent_at IS NOT NULL AND body <> '{}';
 CREATE INDEX relata_webhook_call_by_time ON relata_webhook_call (at);

@@ -11,8 +11,9 @@ use sqlx::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    StoreError,
+    StoreError, WriteObserver,
     connection::{Connection, arguments},
+    observe::Observed,
     table::Tables,
     writer::{self, Message},
 };
@@ -44,6 +45,7 @@ pub struct Store {
     messages: mpsc::Sender<Message>,
     readers: SqlitePool,
     tables: Arc<Tables>,
+    observed: Arc<Observed>,
 }
 
 /// A transaction, or a reader's view of what is committed: what the nouns of
@@ -130,8 +132,14 @@ impl Store {
             .map_err(failed)?;
 
         let (messages, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(writer::run(tx, receiver));
-        Ok(Self { messages, readers, tables })
+        let observed = Arc::<Observed>::default();
+        tokio::spawn(writer::run(tx, receiver, Arc::clone(&observed)));
+        Ok(Self { messages, readers, tables, observed })
+    }
+
+    /// Lets somebody watch the writer; false where somebody does already.
+    pub fn observe_writes(&self, observer: WriteObserver) -> bool {
+        self.observed.set(observer)
     }
 
     /// The objects that it was opened with.

@@ -3,12 +3,12 @@
 //! of them did wrong is undone alone; nobody hears of a success before the
 //! commit that makes it last. (The group commit of obelisk's writer.)
 
-use std::{any::Any, panic::AssertUnwindSafe};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{StoreError, Tx, connection::arguments, dialect};
+use crate::{StoreError, Tx, connection::arguments, dialect, observe::Observed};
 
 /// At most so many logical transactions share one commit.
 const BATCH: usize = 256;
@@ -91,7 +91,11 @@ fn sentence(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Serves until the last handle is gone or somebody closes the store.
-pub(crate) async fn run(mut tx: Tx, mut messages: mpsc::Receiver<Message>) {
+pub(crate) async fn run(
+    mut tx: Tx,
+    mut messages: mpsc::Receiver<Message>,
+    observed: Arc<Observed>,
+) {
     let mut waiting = Vec::with_capacity(BATCH);
     while messages.recv_many(&mut waiting, BATCH).await > 0 {
         let mut jobs = Vec::with_capacity(waiting.len());
@@ -106,7 +110,9 @@ pub(crate) async fn run(mut tx: Tx, mut messages: mpsc::Receiver<Message>) {
             }
         }
         if !jobs.is_empty() {
+            let (began, members) = (observed.begin(), jobs.len());
             batch(&mut tx, jobs).await;
+            observed.end(began, members);
         }
         if let Some(done) = closing {
             // Writes that come from now on find the channel closed.

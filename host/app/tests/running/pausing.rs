@@ -107,7 +107,8 @@ steps:
 #[tokio::test]
 async fn a_paused_run_can_be_cancelled_and_two_pauses_both_hold() {
     let company = with_contacts(WAITS, &["anna", "bert"]).await;
-    let runs: Vec<_> = company.runs().await.iter().map(|run| run.run.parse().expect("an id")).collect();
+    let runs: Vec<_> =
+        company.runs().await.iter().map(|run| run.run.parse().expect("an id")).collect();
     pause(&company, PauseScope::Run(runs[0])).await;
     pause(&company, PauseScope::Run(runs[1])).await;
     pause(&company, workflow()).await;

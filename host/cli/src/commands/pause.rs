@@ -3,11 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use relata_app::{
-    App, PauseView,
-    model::RunId,
-    store::PauseScope,
-};
+use relata_app::{App, PauseView, model::RunId, store::PauseScope};
 use serde_json::json;
 
 use crate::{
@@ -121,7 +117,10 @@ async fn begin(context: &Context, app: &App, scope: PauseScope, why: &str) -> an
     if context.json {
         return out::json(&json!({ "kind": scope.kind(), "name": scope.name(), "paused": true }));
     }
-    out::line(format!("paused; `relata resume {}` lets it go on", named(scope.kind(), &scope.name())))
+    out::line(format!(
+        "paused; `relata resume {}` lets it go on",
+        named(scope.kind(), &scope.name())
+    ))
 }
 
 async fn end(context: &Context, app: &App, scope: &PauseScope) -> anyhow::Result<()> {

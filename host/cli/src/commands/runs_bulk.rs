@@ -155,8 +155,11 @@ fn pair(text: &str) -> Result<Assignment, String> {
 pub(crate) async fn retry(context: &Context, app: &App, args: RetryArgs) -> anyhow::Result<()> {
     let why = args.why.unwrap_or_else(|| format!("by {ACTOR}"));
     let request = RetryRequest { from: args.from, set: args.set, why };
-    let next =
-        if app.clock().is_manual() { "when the clock is moved" } else { "where `relata serve` runs" };
+    let next = if app.clock().is_manual() {
+        "when the clock is moved"
+    } else {
+        "where `relata serve` runs"
+    };
     let Some(run) = alone(args.run, &args.search, args.dry_run)? else {
         let dry_run = args.dry_run;
         let rows = Box::pin(app.retry_all(args.search.read(app)?, &request, dry_run)).await?;
@@ -179,11 +182,7 @@ pub(crate) async fn cancel(context: &Context, app: &App, args: CancelArgs) -> an
 }
 
 /// The one run that is meant; none where a search says which.
-fn alone(
-    run: Option<RunId>,
-    search: &SearchArgs,
-    dry_run: bool,
-) -> Result<Option<RunId>, Wrong> {
+fn alone(run: Option<RunId>, search: &SearchArgs, dry_run: bool) -> Result<Option<RunId>, Wrong> {
     match (run, search.narrows() || dry_run) {
         (None, true) if search.narrows() => Ok(None),
         (Some(run), false) => Ok(Some(run)),
@@ -205,10 +204,8 @@ async fn told(
     if context.json {
         return out::json(&rows);
     }
-    let refused: Vec<(String, String)> = rows
-        .iter()
-        .filter_map(|row| Some((row.run.run.clone(), row.refused.clone()?)))
-        .collect();
+    let refused: Vec<(String, String)> =
+        rows.iter().filter_map(|row| Some((row.run.run.clone(), row.refused.clone()?))).collect();
     let count = rows.len() - refused.len();
     if rows.is_empty() {
         return out::line("no such runs");

@@ -87,7 +87,12 @@ async fn a_file_that_is_no_sound_copy_is_refused() {
     let backend = Backend::sqlite();
     let store = backend.open().await;
     for number in 0..300 {
-        create(&store, "team", json!({"name": format!("A team with a long name, number {number}")})).await;
+        create(
+            &store,
+            "team",
+            json!({"name": format!("A team with a long name, number {number}")}),
+        )
+        .await;
     }
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("copy.db");
