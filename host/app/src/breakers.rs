@@ -72,13 +72,20 @@ impl App {
         };
         let was_open = known.is_some_and(|row| row.is_open());
         let name = destination.clone();
+        let first = i64::try_from(FIRST_PAUSE.as_millis()).unwrap_or(i64::MAX);
+        let before = Timestamp::from_millisecond(now.as_millisecond().saturating_sub(first));
+        let before = before.unwrap_or(Timestamp::MIN);
         let opened = self
             .store()
             .write(move |tx| {
                 Box::pin(async move {
-                    let failures = tx.breaker_fail(&destination, &why).await?;
-                    if failures < OPENS_AFTER {
+                    // Many are sent at once, and fail at once; of an open one
+                    // only the mail counts that was sent to see.
+                    let Some(failures) = tx.breaker_fail(&destination, &why, before).await? else {
                         return Ok::<_, AppError>(false);
+                    };
+                    if failures < OPENS_AFTER {
+                        return Ok(false);
                     }
                     tx.breaker_open(&destination, now, later(now, pause(failures))).await?;
                     Ok(true)

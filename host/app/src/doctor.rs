@@ -104,13 +104,12 @@ impl App {
             let counts = store.health_counts(now).await?.due_runs;
             let since =
                 counts.oldest.map_or_else(String::new, |at| format!(", the first since {at}"));
-            let what =
-                format!("{} are due and nobody moves them{since}", many(counts.count, "run"));
+            let what = format!("nobody moves {} although due{since}", many(counts.count, "run"));
             found.push(Finding::new("overdue-runs", Severity::Error, what, stands).with(&overdue));
         }
         let stalled = store.health_stalled(late, NAMED).await?;
         if !stalled.is_empty() {
-            let what = format!("{} belong to a host that is gone", at_least(&stalled, "run"));
+            let what = format!("the host that had {} is gone", at_least(&stalled, "run"));
             found.push(Finding::new("stalled-runs", Severity::Error, what, stands).with(&stalled));
         }
         let stranded = store.run_stranded().await?;
@@ -123,7 +122,7 @@ impl App {
         let suspects = store.health_suspects(late, NAMED).await?;
         if !suspects.is_empty() {
             let what = format!(
-                "{} brought a host down, or met a fault of it, and are tried again",
+                "{} brought a host down, or met a fault of it, lately",
                 at_least(&suspects, "run")
             );
             let mend =
@@ -136,7 +135,8 @@ impl App {
         let dead = RunSearch { given_up: true, ..newest() };
         let dead = ids(store.run_search(&dead, NAMED).await?);
         if !dead.is_empty() {
-            let what = format!("{} were given up", at_least(&dead, "run"));
+            let what =
+                format!("{} brought a host down too often, and failed", at_least(&dead, "run"));
             let mend = "`relata runs list --dead` lists them; mend the cause, then `relata runs retry --dead`";
             found.push(Finding::new("dead-letters", Severity::Warning, what, mend).with(&dead));
         }
@@ -151,7 +151,7 @@ impl App {
         let events = store.health_counts(now).await?.pending_events;
         if let Some(oldest) = events.oldest.filter(|oldest| *oldest < late) {
             let what = format!(
-                "{} wait for the triggers, the first since {oldest}",
+                "no trigger has seen {} yet, the first of {oldest}",
                 many(events.count, "event")
             );
             found.push(Finding::new("overdue-events", Severity::Error, what, stands));
@@ -174,7 +174,7 @@ impl App {
                 EffectStatus::Held,
                 "held-effects",
                 Severity::Note,
-                "are held",
+                "cannot go out before somebody decides",
                 "`relata outbox --status held` says why; `relata outbox release` or `drop` decides",
             ),
             (
@@ -202,7 +202,7 @@ impl App {
             .take(NAMED as usize)
             .collect();
         if !lost.is_empty() {
-            let what = format!("{} are being sent for a long time", at_least(&lost, "effect"));
+            let what = format!("{} should have been sent long ago", at_least(&lost, "effect"));
             let mend = "where the host that sent them is gone, the next start of `relata serve` judges them";
             found.push(Finding::new("lost-effects", Severity::Warning, what, mend).with(&lost));
         }
@@ -260,7 +260,7 @@ impl App {
         for pause in self.pauses().await? {
             let name = if pause.kind == "all" { "everything" } else { &pause.name };
             let what = format!(
-                "{name} is paused by {} since {}, and {} wait: {}",
+                "{name} is paused by {} since {}, which holds {}: {}",
                 pause.by,
                 pause.since,
                 many(pause.runs, "run"),

@@ -88,8 +88,8 @@ impl App {
         self.reopen(row, request, true).await
     }
 
-    /// The same for all runs that a search finds; without `dry_run` only. A
-    /// search that does not say how they stand finds those that failed.
+    /// The same for all runs that a search finds. With `dry_run` nothing is
+    /// written, and the answer says what would be. A search that does not say how they stand finds those that failed.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl App {
         Ok(done)
     }
 
-    /// Ends all runs that a search finds; without `dry_run` only.
+    /// Ends all runs that a search finds. With `dry_run` nothing is written.
     ///
     /// # Errors
     ///

@@ -108,23 +108,31 @@ impl Tx {
         Ok(touched > 0)
     }
 
-    /// A destination failed once more. Yields how often in a row that is.
+    /// A destination failed once more. Yields how often in a row that is; none
+    /// where it was opened after `opened_before`: such a failure is the late
+    /// answer to what was sent before.
     ///
     /// # Errors
     ///
     /// The database's.
-    pub async fn breaker_fail(&mut self, destination: &str, why: &str) -> Result<u32, StoreError> {
+    pub async fn breaker_fail(
+        &mut self,
+        destination: &str,
+        why: &str,
+        opened_before: Timestamp,
+    ) -> Result<Option<u32>, StoreError> {
         let row = self
             .connection
             .row(
                 "count a failure",
                 "INSERT INTO relata_breaker AS present (destination, failures, why) VALUES ($1, 1, $2)
                  ON CONFLICT (destination) DO UPDATE SET failures = present.failures + 1, why = excluded.why
+                 WHERE present.opened_at IS NULL OR present.opened_at <= $3
                  RETURNING failures",
-                arguments![destination, why],
+                arguments![destination, why, opened_before],
             )
             .await?;
-        row.map_or(Ok(1), |row| row.small("failures"))
+        row.map(|row| row.small("failures")).transpose()
     }
 
     /// Nothing is sent to a destination until a time.

@@ -6,6 +6,7 @@ mod activating;
 mod checking;
 mod company;
 mod loops;
+mod operating;
 mod pausing;
 mod queueing;
 mod retrying;

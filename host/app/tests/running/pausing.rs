@@ -14,6 +14,7 @@ steps:
   - do: task.create
     title: Call
     record: =contact
+    due_in: 1 day
 ";
 
 async fn with_contacts(workflow: &str, names: &[&str]) -> Company {
@@ -86,6 +87,7 @@ steps:
   - do: task.create
     title: =title
     record: =contact
+    due_in: 1 day
 ",
         &[],
     )
@@ -132,9 +134,10 @@ workflow: test
 when:
   - created: contact
 steps:
-  - do: notify.role
-    role: sales
-    text: new
+  - do: task.create
+    title: Call
+    record: =contact
+    due_in: 1 day
 ",
         &[],
     )

@@ -15,12 +15,14 @@ when:
     about: contact
 repeat:
   one_per: contact
+  again_after: 1 minute
 inputs:
   team: text
 steps:
   - do: task.create
     title: First
     record: =contact
+    due_in: 1 day
     as: first
   - do: assign.round_robin
     team: '{{ team }}'
@@ -28,6 +30,7 @@ steps:
   - do: task.create
     title: Last
     record: =contact
+    due_in: 1 day
 ";
 
 async fn company(names: &[&str]) -> Company {
@@ -79,7 +82,7 @@ async fn a_run_goes_on_at_the_step_that_failed_with_what_it_has_done() {
     expect![[r#""#]].assert_eq(&kinds(&company, 0).await);
 
     // From behind it, the run comes to its end.
-    let behind = RetryRequest { from: Some("17".to_owned()), ..RetryRequest::default() };
+    let behind = RetryRequest { from: Some("18".to_owned()), ..RetryRequest::default() };
     company.app.retry(run, &behind).await.expect("it has failed");
     company.settle().await;
     assert_eq!(company.standing().await, "test done");
@@ -109,6 +112,7 @@ async fn many_are_found_by_their_error_and_go_on() {
     assert_eq!(tried.iter().filter(|row| row.refused.is_none() && !row.done).count(), 2);
     assert_eq!(company.standing().await, "2 test failed");
     // Another run for anna goes on: that one has the place.
+    company.after(2).await;
     start(&company, "anna").await;
     let done = app.retry_all(failed(Some("nobody")), &request, false).await.expect("runs");
     let refused: Vec<&str> = done.iter().filter_map(|row| row.refused.as_deref()).collect();
@@ -136,7 +140,7 @@ async fn a_run_that_is_given_up_is_a_dead_letter() {
     let store = company.app.store().clone();
     for _ in 0..5 {
         let now = company.app.now();
-        let claimed = store.run_claim("crashes", now, 1, 9).await.expect("the database").remove(0);
+        let claimed = store.run_claim("crashes", now, 0, 9).await.expect("the database").remove(0);
         store.run_begin(id, claimed.epoch, now).await.expect("it is held");
     }
     let dead = || RunSearch { given_up: true, ..RunSearch::default() };

@@ -7,6 +7,7 @@ mod backend;
 
 mod backtest;
 mod backups;
+mod breakers;
 mod events;
 mod leases;
 mod moving;
@@ -15,6 +16,7 @@ mod queries;
 mod queue;
 mod records;
 mod schedules;
+mod upgrades;
 mod webhooks;
 mod workflows;
 mod writer;
