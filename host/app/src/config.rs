@@ -28,6 +28,9 @@ pub struct Config {
     /// Where the records are, if not in a file of the data directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseConfig>,
+    /// For how long what is over is kept; for ever, if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<crate::Retention>,
 }
 
 /// The section `[database]` of `relata.toml`.
@@ -201,6 +204,9 @@ impl DataDirectory {
                     config.time_zone
                 ),
             });
+        }
+        if let Some(why) = config.retention.and_then(|retention| retention.wrong()) {
+            return Err(ConfigError::Wrong { file, why });
         }
         Ok((directory, config))
     }

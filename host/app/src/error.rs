@@ -2,7 +2,7 @@
 
 use relata_model::FieldError;
 use relata_sandbox::{LoadError, ManifestError, SandboxError};
-use relata_store::{RecordError, StoreError};
+use relata_store::{BackupError, RecordError, StoreError};
 
 use crate::{config::ConfigError, starts::listed, templates::TemplateError};
 
@@ -34,6 +34,9 @@ pub enum AppError {
     /// The database failed.
     #[error("the database failed")]
     Store(#[from] StoreError),
+    /// There is no backup, or a file is none.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// A plugin could not be loaded.
     #[error(transparent)]
     Plugin(#[from] LoadError),
@@ -69,6 +72,9 @@ impl AppError {
             | Self::Manifest(_) => true,
             Self::Record(why) => !matches!(why, RecordError::Store(_)),
             Self::Rejected(_) => true,
+            Self::Backup(why) => {
+                !matches!(why, BackupError::Store(_) | BackupError::Differs { .. })
+            }
             Self::Store(_) | Self::Sandbox(_) | Self::Fault(_) => false,
         }
     }

@@ -44,6 +44,9 @@ pub struct RunView {
     pub ended_at: Option<String>,
     /// What it yields, by name, once it is done.
     pub outputs: Option<Json>,
+    /// Why it stands still, where somebody has paused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
 }
 
 /// A run, and everything that it did.
@@ -257,6 +260,7 @@ impl App {
 
     pub(crate) async fn run_view(&self, row: RunRow) -> Result<RunView, AppError> {
         let run = row.run;
+        let paused = self.stands_still(&run, row.parked_by.as_ref()).await?;
         let (status, outcome, why) = match &run.status {
             Status::Active => ("active", None, None),
             Status::Ended(Outcome::Done) => ("done", None, None),
@@ -299,6 +303,7 @@ impl App {
             outcome,
             why,
             at,
+            paused,
             started_at: run.started_at.to_string(),
             due_at: row.due_at.filter(|_| row.ended_at.is_none()).map(|at| at.to_string()),
             ended_at: row.ended_at.map(|at| at.to_string()),

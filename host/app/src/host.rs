@@ -43,6 +43,8 @@ pub(crate) struct StepScope {
     pub(crate) send_in: Option<String>,
     /// How many messages may go out.
     pub(crate) hold_above: Option<Cap>,
+    /// What becomes of a message of which nobody knows whether it went out.
+    pub(crate) if_unknown: relata_workflow::IfUnknown,
     /// The time of the step.
     pub(crate) now: Timestamp,
 }
@@ -190,6 +192,7 @@ impl StepHost {
             status: EffectStatus::Due,
             reason: None,
             due_at,
+            if_unknown: self.scope.if_unknown,
         };
         self.changes.writes.push(Written::Queued(Box::new(Queued { effect, cap })));
         Ok(id.to_string())

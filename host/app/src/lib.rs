@@ -11,11 +11,14 @@
 mod activation;
 mod approvals;
 pub mod backtest;
+mod backup;
+mod breakers;
 mod change_set;
 mod check;
 mod clock;
 mod commit;
 mod config;
+mod doctor;
 mod effects;
 mod error;
 mod fresh;
@@ -24,13 +27,17 @@ mod host;
 mod import;
 mod knowledge;
 mod lanes;
+mod metrics;
 mod near_miss;
 mod older_runs;
 mod outbox;
+mod pauses;
 mod plugins;
 mod queue;
 mod records;
 mod rehearsal;
+mod retention;
+mod retries;
 mod runner;
 mod schedules;
 mod secrets;
@@ -61,14 +68,17 @@ use tokio::sync::OnceCell;
 
 pub use activation::{Activation, WorkflowRow};
 pub use approvals::{Answered, ApprovalFilter, ApprovalView, NewAnswer};
+pub use backup::{BackupView, Restored};
 pub use check::{Checked, catalog_alone, check_alone};
 pub use clock::{Clock, ServerClock};
 pub use config::{Config, ConfigError, DataDirectory, SHIPPED};
+pub use doctor::{Finding, Severity};
 pub use effects::{EffectDetail, EffectView};
 pub use error::AppError;
 pub use history::{RunHistory, RunView, StepView, WaitView};
 pub use import::{ImportReport, RejectedLine};
 pub use older_runs::{Kept, OlderRuns, Running};
+pub use pauses::{PauseView, Resumed};
 pub use plugins::Plugins;
 pub use records::Assignment;
 pub use rehearsal::Advanced;
@@ -77,6 +87,8 @@ pub use relata_model as model;
 pub use relata_sandbox as sandbox;
 pub use relata_store as store;
 pub use relata_workflow as workflow;
+pub use retention::{CleanedUp, Retention};
+pub use retries::{BulkRow, Retried, RetryRequest};
 pub use secrets::{Secret, SecretOverrides, SecretRow, secret_of_variable};
 pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
@@ -119,6 +131,8 @@ struct Inner {
     rules: segments::Rules,
     secrets: SecretOverrides,
     wakes: serve::Wakes,
+    pauses: pauses::KnownPauses,
+    metrics: Arc<metrics::Metrics>,
     lock: Mutex<Option<std::fs::File>>,
     lease: Duration,
     standing: several::Standing,
@@ -253,6 +267,8 @@ impl App {
         let zone = TimeZone::get(&config.time_zone).unwrap_or(TimeZone::UTC);
         let mail = MailOut::new(&config.mail.rooted_at(directory.root()))
             .map_err(|why| AppError::wrong(format!("relata.toml, [mail]: {why}")))?;
+        let metrics = Arc::<metrics::Metrics>::default();
+        store.observe_writes(metrics.observer());
         Ok(Self {
             inner: Arc::new(Inner {
                 directory,
@@ -269,6 +285,8 @@ impl App {
                 rules: segments::Rules::default(),
                 secrets,
                 wakes: serve::Wakes::default(),
+                pauses: pauses::KnownPauses::default(),
+                metrics,
                 lock: Mutex::new(None),
                 lease,
                 standing: several::Standing::default(),

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use relata_channels::{Mail, MailError, Mailbox};
 use relata_model::{Timestamp, Value};
 use relata_store::{Cause, Delivery, Effect, EffectKind, Write};
+use relata_workflow::IfUnknown;
 use serde::{Deserialize, Serialize};
 
 use crate::{App, AppError, fresh, runner::later, testing::Point};
@@ -36,8 +37,12 @@ impl Letter {
 impl App {
     /// Delivers the effects that are due. Answers how many were tried.
     pub(crate) async fn deliver(&self) -> Result<usize, AppError> {
+        if self.all_paused() {
+            return Ok(0);
+        }
+        let Some(batch) = self.breaker_lets(BATCH).await? else { return Ok(0) };
         let lease = i64::try_from(self.sending_lease().as_millis()).unwrap_or(i64::MAX);
-        let effects = self.store().outbox_claim(self.now(), lease, BATCH).await?;
+        let effects = self.store().outbox_claim(self.now(), lease, batch).await?;
         let count = effects.len();
         let sending = effects.into_iter().map(|effect| self.deliver_one(effect));
         for settled in futures::future::join_all(sending).await {
@@ -48,6 +53,9 @@ impl App {
 
     async fn deliver_one(&self, effect: Effect) -> Result<(), AppError> {
         self.may_crash(Point::AfterTake).await;
+        if self.park_effect(&effect).await? {
+            return Ok(());
+        }
         let letter: Letter = serde_json::from_value(effect.body.clone()).map_err(|why| {
             AppError::Fault(format!("the effect {} does not read: {why}", effect.id))
         })?;
@@ -82,9 +90,17 @@ impl App {
         sent: Result<relata_channels::Receipt, MailError>,
     ) -> Result<(), AppError> {
         let now = self.now();
+        self.breaker_told(&sent, now).await?;
         let delivery = match sent {
             Ok(receipt) => Delivery::Sent { receipt: Some(receipt.to_string()) },
-            Err(why) if why.is_unknown() => Delivery::Unknown { why: why.to_string() },
+            Err(why) if why.is_unknown() => match effect.if_unknown {
+                IfUnknown::Hold => Delivery::Unknown { why: why.to_string() },
+                IfUnknown::Skip => Delivery::Skipped { why: why.to_string() },
+                IfUnknown::Retry if effect.attempts < MOST_ATTEMPTS => {
+                    Delivery::Again { at: later(now, pause(effect.attempts)), why: why.to_string() }
+                }
+                IfUnknown::Retry => Delivery::Unknown { why: why.to_string() },
+            },
             Err(why) if why.is_transient() && effect.attempts < MOST_ATTEMPTS => {
                 Delivery::Again { at: later(now, pause(effect.attempts)), why: why.to_string() }
             }

@@ -104,9 +104,11 @@ impl App {
         };
         let moves = [
             on_duty.map(|_| 0),
+            self.tend_pauses().await,
             self.move_runs(owner).await,
             self.recover_effects().await.map(|()| 0),
             self.deliver().await,
+            self.clean_up_when_due().await,
         ];
         begins.into_iter().chain(moves).sum()
     }

@@ -109,6 +109,9 @@ impl App {
     /// many there were. For a rehearsal and a test, whose clock stands still
     /// meanwhile.
     pub(crate) async fn move_runs(&self, owner: &str) -> Result<usize, AppError> {
+        if self.all_paused() {
+            return Ok(0);
+        }
         let (claimed, suspects) = self.claim(owner, SIDE_BY_SIDE * 4).await?;
         let count = claimed.len() + suspects.len();
         if count > 0 {
@@ -154,6 +157,9 @@ impl App {
     /// them in motion; waits until there is room, not until they rest.
     /// Answers how many there were.
     pub(crate) async fn begin_moving(&self, moving: &Moving) -> Result<usize, AppError> {
+        if self.all_paused() {
+            return Ok(0);
+        }
         let room = moving.room().await;
         let (claimed, suspects) = self.claim(&moving.owner, room).await?;
         let count = claimed.len() + suspects.len();
@@ -185,7 +191,11 @@ impl App {
         let now = self.now();
         let lease = i64::try_from(self.lease().as_millis()).unwrap_or(i64::MAX);
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let began = Self::stopwatch();
         let claimed = self.store().run_claim(owner, now, lease, limit).await?;
+        let took = std::time::Duration::from_micros(Self::stopwatch().saturating_sub(began));
+        self.metrics().claimed(&claimed, now, took);
+        let claimed = self.park_paused(claimed).await?;
         let (mut suspects, claimed): (Vec<Claimed>, Vec<Claimed>) =
             claimed.into_iter().partition(|claim| claim.crash_count > 0);
         suspects.sort_by_key(|claim| claim.crash_count);
@@ -206,11 +216,12 @@ impl App {
             cancel_taken: None,
             turn: None,
         };
-        let mut came = Committed { inbox: claim.inbox, cancel: claim.cancel, freed: None };
+        let came = Committed { inbox: claim.inbox, cancel: claim.cancel, freed: None };
         if claim.crash_count >= MOST_CRASHES {
-            came.cancel = Some(format!(
+            let why = format!(
                 "it could not be moved on {MOST_CRASHES} times in a row: its host went down each time, or met a fault that its log tells"
-            ));
+            );
+            return self.give_up(&mut held, why).await;
         }
         let moved = self.drive(&mut held, came).await;
         let fenced = matches!(moved, Err(AppError::Store(StoreError::Fenced { .. })));
@@ -233,8 +244,12 @@ impl App {
                     self.commit(held, until, ChangeSet::default(), false, None).await?;
                     None
                 }
+                Some(Next::Run(_)) if self.stop_at_pause(held, None).await? => return Ok(()),
                 Some(Next::Run(call)) => self.begin_child(held, call).await?,
                 Some(Next::Call(call)) => {
+                    if self.stop_at_pause(held, Some(&call.action)).await? {
+                        return Ok(());
+                    }
                     // The lane is held until the commit. Who waited for it
                     // long may have lost the run meanwhile: the renewal
                     // tells.
@@ -426,6 +441,7 @@ impl App {
                 count: cap.count,
                 hours: cap.hours,
             }),
+            if_unknown: step.if_unknown,
             now,
         };
         let request = CallRequest {
@@ -445,6 +461,7 @@ impl App {
         };
         let Called { result, report, mut host } =
             plugins.call(plugin, request, StepHost::new(self.clone(), scope)).await;
+        self.metrics().called(&step.action, &report);
         if let Some(fault) = host.fault.take() {
             return Err(fault);
         }

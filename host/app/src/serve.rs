@@ -108,7 +108,7 @@ impl App {
             let pause = match part().await {
                 Ok(0) => {
                     idle += 1;
-                    self.pause(idle).await.unwrap_or(FAULT_PAUSE)
+                    self.idle(idle).await.unwrap_or(FAULT_PAUSE)
                 }
                 Ok(_) => {
                     idle = 0;
@@ -143,16 +143,17 @@ impl App {
 
     /// What only the time brings about. Answers how much there was.
     async fn turn_clocks(&self, owner: &str) -> Result<usize, AppError> {
+        let tended = self.tend_pauses().await;
         if let Err(why) = self.set_by_server().await {
             tracing::warn!(error = %why, "the time of the database is not to be had; the clock goes on by itself");
         }
         if !self.on_duty(owner).await? {
-            return Ok(0);
+            return tended;
         }
         // A fault of one does not hold up the other.
         let fired = self.fire_schedules().await;
         let refreshed = self.refresh_segments().await;
-        Ok(fired? + refreshed?)
+        Ok(tended? + fired? + refreshed?)
     }
 
     /// What events bring about. Answers how many there were.
@@ -167,7 +168,7 @@ impl App {
     }
 
     /// How long there is nothing to do, after so many turns without work.
-    async fn pause(&self, idle: u32) -> Result<Duration, AppError> {
+    async fn idle(&self, idle: u32) -> Result<Duration, AppError> {
         let now = self.now().as_millisecond();
         let next = self.next_due().await?.map_or(i64::MAX, Timestamp::as_millisecond);
         let pause = Duration::from_millis(u64::try_from(next.saturating_sub(now)).unwrap_or(0));
@@ -181,7 +182,10 @@ impl App {
 
     /// When something falls due next, by the database.
     pub(crate) async fn next_due(&self) -> Result<Option<Timestamp>, AppError> {
-        let mut next = self.store().run_next_due().await?;
+        let mut next = match self.all_paused() {
+            true => self.store().schedule_next().await?,
+            false => self.store().run_next_due().await?,
+        };
         if let Some(segments) = self.segments_due().await? {
             next = Some(next.map_or(segments, |next| next.min(segments)));
         }

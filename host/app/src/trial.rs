@@ -115,6 +115,7 @@ impl App {
             idempotency_key: key.clone(),
             send_in: None,
             hold_above: None,
+            if_unknown: relata_workflow::IfUnknown::Hold,
             now,
         };
         let request = CallRequest {

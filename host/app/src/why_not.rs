@@ -168,6 +168,10 @@ impl App {
             return Ok(format!("it ran, and ended: {how}"));
         }
         let view = self.run_view(row).await?;
+        if let Some(paused) = view.paused {
+            let at = view.at.map_or_else(String::new, |at| format!(": {at}"));
+            return Ok(format!("{RUNNING}{at}; but {paused}"));
+        }
         Ok(match (view.at, view.due_at) {
             (Some(at), Some(due)) => format!("{RUNNING}: {at}, until {due} at the latest"),
             (Some(at), None) => format!("{RUNNING}: {at}, until something happens"),

@@ -50,10 +50,14 @@ pub enum MailConfigError {
 /// may have the recipient's address, as servers quote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
-    /// It may work later: no connection, a login that the server refused, or
-    /// a 4xx answer. The mail was not sent.
+    /// It may work later: a 4xx answer to this mail, or no room to write it.
+    /// The mail was not sent.
     #[error("the mail was not sent, and is tried again: {0}")]
     Transient(String),
+    /// It may work later: the server cannot be reached, or does not let us in.
+    /// That is not the mail's fault, and so will it be for the next one.
+    #[error("the mail was not sent, and is tried again: {0}")]
+    Unreachable(String),
     /// It will not work: an address that is none, or a 5xx answer. The mail
     /// was not sent.
     #[error("the mail cannot be sent: {0}")]
@@ -68,7 +72,13 @@ impl MailError {
     /// Whether another attempt is worth it, and does no harm.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Transient(_))
+        matches!(self, Self::Transient(_) | Self::Unreachable(_))
+    }
+
+    /// Whether the server was not to be had, whatever the mail.
+    #[must_use]
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable(_))
     }
 
     /// Whether the mail may have been sent.

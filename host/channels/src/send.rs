@@ -79,6 +79,16 @@ impl MailOut {
         matches!(self.way, Way::Directory(_))
     }
 
+    /// The server that mails go to, `smtp.example.com:587`; none where they
+    /// are written to files.
+    #[must_use]
+    pub fn destination(&self) -> Option<String> {
+        match &self.way {
+            Way::Directory(_) => None,
+            Way::Smtp(server) => Some(server.name()),
+        }
+    }
+
     /// Sends a mail.
     ///
     /// A server gets at most four mails at a time, over connections that are

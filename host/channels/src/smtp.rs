@@ -86,6 +86,11 @@ impl Server {
         })
     }
 
+    /// The server's name and port.
+    pub(crate) fn name(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// Hands a mail over and gives the server's answer.
     pub(crate) async fn send(
         &self,
@@ -121,7 +126,7 @@ impl Server {
     /// not the mail's fault, so that it is kept and tried again.
     async fn connect(&self) -> Result<AsyncSmtpConnection, MailError> {
         let later = |what: &str, why: &dyn Display| {
-            MailError::Transient(format!("{}:{} {what}: {why}", self.host, self.port))
+            MailError::Unreachable(format!("{}:{} {what}: {why}", self.host, self.port))
         };
         let connecting = async {
             let wrapper = (self.security == Security::Tls).then(|| self.tls.clone());
@@ -214,7 +219,7 @@ impl Server {
     }
 
     fn broken(&self, why: &dyn Display) -> MailError {
-        MailError::Transient(format!(
+        MailError::Unreachable(format!(
             "the connection to {}:{} broke off: {why}",
             self.host, self.port
         ))

@@ -8,8 +8,8 @@ use relata_workflow::{
 };
 
 use crate::{
-    ChildAnswer, Event, Happening, Pending, Returned, Rounds, Run, StepFailure, ahead, call, due,
-    sub_run,
+    ChildAnswer, Event, Happening, Pending, Retry, Returned, Rounds, Run, StepFailure, ahead, call,
+    due, sub_run,
     world::{Evaluated, World},
 };
 
@@ -35,6 +35,15 @@ pub enum Input {
         /// Why, for people.
         why: String,
     },
+    /// The host could not move the run on, again and again, and gives it up:
+    /// the step whose turn it is has failed for good.
+    GiveUp {
+        /// Why, for people.
+        why: String,
+    },
+    /// The run has ended, and is to go on. All that follows is that it stands
+    /// there again: a wake moves it.
+    Retry(Retry),
 }
 
 /// Why there is no answer.
@@ -83,7 +92,7 @@ pub fn decide(
     facts: &Facts,
     now: Timestamp,
 ) -> Result<Vec<Event>, Halt> {
-    if run.has_ended() {
+    if run.has_ended() && !matches!(input, Input::Retry(_)) {
         return match input {
             Input::Returned(returned) => Err(Halt::Rejected(format!(
                 "attempt {} of step {} came back after {} had ended",
@@ -93,7 +102,11 @@ pub fn decide(
                 "`{}` was started for {} after that had ended",
                 answer.call.workflow, run.id
             ))),
-            Input::Wake | Input::Happened(_) | Input::Cancel { .. } => Ok(Vec::new()),
+            Input::Wake
+            | Input::Happened(_)
+            | Input::Cancel { .. }
+            | Input::GiveUp { .. }
+            | Input::Retry(_) => Ok(Vec::new()),
         };
     }
     let timers = !matches!(input, Input::Happened(_));
@@ -102,6 +115,11 @@ pub fn decide(
     match input {
         Input::Wake => {}
         Input::Cancel { why } => turn.cancel(&why),
+        Input::GiveUp { why } => turn.give_up(&why)?,
+        Input::Retry(retry) => {
+            turn.retry(retry)?;
+            return Ok(turn.events);
+        }
         Input::Returned(returned) => turn.returned(returned)?,
         Input::Child(answer) => turn.child_answered(answer)?,
         Input::Happened(happening) => {

@@ -1,10 +1,12 @@
 //! What happens to a run, one entry of its step log each.
 
+use std::collections::BTreeMap;
+
 use relata_model::{Duration, Reference, RunId, Timestamp, Value};
 use relata_workflow::{BlockId, StepId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Happening, Outcome, Rounds, Watch};
+use crate::{GAVE_UP, Happening, Outcome, Rounds, Watch};
 
 /// One entry of a run's step log. A run is the sum of its events; each says
 /// all that its part of the state depends on, so that none is ever computed
@@ -257,6 +259,19 @@ pub enum Event {
         /// What it yields, by name; nothing where it yields nothing.
         outputs: Value,
     },
+    /// The run had ended, and somebody lets it go on.
+    Retried {
+        /// At which step; none where only its outputs are made again.
+        step: Option<StepId>,
+        /// In which round of which loop that step stands.
+        rounds: Rounds,
+        /// When.
+        at: Timestamp,
+        /// The values that are others from now on, by name.
+        values: BTreeMap<String, Value>,
+        /// Where, and who wants it, for people.
+        explanation: String,
+    },
 }
 
 /// Why a step did not do what it should.
@@ -303,7 +318,9 @@ impl Event {
             | Self::BranchesBegan { step, .. }
             | Self::ChildBegan { step, .. }
             | Self::StepFailed { step, .. } => Some(*step),
-            Self::Ending { step, .. } | Self::Ended { step, .. } => *step,
+            Self::Ending { step, .. } | Self::Ended { step, .. } | Self::Retried { step, .. } => {
+                *step
+            }
             Self::Started { .. } | Self::Noted { .. } => None,
         }
     }
@@ -327,7 +344,8 @@ impl Event {
             | Self::ChildBegan { rounds, .. }
             | Self::StepFailed { rounds, .. }
             | Self::Ending { rounds, .. }
-            | Self::Ended { rounds, .. } => Some(rounds),
+            | Self::Ended { rounds, .. }
+            | Self::Retried { rounds, .. } => Some(rounds),
             Self::Started { .. } | Self::Noted { .. } => None,
         }
     }
@@ -352,13 +370,14 @@ impl Event {
             | Self::Noted { at, .. }
             | Self::StepFailed { at, .. }
             | Self::Ending { at, .. }
-            | Self::Ended { at, .. } => *at,
+            | Self::Ended { at, .. }
+            | Self::Retried { at, .. } => *at,
         }
     }
 
     /// One word for it, for lists and programs.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Started { .. } => "started",
             Self::StepDone { .. } => "done",
@@ -374,9 +393,11 @@ impl Event {
             Self::BranchesBegan { .. } => "branches",
             Self::ChildBegan { .. } => "run",
             Self::Noted { .. } => "noted",
+            Self::StepFailed { failure, .. } if failure.code == GAVE_UP => "gave_up",
             Self::StepFailed { .. } => "failed",
             Self::Ending { .. } => "ending",
             Self::Ended { .. } => "ended",
+            Self::Retried { .. } => "retried",
         }
     }
 
@@ -443,7 +464,8 @@ impl Event {
             | Self::ItemsLeftOut { explanation, .. }
             | Self::ItemBegan { explanation, .. }
             | Self::BranchesBegan { explanation, .. }
-            | Self::ChildBegan { explanation, .. } => explanation.clone(),
+            | Self::ChildBegan { explanation, .. }
+            | Self::Retried { explanation, .. } => explanation.clone(),
             Self::AttemptFailed { failure, retry_at: Some(until), attempt, at, .. } => {
                 format!(
                     "attempt {attempt} failed: {failure}; tried again in {}",

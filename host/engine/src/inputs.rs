@@ -95,7 +95,7 @@ fn read(kind: &Type, value: &Value) -> Result<Value, String> {
     }
 }
 
-fn read_slot(slot: &Slot, value: &Value) -> Result<Value, String> {
+pub(crate) fn read_slot(slot: &Slot, value: &Value) -> Result<Value, String> {
     match value {
         Value::Nothing if slot.optional => Ok(Value::Nothing),
         value => read(&slot.kind, value),

@@ -7,8 +7,8 @@ use relata_workflow::{BlockId, Definition, StepId, StepKind};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Clock, DoneStep, Event, Happening, Items, Outcome, Pending, Rounds, StepFailure, Strand, ahead,
-    inputs,
+    Clock, DoneStep, Event, FailurePoint, Happening, Items, Outcome, Pending, Rounds, StepFailure,
+    Strand, ahead, inputs,
 };
 
 /// A run of a workflow.
@@ -63,6 +63,13 @@ pub struct State {
     /// How it ends, once that is decided and `finally` runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Outcome>,
+    /// Where it stood when it failed for good, once it has: a retry goes back
+    /// there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Box<FailurePoint>>,
+    /// How often it had ended and was let go on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
     /// What it yields, by name, once its end is decided; nothing before, and
     /// where it yields nothing.
     #[serde(default = "nothing", skip_serializing_if = "Value::is_nothing")]
@@ -70,6 +77,11 @@ pub struct State {
     /// How many runs stand between it and a person or the outside world.
     #[serde(default)]
     pub depth: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 const fn nothing() -> Value {
@@ -83,6 +95,8 @@ impl Default for State {
             inbox: Vec::new(),
             error: None,
             ending: None,
+            failure: None,
+            retries: 0,
             outputs: Value::Nothing,
             depth: 0,
         }
@@ -286,6 +300,9 @@ impl Run {
                 self.step_failed(def, *step, rounds, failure, *handler);
             }
             Event::Ending { outcome, outputs, enter, .. } => {
+                if matches!(outcome, Outcome::Failed { .. }) {
+                    self.keep_failure(None, &Rounds::main());
+                }
                 self.state.ending = Some(outcome.clone());
                 self.state.outputs = outputs.clone();
                 self.drop_strands();
@@ -293,11 +310,17 @@ impl Run {
                 self.forget(def);
             }
             Event::Ended { outcome, outputs, .. } => {
+                if matches!(outcome, Outcome::Failed { .. }) {
+                    self.keep_failure(None, &Rounds::main());
+                }
                 self.status = Status::Ended(outcome.clone());
                 self.state.ending = None;
                 self.state.outputs = outputs.clone();
                 self.drop_strands();
                 self.state.inbox.clear();
+            }
+            Event::Retried { step, rounds, values, .. } => {
+                self.retried(def, *step, rounds, values);
             }
         }
     }
@@ -407,6 +430,7 @@ impl Run {
             true => failure.message.clone(),
             false => format!("in round {rounds}: {failure}"),
         };
+        self.keep_failure(Some(step), rounds);
         if let Some(outcome) = self.state.ending.take() {
             self.state.ending = Some(outcome.with_failure(path, why));
             self.state.outputs = Value::Nothing;

@@ -216,7 +216,13 @@ pub(crate) fn of_step(
 /// The id of the run that a step starts: no other step gets the same, and
 /// the same step gets it again at the same time.
 fn child_id(run: &Run, step: &Step, rounds: &Rounds, now: Timestamp) -> RunId {
-    let digest = call::digest(&["run", &run.id.to_string(), &call::place(&step.path, rounds)]);
+    let (id, place) = (run.id.to_string(), call::place(&step.path, rounds));
+    // Let go on after its end, a run starts others.
+    let retries = run.state.retries.to_string();
+    let digest = match run.state.retries {
+        0 => call::digest(&["run", &id, &place]),
+        _ => call::digest(&["run", &id, &place, &retries]),
+    };
     let mut bits = [0; 10];
     bits.copy_from_slice(&digest[..10]);
     RunId::derived(now, &bits)

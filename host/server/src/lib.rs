@@ -5,12 +5,14 @@
 mod error;
 mod health;
 mod hooks;
+mod metrics;
 
 use std::{io, time::Duration};
 
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    middleware,
     routing::{get, post},
 };
 use relata_app::{App, AppError};
@@ -84,12 +86,14 @@ pub async fn serve(
 fn routes(app: App) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
+        .route("/metrics", get(metrics::metrics))
         .route(
             "/hooks/{name}",
             post(hooks::receive).layer(DefaultBodyLimit::max(hooks::LONGEST_BODY)),
         )
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::wrong_method)
+        .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
         .with_state(app)
 }
 

@@ -2,6 +2,7 @@
 //! out after its commit, under an id that stays the same.
 
 use relata_model::{EffectId, Reference, RunId, Timestamp};
+use relata_workflow::IfUnknown;
 use serde_json::Value as Json;
 use sqlx::AssertSqlSafe;
 
@@ -111,6 +112,8 @@ pub struct NewEffect {
     pub reason: Option<String>,
     /// When it should be carried out.
     pub due_at: Timestamp,
+    /// What becomes of it where nobody knows whether it was carried out.
+    pub if_unknown: IfUnknown,
 }
 
 /// An effect as it stands.
@@ -150,6 +153,8 @@ pub struct Effect {
     pub sent_at: Option<Timestamp>,
     /// What the channel said, such as a Message-ID.
     pub receipt: Option<String>,
+    /// What becomes of it where nobody knows whether it was carried out.
+    pub if_unknown: IfUnknown,
 }
 
 /// What became of an attempt.
@@ -174,6 +179,11 @@ pub enum Delivery {
     },
     /// Nobody knows whether it was done.
     Unknown {
+        /// Why, for people.
+        why: String,
+    },
+    /// Nobody knows whether it was done, and nobody is to care.
+    Skipped {
         /// Why, for people.
         why: String,
     },
@@ -266,8 +276,8 @@ impl Tx {
             .execute(
                 "keep an effect",
                 "INSERT INTO relata_outbox (effect_id, run_id, workflow, step, kind, template, recipient, body,
-                     status, reason, due_at, attempts, created_at, rounds)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13)
+                     status, reason, due_at, attempts, created_at, rounds, if_unknown)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14)
                  ON CONFLICT (effect_id) DO NOTHING",
                 arguments![
                     effect.id,
@@ -282,7 +292,8 @@ impl Tx {
                     effect.reason.as_ref(),
                     effect.due_at,
                     now,
-                    &effect.rounds
+                    &effect.rounds,
+                    word(effect.if_unknown)
                 ],
             )
             .await?;
@@ -339,6 +350,7 @@ impl Tx {
             Delivery::Again { at, why } => (EffectStatus::Due, Some(why), Some(*at), None, None),
             Delivery::Failed { why } => (EffectStatus::Failed, Some(why), None, None, None),
             Delivery::Unknown { why } => (EffectStatus::Unknown, Some(why), None, None, None),
+            Delivery::Skipped { why } => (EffectStatus::Suppressed, Some(why), None, None, None),
         };
         let touched = self
             .connection
@@ -355,10 +367,10 @@ impl Tx {
     }
 
     /// What a crash left half done becomes due again where the receiver takes
-    /// the same effect only once (`repeatable`), else unknown. Yields how many
-    /// there were. Of these only those whose lease has ended, or all with
-    /// `alone`: at the start of the only host, which knows that no other is
-    /// alive.
+    /// the same effect only once (`repeatable`), else what its step says, which
+    /// is unknown by itself. Yields how many there were. Of these only those
+    /// whose lease has ended, or all with `alone`: at the start of the only
+    /// host, which knows that no other is alive.
     ///
     /// # Errors
     ///
@@ -369,20 +381,19 @@ impl Tx {
         alone: bool,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let (status, reason) = if repeatable {
-            (EffectStatus::Due, None)
-        } else {
-            (
-                EffectStatus::Unknown,
-                Some("the host stopped while it was sending; look whether it arrived"),
-            )
-        };
+        let unknown = "the host stopped while it was sending; look whether it arrived";
+        let skipped = "the host stopped while it was sending, and `if_unknown: skip` lets it go";
         self.connection
             .execute(
                 "recover effects",
-                "UPDATE relata_outbox SET status = $1, reason = $2, due_at = $3, lease_until = NULL
-                 WHERE status = 'sending' AND ($4 = 1 OR lease_until IS NULL OR lease_until <= $3)",
-                arguments![status.as_str(), reason, now, alone],
+                "UPDATE relata_outbox
+                 SET status = CASE WHEN $1 = 1 OR if_unknown = 'retry' THEN 'due'
+                                   WHEN if_unknown = 'skip' THEN 'suppressed' ELSE 'unknown' END,
+                     reason = CASE WHEN $1 = 1 OR if_unknown = 'retry' THEN NULL
+                                   WHEN if_unknown = 'skip' THEN $3 ELSE $2 END,
+                     due_at = $4, lease_until = NULL
+                 WHERE status = 'sending' AND ($5 = 1 OR lease_until IS NULL OR lease_until <= $4)",
+                arguments![repeatable, unknown, skipped, now, alone],
             )
             .await
     }
@@ -533,5 +544,15 @@ fn read(row: &Row) -> Result<Effect, StoreError> {
         created_at: row.time("created_at")?,
         sent_at: row.time_or_none("sent_at")?,
         receipt: row.text_or_none("receipt")?,
+        if_unknown: row
+            .text_or_none("if_unknown")?
+            .and_then(|word| IfUnknown::ALL.into_iter().find(|(name, _)| *name == word))
+            .map_or(IfUnknown::Hold, |(_, if_unknown)| if_unknown),
     })
+}
+
+/// The word of the language; nothing for what holds by itself.
+fn word(if_unknown: IfUnknown) -> Option<&'static str> {
+    let found = IfUnknown::ALL.into_iter().find(|(_, known)| *known == if_unknown);
+    found.map(|(name, _)| name).filter(|_| if_unknown != IfUnknown::Hold)
 }

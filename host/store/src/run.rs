@@ -128,6 +128,8 @@ pub struct RunRow {
     pub cancel_asked_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// By which pause it is parked: it is due, and waits for its end.
+    pub parked_by: Option<crate::PauseScope>,
 }
 
 /// Which runs.
@@ -431,7 +433,7 @@ impl Tx {
             .rows(
                 "look for stranded runs",
                 "SELECT run.id FROM relata_run AS run
-                 WHERE run.status = 'active' AND run.due_at IS NULL
+                 WHERE run.status = 'active' AND run.due_at IS NULL AND run.parked_by IS NULL
                    AND NOT EXISTS (SELECT 1 FROM relata_waiter AS waiter WHERE waiter.run_id = run.id)
                  ORDER BY run.id",
                 arguments![],
@@ -523,7 +525,7 @@ impl Tx {
     }
 }
 
-fn conditions(filter: &RunFilter) -> Conditions {
+pub(crate) fn conditions(filter: &RunFilter) -> Conditions {
     let mut conditions = Conditions::default();
     if let Some(workflow) = &filter.workflow {
         conditions.and("workflow = ?", workflow);
@@ -585,5 +587,6 @@ pub(crate) fn read(row: &Row) -> Result<RunRow, StoreError> {
         cancel_requested: row.text_or_none("cancel_requested")?,
         cancel_asked_at: row.time_or_none("cancel_asked_at")?,
         ended_at: row.time_or_none("ended_at")?,
+        parked_by: row.parsed_or_none("parked_by")?,
     })
 }

@@ -8,10 +8,11 @@ use sqlx::{PgPool, SqlitePool};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
-    DatabaseUrl, StoreError,
+    DatabaseUrl, StoreError, WriteObserver,
     connection::{Connection, arguments},
     dialect::Dialect,
     hint::Hints,
+    observe::Observed,
     postgres::Server,
     sqlite,
     table::Tables,
@@ -64,6 +65,7 @@ pub struct Store {
     readers: Readers,
     tables: Arc<Tables>,
     hints: Option<Arc<Hints>>,
+    observed: Arc<Observed>,
 }
 
 /// The connections for reads.
@@ -128,8 +130,9 @@ impl Store {
         };
         let tx = Tx { connection, tables: Arc::clone(&tables) };
         let (messages, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(writer::run(tx, receiver, server));
-        Ok(Self { messages, readers, tables, hints })
+        let observed = Arc::<Observed>::default();
+        tokio::spawn(writer::run(tx, receiver, server, Arc::clone(&observed)));
+        Ok(Self { messages, readers, tables, hints, observed })
     }
 
     /// Whether other hosts may move runs in the same database.
@@ -162,6 +165,11 @@ impl Store {
         let sql = tx.dialect().now();
         let row = tx.connection.row("tell the time", sql, arguments![]).await?;
         row.ok_or_else(|| StoreError::unreadable("the time", "there is none"))?.time("now")
+    }
+
+    /// Lets somebody watch the writer; false where somebody does already.
+    pub fn observe_writes(&self, observer: WriteObserver) -> bool {
+        self.observed.set(observer)
     }
 
     /// The objects that it was opened with.

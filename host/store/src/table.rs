@@ -40,7 +40,13 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "webhook calls", include_str!("../migrations/0003_webhook_calls.sql")),
     (4, "what a step did", include_str!("../migrations/0004_what_a_step_did.sql")),
     (6, "several hosts", include_str!("../migrations/0006_several_hosts.sql")),
+    (7, "operating", include_str!("../migrations/0007_operating.sql")),
 ];
+
+/// The newest migration that this version has.
+pub(crate) fn newest_migration() -> i64 {
+    MIGRATIONS.iter().map(|(number, ..)| *number).max().unwrap_or_default()
+}
 
 /// How a column keeps its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,12 +13,14 @@
 //! and so is what was under way when the connection was lost, unless that was
 //! at the commit.
 
-use std::{any::Any, collections::VecDeque, panic::AssertUnwindSafe};
+use std::{any::Any, collections::VecDeque, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{StoreError, Tx, connection::arguments, dialect::Dialect, postgres::Server};
+use crate::{
+    StoreError, Tx, connection::arguments, dialect::Dialect, observe::Observed, postgres::Server,
+};
 
 /// At most so many logical transactions share one commit.
 const BATCH: usize = 512;
@@ -260,10 +262,16 @@ fn sentence(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Serves until the last handle is gone or somebody closes the store.
-pub(crate) async fn run(mut tx: Tx, mut messages: mpsc::Receiver<Message>, server: Option<Server>) {
+pub(crate) async fn run(
+    mut tx: Tx,
+    mut messages: mpsc::Receiver<Message>,
+    server: Option<Server>,
+    observed: Arc<Observed>,
+) {
     let mut waiting = Vec::with_capacity(BATCH);
     while messages.recv_many(&mut waiting, BATCH).await > 0 {
         let mut works: VecDeque<Box<dyn Work>> = VecDeque::new();
+        let members = waiting.len();
         let mut closing = None;
         for message in waiting.drain(..) {
             match message {
@@ -279,7 +287,9 @@ pub(crate) async fn run(mut tx: Tx, mut messages: mpsc::Receiver<Message>, serve
             }
         }
         if !works.is_empty() {
+            let began = observed.begin();
             batch(&mut tx, works, server.as_ref()).await;
+            observed.end(began, members);
         }
         if let Some(done) = closing {
             // Writes that come from now on find the channel closed.

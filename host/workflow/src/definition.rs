@@ -372,6 +372,9 @@ pub struct Do {
     /// The step's result where it has failed for good; without it the run
     /// goes to `on_error`.
     pub if_it_fails: Option<Expression>,
+    /// What becomes of a message of which nobody knows whether it went out.
+    #[serde(default, skip_serializing_if = "IfUnknown::is_hold")]
+    pub if_unknown: IfUnknown,
     /// The key under which steps run one after another, with `{name}` for an
     /// argument: `rotation/{team}`.
     pub exclusive: Option<String>,
@@ -380,6 +383,30 @@ pub struct Do {
     pub correlation: Vec<(String, String)>,
     /// The type of the output, by which its references and times are read.
     pub output: crate::types::Type,
+}
+
+/// What becomes of a message of which nobody knows whether it went out: the
+/// host went down, or the connection broke, before the answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IfUnknown {
+    /// It is sent again, under the same id.
+    Retry,
+    /// It waits until a person decides.
+    #[default]
+    Hold,
+    /// It is not sent again.
+    Skip,
+}
+
+impl IfUnknown {
+    /// All, as the language names them.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("retry", Self::Retry), ("hold", Self::Hold), ("skip", Self::Skip)];
+
+    const fn is_hold(&self) -> bool {
+        matches!(self, Self::Hold)
+    }
 }
 
 impl Do {

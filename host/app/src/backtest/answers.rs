@@ -183,6 +183,7 @@ impl Answers {
             // Quiet hours and caps are the replay's to see to.
             send_in: None,
             hold_above: None,
+            if_unknown: relata_workflow::IfUnknown::Hold,
             now,
         };
         let request = CallRequest {

@@ -190,6 +190,7 @@ impl<'a> Scene<'a> {
                     domain: None,
                     transport: Transport::Directory { path: "mail".into() },
                 },
+                retention: None,
             },
             directory,
             objects: Arc::clone(&self.stage.objects),

@@ -50,6 +50,27 @@ impl Company {
         Self { app: App::open(&root).await.expect("the company"), folder }
     }
 
+    /// The host is stopped in good order; its data is left.
+    pub(crate) async fn stopped(self) -> TempDir {
+        let Self { app, folder } = self;
+        app.close().await;
+        folder
+    }
+
+    /// A host comes up with the data of one that was stopped.
+    pub(crate) async fn opened(folder: TempDir) -> Self {
+        let app = App::open(&folder.path().join("data")).await.expect("the company");
+        Self { app, folder }
+    }
+
+    /// The host is stopped, and another one comes up with what a backup holds.
+    pub(crate) async fn restored(self, backup: &Path) -> Self {
+        let root = self.root();
+        let folder = self.stopped().await;
+        App::restore(&root, backup, true, false).await.unwrap_or_else(|why| panic!("{why}"));
+        Self::opened(folder).await
+    }
+
     pub(crate) async fn activate(&self, workflow: &str) {
         self.app
             .activate("test.yaml", workflow, "test", Running::Finish)

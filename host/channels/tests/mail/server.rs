@@ -278,6 +278,6 @@ async fn a_server_without_starttls_gets_nothing() {
     let receiver = Receiver::start(&[]);
     let error =
         out(smtp(receiver.port, Security::Starttls)).send(&mail("eff_01")).await.unwrap_err();
-    assert!(matches!(error, MailError::Transient(_)));
+    assert!(matches!(error, MailError::Unreachable(_)));
     assert!(error.to_string().contains("it offers no STARTTLS"), "{error}");
 }

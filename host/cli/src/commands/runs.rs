@@ -6,11 +6,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use relata_app::{
     App, EffectView, RunHistory, RunView, StepView, WaitView,
     model::{Reference, RunId, TimeZone},
-    store::{RunFilter, RunStatus},
 };
 use serde_json::{Value as Json, json};
 
 use crate::{
+    commands::runs_bulk::{self, SearchArgs},
     context::{ACTOR, Context},
     failure::Wrong,
     names::Names,
@@ -28,28 +28,29 @@ const FIRST_PAGE: u32 = 50;
     after_help = "\
 Examples:
   relata runs --status failed
+  relata runs list --dead                   given up, since they brought their host down
+  relata runs --error 'no such template' --since 2026-12-01
   relata runs --workflow assign-new-leads --limit 10
   relata runs --record ticket/t1
   relata runs --begun-by run_01k9…          the runs that its `run:` steps began
   relata runs show run_01k9…                each step: input, output, and why
   relata runs show run_01k9… --item 3       only what was done for item 3 of a loop
-  relata runs cancel run_01k9… --why 'the customer called'"
+  relata runs cancel run_01k9… --why 'the customer called'
+  relata runs retry run_01k9…               goes on at the step that failed
+  relata runs retry run_01k9… --from 12 --set percent=5   from line 12, with another input
+  relata runs retry --workflow survey --error timeout --dry-run   all that a search finds"
 )]
 pub(crate) struct RunsArgs {
     #[command(subcommand)]
     command: Option<RunsCommand>,
-    /// Of this workflow
-    #[arg(long, value_name = "NAME")]
-    workflow: Option<String>,
-    /// About this record, such as ticket/t1
-    #[arg(long, value_name = "RECORD")]
-    record: Option<Reference>,
-    /// How they stand
-    #[arg(long)]
-    status: Option<Stands>,
-    /// Begun by a step of this run
-    #[arg(long, value_name = "RUN")]
-    begun_by: Option<RunId>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    search: SearchArgs,
     /// At most so many, the newest first; 0 is all
     #[arg(long, value_name = "N", default_value_t = FIRST_PAGE)]
     limit: u32,
@@ -57,6 +58,8 @@ pub(crate) struct RunsArgs {
 
 #[derive(Debug, Subcommand)]
 enum RunsCommand {
+    /// Runs, the newest first: what `relata runs` does without a word
+    List(ListArgs),
     /// A run, step by step
     Show {
         /// Its id, from `relata runs`
@@ -66,20 +69,13 @@ enum RunsCommand {
         #[arg(long, value_name = "NUMBER")]
         item: Option<String>,
     },
-    /// End a run before its last step
-    Cancel {
-        /// Its id, from `relata runs`
-        #[arg(value_name = "RUN")]
-        run: RunId,
-        /// What the run's history will say
-        #[arg(long, value_name = "REASON")]
-        why: Option<String>,
-    },
+    Retry(runs_bulk::RetryArgs),
+    Cancel(runs_bulk::CancelArgs),
 }
 
 /// How a run stands.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Stands {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stands {
     /// Has something to do, now or later
     Active,
     /// Ended after its last step
@@ -95,37 +91,22 @@ enum Stands {
 pub(crate) async fn run(context: &Context, args: RunsArgs) -> anyhow::Result<ExitCode> {
     let app = context.open().await?;
     let done = match args.command {
-        None => {
-            let filter = RunFilter {
-                workflow: args.workflow,
-                subject: args.record,
-                parent: args.begun_by,
-                status: args.status.map(|stands| match stands {
-                    Stands::Active => RunStatus::Active,
-                    Stands::Done => RunStatus::Done,
-                    Stands::Stopped => RunStatus::Stopped,
-                    Stands::Failed => RunStatus::Failed,
-                    Stands::Cancelled => RunStatus::Cancelled,
-                }),
-                newest_first: true,
-                ..RunFilter::default()
-            };
-            list(context, &app, filter, args.limit).await
-        }
+        None => list(context, &app, args.list).await,
+        Some(RunsCommand::List(args)) => list(context, &app, args).await,
         Some(RunsCommand::Show { run, item }) => show(context, &app, run, item.as_deref()).await,
-        Some(RunsCommand::Cancel { run, why }) => cancel(context, &app, run, why).await,
+        Some(RunsCommand::Retry(args)) => runs_bulk::retry(context, &app, args).await,
+        Some(RunsCommand::Cancel(args)) => runs_bulk::cancel(context, &app, args).await,
     };
     app.close().await;
     done.map(|()| ExitCode::SUCCESS)
 }
 
-async fn list(context: &Context, app: &App, filter: RunFilter, limit: u32) -> anyhow::Result<()> {
-    let limit = if limit == 0 { u32::MAX } else { limit };
-    let filtered = filter.workflow.is_some()
-        || filter.subject.is_some()
-        || filter.status.is_some()
-        || filter.parent.is_some();
-    let runs = app.runs(filter, limit).await?;
+async fn list(context: &Context, app: &App, args: ListArgs) -> anyhow::Result<()> {
+    let limit = if args.limit == 0 { u32::MAX } else { args.limit };
+    let filtered = args.search.narrows();
+    let mut search = args.search.read(app)?;
+    search.filter.newest_first = true;
+    let runs = app.search_runs(search, limit).await?;
     if context.json {
         return out::json(&runs);
     }
@@ -136,6 +117,11 @@ async fn list(context: &Context, app: &App, filter: RunFilter, limit: u32) -> an
             "no runs yet; `relata workflows` shows what is active"
         });
     }
+    table(app, runs, limit).await
+}
+
+/// Runs as a table.
+pub(crate) async fn table(app: &App, runs: Vec<RunView>, limit: u32) -> anyhow::Result<()> {
     let zone = app.zone();
     let mut names = Names::new(app);
     let mut columns = vec![
@@ -184,6 +170,9 @@ fn standing(run: &RunView) -> String {
 }
 
 fn remark(run: &RunView, zone: &TimeZone) -> String {
+    if let Some(paused) = &run.paused {
+        return paused.clone();
+    }
     match (&run.why, &run.at, &run.due_at) {
         (Some(why), ..) => why.clone(),
         (None, Some(at), Some(due)) => {
@@ -240,6 +229,9 @@ async fn head(names: &mut Names<'_>, history: &RunHistory, zone: &TimeZone) -> a
         out::line(out::clean(&names.told(why).await?))?;
     }
     let mut facts = Vec::new();
+    if let Some(paused) = &run.paused {
+        facts.push(("paused", names.told(paused).await?));
+    }
     if let Some(inputs) = &history.inputs {
         facts.push(("given", names.spoken(inputs).await?));
     }
@@ -397,6 +389,8 @@ fn kind(kind: &str) -> &str {
         "run" => "another run began",
         "noted" => "noted for later",
         "ending" => "the end is decided",
+        "gave_up" => "given up",
+        "retried" => "goes on again",
         other => other,
     }
 }
@@ -427,7 +421,8 @@ fn millis(micros: u64) -> f64 {
     micros as f64 / 1_000.0
 }
 
-async fn cancel(
+/// Ends one run.
+pub(crate) async fn cancel(
     context: &Context,
     app: &App,
     run: RunId,

@@ -33,6 +33,12 @@ fn the_commands() {
           why-not      Why a workflow ran, or did not run, for a record
           approvals    Show the questions that runs ask people, and answer them
           outbox       Show every mail and notice, and how it stands
+          doctor       Say what is wrong with a host, and what to do about it
+          cleanup      Take away what `[retention]` in relata.toml keeps no longer
+          pause        Stop a run, a workflow, an action or everything for a while
+          resume       Let go on what `relata pause` stopped
+          backup       Copy the database into a file, also while `relata serve` runs
+          restore      Put a backup in the place of the database
           secret       Keep the secrets that workflows name, such as those of webhooks
           objects      Show what is kept: the objects, and the fields of one
           action       List actions, read what they take, and try them
@@ -67,6 +73,14 @@ fn every_command_has_help_with_its_options() {
         "approvals",
         "approvals answer",
         "outbox",
+        "doctor",
+        "cleanup",
+        "pause",
+        "resume",
+        "backup",
+        "restore",
+        "runs retry",
+        "runs cancel",
         "secret",
         "secret set",
         "secret list",

@@ -6,6 +6,7 @@ mod approvals;
 mod backtest;
 mod flow;
 mod help;
+mod operating;
 mod program;
 mod secrets;
 mod serving;

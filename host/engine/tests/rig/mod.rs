@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::LazyLock};
 
 use relata_engine::{
     ActionOutcome, Call, ChildCall, Due, Event, Halt, Happening, HappeningKind, Input, Outcome,
-    Run, Start, State, Status, StepFailure, decide, due, read_inputs, watches,
+    Retry, Run, Start, State, Status, StepFailure, decide, due, read_inputs, read_values, watches,
 };
 use relata_model::{
     Calendar, Change, ChangeKind, EventId, Fields, Objects, Record, Reference, RunId, TimeZone,
@@ -324,6 +324,8 @@ impl Bench {
     /// ended failed why           the run that was started last has ended
     /// ended 1 failed why         the first that was
     /// cancel why
+    /// giveup why                 the host gives the run up
+    /// retry {"from": "steps[1]", "set": {"percent": 5}, "why": ""}
     /// crash                      the run is read from the store again
     /// ```
     pub(crate) fn play(&mut self, line: &str) {
@@ -388,6 +390,29 @@ impl Bench {
                 Input::Happened(happening)
             }
             "cancel" => Input::Cancel { why: rest.to_owned() },
+            "giveup" => Input::GiveUp { why: rest.to_owned() },
+            "retry" => {
+                let asked: Json =
+                    if rest.is_empty() { json!({}) } else { serde_json::from_str(rest).unwrap() };
+                let from = asked["from"]
+                    .as_str()
+                    .map(|path| self.def.steps.iter().find(|step| step.path == path).unwrap().id);
+                let given = match Value::from_json(&asked["set"]) {
+                    Value::Map(given) => given,
+                    _ => BTreeMap::new(),
+                };
+                let values = match read_values(&self.def, &self.run, &given) {
+                    Ok(values) => values,
+                    Err(errors) => {
+                        for error in errors {
+                            writeln!(self.trace, "  (wrong: {error})").unwrap();
+                        }
+                        return;
+                    }
+                };
+                let why = asked["why"].as_str().unwrap_or_default().to_owned();
+                Input::Retry(Retry { from, values, why })
+            }
             "set" | "own" => {
                 let change = self.world.change(rest);
                 let happening = self.happens(HappeningKind::Change(change), word == "own");

@@ -284,5 +284,6 @@ pub(crate) fn mail(id: EffectId) -> NewEffect {
         status: EffectStatus::Due,
         reason: None,
         due_at: at(0),
+        if_unknown: relata_workflow::IfUnknown::Hold,
     }
 }

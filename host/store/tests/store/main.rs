@@ -6,6 +6,8 @@
 mod backend;
 
 mod backtest;
+mod backups;
+mod breakers;
 mod events;
 mod leases;
 mod moving;
@@ -20,6 +22,7 @@ mod records;
 mod schedules;
 mod several;
 mod together;
+mod upgrades;
 mod webhooks;
 mod workflows;
 mod writer;

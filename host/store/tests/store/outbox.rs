@@ -31,6 +31,27 @@ async fn status(store: &Store, id: EffectId) -> EffectStatus {
 }
 
 on_each_backend! {
+    async fn a_step_says_what_becomes_of_what_nobody_knows(backend) {
+        use relata_workflow::IfUnknown;
+
+        let store = backend.open().await;
+        let mut ids = Vec::new();
+        for if_unknown in [IfUnknown::Retry, IfUnknown::Hold, IfUnknown::Skip] {
+            let id = EffectId::from_uuid(fresh());
+            put(&store, NewEffect { if_unknown, ..mail(id) }).await;
+            assert_eq!(store.outbox_fetch(id).await.unwrap().unwrap().if_unknown, if_unknown);
+            ids.push(id);
+        }
+        assert_eq!(store.outbox_claim(at(1), 9).await.unwrap().len(), 3);
+        let recovered = store.write(|tx| Box::pin(async move { tx.outbox_recover(false, at(2)).await }));
+        assert_eq!(recovered.await.unwrap(), 3);
+        let mut after = Vec::new();
+        for id in ids {
+            after.push(status(&store, id).await);
+        }
+        assert_eq!(after, [EffectStatus::Due, EffectStatus::Unknown, EffectStatus::Suppressed]);
+    }
+
     async fn an_effect_is_kept_once_and_tried_until_it_is_sent(backend) {
         let store = backend.open().await;
         let id = EffectId::from_uuid(fresh());

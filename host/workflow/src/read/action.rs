@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     catalog::ActionSignature,
-    definition::{Argument, Conversion, Do, Expression, Retry, StepKind},
+    definition::{Argument, Conversion, Do, Expression, IfUnknown, Retry, StepKind},
     diagnostic::{self as codes, Place},
     formula::Names,
     source::{Content, Entry, Node},
@@ -48,6 +48,7 @@ impl Reader<'_> {
         let as_name = keys.take("as");
         let retry = keys.take("retry").and_then(|entry| self.retry(entry));
         let if_it_fails = keys.take("if_it_fails");
+        let if_unknown = keys.take("if_unknown").and_then(|entry| self.if_unknown(entry));
         let action = self.plain_text(entry).map(str::to_owned);
         let signature =
             action.as_ref().and_then(|action| self.signature(action, entry.value.place));
@@ -85,6 +86,7 @@ impl Reader<'_> {
                 input,
                 retry: retry.unwrap_or_default(),
                 if_it_fails: fallback,
+                if_unknown: if_unknown.unwrap_or_default(),
                 exclusive: signature.exclusive.clone(),
                 correlation: signature.correlation.clone(),
                 output,
@@ -260,19 +262,24 @@ impl Reader<'_> {
         entry: &Entry,
         parameters: &BTreeMap<String, Parameter>,
     ) {
-        if entry.key == "if_unknown" {
-            self.error(
-                codes::NOT_YET,
-                entry.key_place,
-                "`if_unknown` is not yet in this version",
-                None,
-            );
-            return;
-        }
-        let known = parameters.keys().map(String::as_str).chain(["as", "retry", "if_it_fails"]);
+        let own = ["as", "retry", "if_it_fails", "if_unknown"];
+        let known = parameters.keys().map(String::as_str).chain(own);
         let help = codes::mean_or_list(&entry.key, known);
         let message = format!("`{}` takes no argument `{}`", signature.name, entry.key);
         self.error(codes::UNKNOWN_ARGUMENT, entry.key_place, message, help);
+    }
+
+    /// `if_unknown: hold`
+    fn if_unknown(&mut self, entry: &Entry) -> Option<IfUnknown> {
+        let text = self.plain_text(entry)?.trim();
+        let found = IfUnknown::ALL.into_iter().find(|(name, _)| *name == text);
+        if found.is_none() {
+            let message = format!("`{text}` does not say what becomes of it");
+            let names = IfUnknown::ALL.into_iter().map(|(name, _)| name);
+            let help = codes::mean_or_list(text, names);
+            self.error(codes::WRONG_VALUE, entry.value.place, message, help);
+        }
+        found.map(|(_, if_unknown)| if_unknown)
     }
 
     /// `retry: 3 times`, `retry: 5 times, first after 1 minute`.

@@ -402,6 +402,7 @@ fn call(signature: &ActionSignature, input: Vec<Argument>) -> StepKind {
         input,
         retry: Retry::default(),
         if_it_fails: None,
+        if_unknown: crate::IfUnknown::Hold,
         exclusive: signature.exclusive.clone(),
         correlation: signature.correlation.clone(),
         output: schema::result(&signature.output, &BTreeMap::new()),

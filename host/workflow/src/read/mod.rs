@@ -120,7 +120,7 @@ struct Reader<'a> {
 }
 
 /// What belongs to the language, but not to this version.
-const NOT_YET: &[&str] = &["form", "mail", "if_unknown", "import"];
+const NOT_YET: &[&str] = &["form", "mail", "import"];
 
 impl<'a> Reader<'a> {
     fn new(

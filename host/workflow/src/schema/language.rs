@@ -393,6 +393,11 @@ pub(crate) const STEPS: &[Sort] = &[
                 "How often a failed call is tried again: `3 times`, `5 times, first after 1 minute`, `never`.",
             ),
             IF_IT_FAILS,
+            key(
+                "if_unknown",
+                Form::Text,
+                "What becomes of a message of which nobody knows whether it went out: `retry`, `hold` or `skip`; `hold` if not said.",
+            ),
         ],
         example: "do: crm.update\n  record: =lead\n  set: { status: assigned }",
     },
