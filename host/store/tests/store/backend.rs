@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -76,6 +76,11 @@ impl Backend {
             Self::Sqlite(folder) => Some(folder.path()),
             Self::Postgres(_) => None,
         }
+    }
+
+    /// The file, on SQLite.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder().unwrap().join("relata.db")
     }
 
     /// The store with the objects that ship.

@@ -134,7 +134,7 @@ async fn effects_of_a_copy_are_unknown() {
     assert_eq!(hold_effects(&backend.path(), "restored", at(9)).await.unwrap(), 1);
     assert_eq!(hold_effects(&backend.path(), "restored", at(9)).await.unwrap(), 0);
     let store = backend.open().await;
-    assert_eq!(store.outbox_claim(at(99), 9).await.unwrap(), []);
+    assert_eq!(store.outbox_claim(at(99), 60_000, 9).await.unwrap(), []);
     let effect = store.outbox_fetch(id).await.unwrap().unwrap();
     assert_eq!((effect.status.as_str(), effect.reason.as_deref()), ("unknown", Some("restored")));
 }

@@ -42,8 +42,8 @@ on_each_backend! {
             assert_eq!(store.outbox_fetch(id).await.unwrap().unwrap().if_unknown, if_unknown);
             ids.push(id);
         }
-        assert_eq!(store.outbox_claim(at(1), 9).await.unwrap().len(), 3);
-        let recovered = store.write(|tx| Box::pin(async move { tx.outbox_recover(false, at(2)).await }));
+        assert_eq!(store.outbox_claim(at(1), 60_000, 9).await.unwrap().len(), 3);
+        let recovered = store.write(|tx| Box::pin(async move { tx.outbox_recover(false, true, at(2)).await }));
         assert_eq!(recovered.await.unwrap(), 3);
         let mut after = Vec::new();
         for id in ids {
