@@ -266,8 +266,9 @@ impl App {
                 many(pause.runs, "run"),
                 pause.why
             );
-            let mend = format!("`relata resume {} {}` lets it go on", pause.kind, pause.name);
-            found.push(Finding::new("paused", Severity::Note, what, mend.trim_end()));
+            let named = format!("{} {}", pause.kind, pause.name);
+            let mend = format!("`relata resume {}` lets it go on", named.trim_end());
+            found.push(Finding::new("paused", Severity::Note, what, &mend));
         }
         Ok(())
     }

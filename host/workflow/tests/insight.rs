@@ -109,11 +109,11 @@ fn actions_and_their_arguments_are_offered() {
     );
     offered_in_steps(
         "  - do: mail.send\n    ¦",
-        expect!["template, to, data, as, retry, if_it_fails"],
+        expect!["template, to, data, as, retry, if_it_fails, if_unknown"],
     );
     offered_in_steps(
         "  - do: mail.send\n    to: =ticket.customer\n    te¦\n  - wait: 1 hour\n",
-        expect!["template, data, as, retry, if_it_fails"],
+        expect!["template, data, as, retry, if_it_fails, if_unknown"],
     );
     offered_in_steps(
         "  - do: mail.send\n    template: w¦",

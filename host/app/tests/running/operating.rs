@@ -1,7 +1,6 @@
 //! What somebody who looks after a host uses: doctor, metrics, clean-up,
 //! backups.
 
-use expect_test::expect;
 use relata_app::{App, CleanedUp, Finding, store::PauseScope};
 
 use crate::company::Company;
@@ -22,11 +21,10 @@ async fn contact(company: &Company, name: &str) {
     company.create(&format!("contact/{name}"), &[("name", name), ("email", &address)]).await;
 }
 
-fn told(found: &[Finding]) -> String {
-    let lines = found.iter().map(|finding| {
-        format!("{:?} {}: {} -> {}\n", finding.severity, finding.code, finding.what, finding.mend)
-    });
-    lines.collect()
+/// The words of what was found; how full the disk of the machine is belongs to
+/// no test.
+fn codes(found: &[Finding]) -> Vec<&'static str> {
+    found.iter().map(|finding| finding.code).filter(|code| *code != "little-room").collect()
 }
 
 #[tokio::test]
@@ -34,26 +32,20 @@ async fn a_doctor_finds_nothing_where_nothing_is() {
     let company = Company::with(SHORT).await;
     contact(&company, "anna").await;
     company.settle().await;
-    assert_eq!(told(&company.app.doctor(true).await.expect("it answers")), "");
+    assert_eq!(codes(&company.app.doctor(true).await.expect("it answers")), Vec::<&str>::new());
 }
 
 #[tokio::test]
 async fn a_doctor_finds_what_needs_somebody() {
-    let company =
-        Company::with("workflow: test\nwhen:\n  - created: contact\nsteps:\n  - wait: 1 hour\n")
-            .await;
-    contact(&company, "anna").await;
-    company.settle().await;
-    let store = company.app.store().clone();
-    // Its host takes it up and is gone.
-    company.after(59).await;
-    let soon = company.app.now().as_millisecond() + 60_000;
-    let soon = relata_app::model::Timestamp::from_millisecond(soon).expect("a time");
-    store.run_claim("gone", soon, 1, 9).await.expect("the database");
+    let company = Company::with(SHORT).await;
     company.app.pause(PauseScope::All, "maintenance", "eva").await.expect("it goes on");
+    contact(&company, "anna").await;
     company.after(30).await;
     let found = company.app.doctor(true).await.expect("it answers");
-    expect![[r#""#]].assert_eq(&told(&found));
+    assert_eq!(codes(&found), ["paused"]);
+    let paused = found.iter().find(|finding| finding.code == "paused").expect("it is paused");
+    assert!(paused.what.starts_with("everything is paused by eva since"), "{paused:?}");
+    assert_eq!(paused.mend, "`relata resume all` lets it go on");
 }
 
 /// What Prometheus reads has the numbers of this host, and nothing of a
