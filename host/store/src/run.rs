@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use relata_engine::{Outcome, Run, Status, Watch};
-use relata_model::{Reference, RunId, Timestamp};
+use relata_model::{EventId, Reference, RunId, Timestamp, text};
 use serde_json::{Value as Json, json};
 use sqlx::AssertSqlSafe;
 
@@ -55,6 +55,8 @@ pub struct NewRun {
     pub watches: BTreeSet<Watch>,
     /// The first rows of its log.
     pub log: Vec<LogRow>,
+    /// The event that began it; none for a schedule or another run.
+    pub event: Option<EventId>,
 }
 
 /// One row of what a run did.
@@ -134,6 +136,14 @@ pub struct RunFilter {
     pub not_version: Option<String>,
     /// For whose end nobody has asked.
     pub not_asked_to_end: bool,
+    /// About a record of one of these objects.
+    pub objects: Option<Vec<String>>,
+    /// Begun at this time or later.
+    pub since: Option<Timestamp>,
+    /// Begun before this time.
+    pub until: Option<Timestamp>,
+    /// With this in the reason for their end, in capitals or not.
+    pub why_has: Option<String>,
     /// After this one in the order of the list.
     pub after: Option<RunId>,
     /// Newest first instead of oldest first.
@@ -267,8 +277,8 @@ impl Tx {
             .execute(
                 "begin a run",
                 "INSERT INTO relata_run (id, workflow, version, subject, run_key, status, outcome, why, due_at,
-                     priority, seq, epoch, crash_count, started_at, ended_at, snapshot, parent)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, $13, $14, $15)",
+                     priority, seq, epoch, crash_count, started_at, ended_at, snapshot, parent, event_id)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, $13, $14, $15, $16)",
                 arguments![
                     run.id,
                     &run.workflow,
@@ -284,7 +294,8 @@ impl Tx {
                     run.started_at,
                     Some(run.started_at).filter(|_| ended),
                     to_json(run)?,
-                    run.parent
+                    run.parent,
+                    new.event
                 ],
             )
             .await?;
@@ -492,6 +503,28 @@ fn conditions(filter: &RunFilter) -> Conditions {
     }
     if filter.not_asked_to_end {
         conditions.and_plain("cancel_asked_at IS NULL");
+    }
+    if let Some(objects) = &filter.objects {
+        // Objects' names are letters, digits and `_`, which stands for any
+        // letter where it is not escaped.
+        let any: Vec<String> = objects
+            .iter()
+            .filter(|name| text::is_name(name))
+            .map(|name| format!("subject LIKE '{}/%' ESCAPE '!'", name.replace('_', "!_")))
+            .collect();
+        let any = if any.is_empty() { "1 = 0".to_owned() } else { any.join(" OR ") };
+        conditions.and_plain(&format!("({any})"));
+    }
+    // Ids begin with the time at which they were drawn.
+    if let Some(since) = filter.since {
+        conditions.and("id >= ?", RunId::derived(since, &[0; 10]));
+    }
+    if let Some(until) = filter.until {
+        conditions.and("id < ?", RunId::derived(until, &[0; 10]));
+    }
+    if let Some(text) = &filter.why_has {
+        let escaped = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        conditions.and("LOWER(why) LIKE ? ESCAPE '!'", format!("%{escaped}%"));
     }
     conditions
 }

@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "queue and children", include_str!("../migrations/0002_queue_and_children.sql")),
     (3, "webhook calls", include_str!("../migrations/0003_webhook_calls.sql")),
     (4, "what a step did", include_str!("../migrations/0004_what_a_step_did.sql")),
+    (5, "api", include_str!("../migrations/0005_api.sql")),
 ];
 
 /// How a column keeps its values.

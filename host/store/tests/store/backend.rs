@@ -172,7 +172,14 @@ pub(crate) fn run(workflow: &str) -> Run {
 }
 
 pub(crate) fn beginning(run: Run, due_at: Option<Timestamp>) -> NewRun {
-    NewRun { run, priority: Priority::Normal, due_at, watches: BTreeSet::new(), log: Vec::new() }
+    NewRun {
+        run,
+        priority: Priority::Normal,
+        due_at,
+        watches: BTreeSet::new(),
+        log: Vec::new(),
+        event: None,
+    }
 }
 
 pub(crate) async fn begin(store: &Store, new: NewRun) -> RunId {
