@@ -10,6 +10,7 @@
 
 mod activation;
 mod approvals;
+mod awaiting;
 pub mod backtest;
 mod change_set;
 mod check;
@@ -22,6 +23,7 @@ mod fresh;
 mod history;
 mod host;
 mod import;
+mod ingest;
 mod knowledge;
 mod lanes;
 mod near_miss;
@@ -42,6 +44,7 @@ mod sub_runs;
 mod templates;
 pub mod testing;
 mod timeline;
+mod tokens;
 mod trial;
 mod triggers;
 mod webhooks;
@@ -59,6 +62,7 @@ use tokio::sync::{Notify, OnceCell};
 
 pub use activation::{Activation, WorkflowRow};
 pub use approvals::{Answered, ApprovalFilter, ApprovalView, NewAnswer};
+pub use awaiting::{EventOutcome, NotBegun, RunOutcome};
 pub use check::{Checked, catalog_alone, check_alone};
 pub use clock::Clock;
 pub use config::{Config, ConfigError, DataDirectory, SHIPPED};
@@ -66,6 +70,9 @@ pub use effects::{EffectDetail, EffectView};
 pub use error::AppError;
 pub use history::{RunHistory, RunView, StepView, WaitView};
 pub use import::{ImportReport, RejectedLine};
+pub use ingest::{
+    Accepted, IngestError, IngestRequest, IngestedItem, ItemError, MOST_ITEMS, TakenIn,
+};
 pub use older_runs::{Kept, OlderRuns, Running};
 pub use plugins::Plugins;
 pub use records::Assignment;
@@ -79,6 +86,7 @@ pub use secrets::{Secret, SecretOverrides, SecretRow, secret_of_variable};
 pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
 pub use timeline::TimelineEntry;
+pub use tokens::{Caller, CallerError, NewToken, Scope, TokenView};
 pub use trial::{Logged, Trial, TrialOutcome, Used};
 pub use webhooks::{WebhookCall, WebhookError, WebhookReceipt};
 pub use why_not::{Detail, Reason};
@@ -103,6 +111,8 @@ struct Inner {
     versions: activation::Versions,
     rules: segments::Rules,
     secrets: SecretOverrides,
+    awaiting: Arc<awaiting::Awaiting>,
+    tokens: tokens::Tokens,
     wake: Notify,
     lock: Mutex<Option<std::fs::File>>,
     /// Where this is a test: what it pretends.
@@ -215,6 +225,8 @@ impl App {
                 versions: activation::Versions::default(),
                 rules: segments::Rules::default(),
                 secrets,
+                awaiting: Arc::default(),
+                tokens: tokens::Tokens::default(),
                 wake: Notify::new(),
                 lock: Mutex::new(None),
                 rig,

@@ -5,14 +5,16 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use relata_engine::{Happening, HappeningKind, Run, Start, Watch, watches};
-use relata_model::{ChangeKind, Fields, Reference, RunId, Timestamp, Value};
+use relata_model::{ChangeKind, EventId, Fields, Reference, RunId, Timestamp, Value};
 use relata_store::{
     Enrolment, NewEnrolment, NewQueued, NewRun, NotStarted, Priority, StoreError, Tx,
 };
 use relata_workflow::{Definition, Facts, Occurrence, Trigger, WhileRunning};
 
 use crate::{
-    App, AppError, fresh,
+    App, AppError, NotBegun, RunOutcome,
+    awaiting::Matching,
+    fresh,
     queue::MOST_WAITING,
     runner::log_rows,
     starts::{Admitted, webhook_event},
@@ -43,6 +45,7 @@ pub(crate) struct Starting {
     log: Vec<relata_store::LogRow>,
     watches: BTreeSet<Watch>,
     blocked_since: Option<Option<Timestamp>>,
+    event: Option<EventId>,
 }
 
 impl Starting {
@@ -78,6 +81,7 @@ impl Starting {
             due_at: Some(now),
             watches: self.watches,
             log: self.log,
+            event: self.event,
         }
     }
 }
@@ -106,16 +110,21 @@ impl App {
         }
         let count = matched.len();
         let now = self.now();
-        self.store()
+        let settled = self
+            .store()
             .write(move |tx| {
                 Box::pin(async move {
+                    let mut settled = Vec::with_capacity(matched.len());
                     for event in matched {
-                        settle(tx, event, now).await?;
+                        settled.push(settle(tx, event, now).await?);
                     }
-                    Ok::<_, StoreError>(())
+                    Ok::<_, StoreError>(settled)
                 })
             })
             .await?;
+        for matching in settled {
+            self.inner.awaiting.event_matched(matching);
+        }
         Ok(count)
     }
 
@@ -147,6 +156,7 @@ impl App {
         blocked_since: Option<Option<Timestamp>>,
     ) -> Starting {
         let inputs = (!start.inputs.is_empty()).then(|| Value::Map(start.inputs.clone()).to_json());
+        let event = start.happening.as_ref().map(|happening| happening.id);
         let (run, events) = Run::start(definition, start);
         let mut log = log_rows(definition, 0, &events, self.now(), None);
         // What it was given stands with its beginning.
@@ -159,6 +169,7 @@ impl App {
             run,
             log,
             blocked_since,
+            event,
         }
     }
 
@@ -250,13 +261,14 @@ pub(crate) fn may_match(definition: &Definition, happening: &Happening) -> bool 
     })
 }
 
-/// Writes what one event does.
+/// Writes what one event does; says what it came to, for those who wait.
 pub(crate) async fn settle(
     tx: &mut Tx,
     matched: Matched,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Matching, StoreError> {
     let Matched { happening, starts, refusals } = matched;
+    let (mut runs, mut not_started) = (Vec::new(), Vec::new());
     for run in tx.waiter_runs(&happening.topics()).await? {
         tx.run_deliver(run, &happening, now).await?;
     }
@@ -270,13 +282,15 @@ pub(crate) async fn settle(
         at: now,
     };
     for (workflow, key, reason) in refusals {
-        tx.not_started_put(&refuse(&workflow, key, reason)).await?;
+        tx.not_started_put(&refuse(&workflow, key, reason.clone())).await?;
+        not_started.push(NotBegun::refused(workflow, reason));
     }
     for starting in starts {
         let key = starting.run.key.clone();
         let workflow = starting.definition.name.clone();
         let reason = match take_place(tx, &starting, now).await? {
             Place::Taken => {
+                runs.push(RunOutcome::of(&starting.definition, &starting.run));
                 tx.run_insert(&starting.new_run(now)).await?;
                 continue;
             }
@@ -292,6 +306,7 @@ pub(crate) async fn settle(
                             happening: happening.clone(),
                         };
                         tx.queue_put(&new, now).await?;
+                        not_started.push(NotBegun::queued(new.workflow));
                         continue;
                     }
                     format!("{MOST_WAITING} starts wait for the same {key} already")
@@ -302,10 +317,11 @@ pub(crate) async fn settle(
                 }
             },
         };
-        tx.not_started_put(&refuse(&workflow, key, reason)).await?;
+        tx.not_started_put(&refuse(&workflow, key, reason.clone())).await?;
+        not_started.push(NotBegun::refused(workflow, reason));
     }
     tx.event_settle(&[happening.id]).await?;
-    Ok(())
+    Ok(Matching { event: happening.id, runs, not_started })
 }
 
 /// Whether a run that would begin has the place of `one_per`.
