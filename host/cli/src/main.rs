@@ -21,7 +21,7 @@ use crate::{
     commands::{
         action, activate, approvals, backtest, check, clock, completions, deactivate, explain,
         graph, import, init, lsp, objects, outbox, records, runs, schema, secret, serve, start,
-        test, why_not, workflows,
+        test, token, why_not, workflows,
     },
     context::Context,
     logging::LogFormat,
@@ -86,6 +86,7 @@ enum Command {
     Approvals(approvals::ApprovalsArgs),
     Outbox(outbox::OutboxArgs),
     Secret(secret::SecretArgs),
+    Token(token::TokenArgs),
     Objects(objects::ObjectsArgs),
     Action(action::ActionArgs),
     Schema(schema::SchemaArgs),
@@ -159,6 +160,7 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::WhyNot(args) => Box::pin(why_not::run(&context, args)).await,
         Command::Approvals(args) => Box::pin(approvals::run(&context, args)).await,
         Command::Secret(args) => Box::pin(secret::run(&context, args)).await,
+        Command::Token(args) => Box::pin(token::run(&context, args)).await,
         Command::Outbox(args) => Box::pin(outbox::run(&context, args)).await,
         Command::Action(args) => Box::pin(action::run(&context, args)).await,
         Command::Demo { keep } => {

@@ -34,6 +34,7 @@ fn the_commands() {
           approvals    Show the questions that runs ask people, and answer them
           outbox       Show every mail and notice, and how it stands
           secret       Keep the secrets that workflows name, such as those of webhooks
+          token        Make and revoke the tokens with which other programs use the API
           objects      Show what is kept: the objects, and the fields of one
           action       List actions, read what they take, and try them
           schema       Print a JSON Schema, with which an editor completes workflows
@@ -70,6 +71,8 @@ fn every_command_has_help_with_its_options() {
         "secret",
         "secret set",
         "secret list",
+        "token",
+        "token create",
         "action",
         "action run",
         "demo",
