@@ -291,6 +291,9 @@ impl App {
         held.turn = None;
         held.committed = held.run.seq;
         held.lease_until = lease_until;
+        if held.run.has_ended() {
+            self.inner.awaiting.run_ended(&held.definition, &held.run);
+        }
         if begets {
             self.wake();
         }

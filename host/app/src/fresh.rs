@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use relata_model::{EffectId, EventId, RecordId, RunId, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
+use zeroize::Zeroizing;
 
 /// How many ids this program has drawn. A rehearsal's clock stands still, and
 /// an import is quicker than a millisecond a line: without it, records of one
@@ -41,6 +42,17 @@ pub(crate) fn record_id(now: Timestamp) -> RecordId {
 
 pub(crate) fn event_id(now: Timestamp) -> EventId {
     EventId::from_uuid(uuid(now))
+}
+
+/// What nobody can guess, from the machine's own source; wiped when dropped.
+///
+/// # Errors
+///
+/// The machine's, where it gives no random numbers.
+pub(crate) fn secret() -> Result<Zeroizing<[u8; 32]>, getrandom::Error> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut_slice())?;
+    Ok(bytes)
 }
 
 /// The id of an effect: the same for every attempt of a step, so that a

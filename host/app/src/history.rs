@@ -261,20 +261,11 @@ impl App {
     pub(crate) async fn run_view(&self, row: RunRow) -> Result<RunView, AppError> {
         let run = row.run;
         let paused = self.stands_still(&run, row.parked_by.as_ref()).await?;
-        let (status, outcome, why) = match &run.status {
-            Status::Active => ("active", None, None),
-            Status::Ended(Outcome::Done) => ("done", None, None),
-            Status::Ended(Outcome::Stopped { outcome, why }) => (
-                "stopped",
-                Some(outcome.clone()).filter(|outcome| outcome != "stopped"),
-                Some(why.clone()),
-            ),
-            Status::Ended(Outcome::Failed { step, why }) => {
-                let definition = self.version(&run.version).await?;
-                ("failed", None, Some(with_labels(&definition, &format!("{step}: {why}"))))
-            }
-            Status::Ended(Outcome::Cancelled { why }) => ("cancelled", None, Some(why.clone())),
-        };
+        let (status, outcome, mut why) = standing(&run.status);
+        if let ("failed", Some(told)) = (status, &mut why) {
+            let definition = self.version(&run.version).await?;
+            *told = with_labels(&definition, told);
+        }
         let at = match status {
             "active" => {
                 let definition = self.version(&run.version).await?;
@@ -308,6 +299,24 @@ impl App {
             due_at: row.due_at.filter(|_| row.ended_at.is_none()).map(|at| at.to_string()),
             ended_at: row.ended_at.map(|at| at.to_string()),
         })
+    }
+}
+
+/// How a run stands in a word, what its workflow calls its end, and why it
+/// ended so; a failed step is named by its path.
+pub(crate) fn standing(status: &Status) -> (&'static str, Option<String>, Option<String>) {
+    match status {
+        Status::Active => ("active", None, None),
+        Status::Ended(Outcome::Done) => ("done", None, None),
+        Status::Ended(Outcome::Stopped { outcome, why }) => (
+            "stopped",
+            Some(outcome.clone()).filter(|outcome| outcome != "stopped"),
+            Some(why.clone()),
+        ),
+        Status::Ended(Outcome::Failed { step, why }) => {
+            ("failed", None, Some(format!("{step}: {why}")))
+        }
+        Status::Ended(Outcome::Cancelled { why }) => ("cancelled", None, Some(why.clone())),
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod activation;
 mod approvals;
+mod awaiting;
 pub mod backtest;
 mod backup;
 mod breakers;
@@ -25,6 +26,7 @@ mod fresh;
 mod history;
 mod host;
 mod import;
+mod ingest;
 mod knowledge;
 mod lanes;
 mod metrics;
@@ -50,6 +52,7 @@ mod sub_runs;
 mod templates;
 pub mod testing;
 mod timeline;
+mod tokens;
 mod trial;
 mod triggers;
 mod webhooks;
@@ -68,6 +71,7 @@ use tokio::sync::OnceCell;
 
 pub use activation::{Activation, WorkflowRow};
 pub use approvals::{Answered, ApprovalFilter, ApprovalView, NewAnswer};
+pub use awaiting::{EventOutcome, NotBegun, RunOutcome};
 pub use backup::{BackupView, Restored};
 pub use check::{Checked, catalog_alone, check_alone};
 pub use clock::{Clock, ServerClock};
@@ -77,6 +81,9 @@ pub use effects::{EffectDetail, EffectView};
 pub use error::AppError;
 pub use history::{RunHistory, RunView, StepView, WaitView};
 pub use import::{ImportReport, RejectedLine};
+pub use ingest::{
+    Accepted, IngestError, IngestRequest, IngestedItem, ItemError, MOST_ITEMS, TakenIn,
+};
 pub use older_runs::{Kept, OlderRuns, Running};
 pub use pauses::{PauseView, Resumed};
 pub use plugins::Plugins;
@@ -93,6 +100,7 @@ pub use secrets::{Secret, SecretOverrides, SecretRow, secret_of_variable};
 pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
 pub use timeline::TimelineEntry;
+pub use tokens::{Caller, CallerError, NewToken, Scope, TokenView};
 pub use trial::{Logged, Trial, TrialOutcome, Used};
 pub use webhooks::{WebhookCall, WebhookError, WebhookReceipt};
 pub use why_not::{Detail, Reason};
@@ -133,6 +141,8 @@ struct Inner {
     wakes: serve::Wakes,
     pauses: pauses::KnownPauses,
     metrics: Arc<metrics::Metrics>,
+    awaiting: Arc<awaiting::Awaiting>,
+    tokens: tokens::Tokens,
     lock: Mutex<Option<std::fs::File>>,
     lease: Duration,
     standing: several::Standing,
@@ -287,6 +297,8 @@ impl App {
                 wakes: serve::Wakes::default(),
                 pauses: pauses::KnownPauses::default(),
                 metrics,
+                awaiting: Arc::default(),
+                tokens: tokens::Tokens::default(),
                 lock: Mutex::new(None),
                 lease,
                 standing: several::Standing::default(),

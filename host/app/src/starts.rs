@@ -290,18 +290,16 @@ impl App {
                 })
             })
             .await?
-            .pop()
-            .unwrap_or_default();
-        let run = settled.runs.first();
-        let why = settled.refusals.into_iter().next().map(|(_, reason)| reason);
-        let waits = run.is_none() && why.is_none();
-        let queued = || "it waits until a run for the same has ended".to_owned();
+            .pop();
+        let (runs, refused) =
+            settled.map_or_else(Default::default, |came| (came.runs, came.not_started));
+        let refused = refused.into_iter().next();
         let outcome = ManualStart {
             workflow: workflow.to_owned(),
             record: subject.as_ref().map(Reference::to_string),
-            run: run.map(ToString::to_string),
-            why: why.or_else(|| waits.then(queued)),
-            waits,
+            run: runs.first().map(|run| run.run.to_string()),
+            waits: refused.as_ref().is_some_and(|refused| refused.waits),
+            why: refused.map(|refused| refused.why),
         };
         self.wake();
         Ok(outcome)

@@ -5,14 +5,16 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use relata_engine::{Happening, HappeningKind, Run, Start, Watch, watches};
-use relata_model::{ChangeKind, Fields, Reference, RunId, Timestamp, Value};
+use relata_model::{ChangeKind, EventId, Fields, Reference, RunId, Timestamp, Value};
 use relata_store::{
     Enrolment, NewEnrolment, NewQueued, NewRun, NotStarted, Priority, StoreError, Tx,
 };
 use relata_workflow::{Definition, Facts, Occurrence, Trigger, WhileRunning};
 
 use crate::{
-    App, AppError, fresh,
+    App, AppError, NotBegun, RunOutcome,
+    awaiting::Matching,
+    fresh,
     queue::MOST_WAITING,
     runner::log_rows,
     starts::{Admitted, webhook_event},
@@ -45,6 +47,7 @@ pub(crate) struct Starting {
     log: Vec<relata_store::LogRow>,
     watches: BTreeSet<Watch>,
     blocked_since: Option<Option<Timestamp>>,
+    event: Option<EventId>,
 }
 
 impl Starting {
@@ -86,6 +89,7 @@ impl Starting {
             watches: self.watches,
             log: self.log,
             lease: None,
+            event: self.event,
         }
     }
 }
@@ -115,7 +119,8 @@ impl App {
         let count = matched.len();
         let now = self.now();
         self.may_crash(Point::BeforeMatch).await;
-        self.store()
+        let settled = self
+            .store()
             .write(move |tx| {
                 Box::pin(async move {
                     let events: Vec<&Matched> = matched.iter().collect();
@@ -124,6 +129,9 @@ impl App {
             })
             .await?;
         self.may_crash(Point::AfterMatch).await;
+        for matching in settled {
+            self.inner.awaiting.event_matched(matching);
+        }
         Ok(count)
     }
 
@@ -155,6 +163,7 @@ impl App {
         blocked_since: Option<Option<Timestamp>>,
     ) -> Starting {
         let inputs = (!start.inputs.is_empty()).then(|| Value::Map(start.inputs.clone()).to_json());
+        let event = start.happening.as_ref().map(|happening| happening.id);
         let (run, events) = Run::start(definition, start);
         let mut log = log_rows(definition, 0, &events, self.now(), None);
         // What it was given stands with its beginning.
@@ -167,6 +176,7 @@ impl App {
             run,
             log,
             blocked_since,
+            event,
         }
     }
 
@@ -258,21 +268,14 @@ pub(crate) fn may_match(definition: &Definition, kind: &HappeningKind) -> bool {
     })
 }
 
-/// What became of an event: the runs that it started, and why others did not
-/// start, by workflow.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Settled {
-    pub(crate) runs: Vec<RunId>,
-    pub(crate) refusals: Vec<(String, String)>,
-}
-
 /// Writes what events do, in their order, and that they are settled. Runs
-/// that need no place of `one_per` begin together.
+/// that need no place of `one_per` begin together. Answers what they came to,
+/// but for those that another host has matched.
 pub(crate) async fn settle_all(
     tx: &mut Tx,
     events: &[&Matched],
     now: Timestamp,
-) -> Result<Vec<Settled>, StoreError> {
+) -> Result<Vec<Matching>, StoreError> {
     // First of all, so that another host that has matched the same events waits
     // for this one, and then finds it done.
     let ids: Vec<_> = events.iter().map(|event| event.happening.id).collect();
@@ -285,11 +288,11 @@ pub(crate) async fn settle_all(
     let mut beginning = Vec::new();
     let mut settled = Vec::with_capacity(events.len());
     for event in events {
-        let mut came = Settled::default();
         if !ours.contains(&event.happening.id) {
-            settled.push(came);
             continue;
         }
+        let mut came =
+            Matching { event: event.happening.id, runs: Vec::new(), not_started: Vec::new() };
         let topics = event.happening.topics();
         if topics.iter().any(|topic| awaited.contains(topic)) {
             // Also those that an event before this one started.
@@ -312,16 +315,18 @@ pub(crate) async fn settle_all(
                         continue;
                     }
                     Place::Running(other) => {
-                        let reason = wait_or_not(tx, event, starting, other, now).await?;
-                        if let Some(reason) = reason {
-                            refuse(tx, event, workflow, key, &reason, now, &mut came).await?;
+                        match wait_or_not(tx, event, starting, other, now).await? {
+                            None => came.not_started.push(NotBegun::queued(workflow.clone())),
+                            Some(reason) => {
+                                refuse(tx, event, workflow, key, &reason, now, &mut came).await?;
+                            }
                         }
                         continue;
                     }
                 }
             }
             awaited.extend(starting.watches.iter().cloned());
-            came.runs.push(starting.id());
+            came.runs.push(RunOutcome::of(&starting.definition, &starting.run));
             beginning.push(starting.clone().new_run(now));
         }
         settled.push(came);
@@ -370,7 +375,7 @@ async fn refuse(
     key: Option<String>,
     reason: &str,
     now: Timestamp,
-    came: &mut Settled,
+    came: &mut Matching,
 ) -> Result<(), StoreError> {
     let row = NotStarted {
         workflow: workflow.to_owned(),
@@ -381,7 +386,7 @@ async fn refuse(
         at: now,
     };
     tx.not_started_put(&row).await?;
-    came.refusals.push((row.workflow, row.reason));
+    came.not_started.push(NotBegun::refused(row.workflow, row.reason));
     Ok(())
 }
 

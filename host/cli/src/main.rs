@@ -21,7 +21,7 @@ use crate::{
     commands::{
         action, activate, approvals, backtest, backup, check, cleanup, clock, completions,
         deactivate, doctor, explain, graph, import, init, lsp, objects, outbox, pause, records,
-        runs, schema, secret, serve, start, test, why_not, workflows,
+        runs, schema, secret, serve, start, test, token, why_not, workflows,
     },
     context::{Context, Hidden},
     logging::LogFormat,
@@ -102,6 +102,7 @@ enum Command {
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
     Secret(secret::SecretArgs),
+    Token(token::TokenArgs),
     Objects(objects::ObjectsArgs),
     Action(action::ActionArgs),
     Schema(schema::SchemaArgs),
@@ -182,6 +183,7 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::Backup(args) => Box::pin(backup::backup(&context, args)).await,
         Command::Restore(args) => Box::pin(backup::restore(&context, args)).await,
         Command::Secret(args) => Box::pin(secret::run(&context, args)).await,
+        Command::Token(args) => Box::pin(token::run(&context, args)).await,
         Command::Outbox(args) => Box::pin(outbox::run(&context, args)).await,
         Command::Action(args) => Box::pin(action::run(&context, args)).await,
         Command::Demo { keep } => {

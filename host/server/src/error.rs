@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use relata_app::{AppError, model::FieldError};
+use relata_app::{AppError, IngestError, ItemError, model::FieldError};
 use serde::Serialize;
 
 /// What a caller is told, as `application/problem+json` (RFC 9457): a status,
@@ -22,7 +22,13 @@ pub(crate) struct ApiError {
     code: &'static str,
     /// All that is wrong with what was sent, a field each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FieldError>,
+    errors: Vec<ItemError>,
+    /// How whoever calls can prove who it is, for `WWW-Authenticate`.
+    #[serde(skip)]
+    challenge: Option<&'static str>,
+    /// After how many seconds it is worth another try.
+    #[serde(skip)]
+    retry_after: Option<u32>,
 }
 
 fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -38,12 +44,58 @@ impl ApiError {
             detail: detail.into(),
             code,
             errors: Vec::new(),
+            challenge: None,
+            retry_after: None,
+        }
+    }
+
+    /// The caller is not known; how to prove who it is.
+    pub(crate) fn unknown(
+        challenge: &'static str,
+        code: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        let error = Self::new(StatusCode::UNAUTHORIZED, code, detail);
+        Self { challenge: Some(challenge), ..error }
+    }
+
+    /// There is too much to do now; after how many seconds to try again.
+    pub(crate) fn busy(detail: impl Into<String>, seconds: u32) -> Self {
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail);
+        Self { retry_after: Some(seconds), ..error }
+    }
+
+    /// A use case did not work: the caller can mend it, or we can.
+    pub(crate) fn of(why: AppError) -> Self {
+        if why.is_wrong_input() {
+            return Self::new(StatusCode::BAD_REQUEST, "wrong", why.to_string());
+        }
+        Self::unwell(&why)
+    }
+
+    /// What was sent is not taken in.
+    pub(crate) fn not_taken(why: IngestError) -> Self {
+        let detail = why.to_string();
+        match why {
+            IngestError::Invalid(errors) => {
+                Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail) }
+            }
+            IngestError::NoObject(_) => Self::new(StatusCode::NOT_FOUND, "not-found", detail),
+            IngestError::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "object", detail),
+            IngestError::KeyReused => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", detail)
+            }
+            IngestError::WrongKey(_) => Self::new(StatusCode::BAD_REQUEST, "wrong-key", detail),
+            IngestError::App(why) => Self::of(why),
         }
     }
 
     /// The same, with all that is wrong.
     pub(crate) fn with(mut self, errors: Vec<FieldError>) -> Self {
-        self.errors = errors;
+        self.errors = errors
+            .into_iter()
+            .map(|FieldError { field, why }| ItemError { item: None, field, why })
+            .collect();
         self
     }
 
@@ -60,12 +112,15 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = self.status;
-        let mut response = (status, Json(self)).into_response();
+        let (challenge, retry_after) = (self.challenge, self.retry_after);
+        let mut response = (self.status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Webhook-Signature"));
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -2,14 +2,13 @@
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode},
+    extract::{Path, Request, State},
+    http::StatusCode,
 };
-use relata_app::{App, WebhookCall, WebhookError};
+use relata_app::{WebhookCall, WebhookError};
 use serde::Serialize;
 
-use crate::error::ApiError;
+use crate::{Api, error::ApiError};
 
 /// The longest body, bytes.
 pub(crate) const LONGEST_BODY: usize = 1 << 20;
@@ -27,19 +26,20 @@ pub(crate) struct Received {
 
 /// 202 once the call is in the event log, 200 where it was there before.
 pub(crate) async fn receive(
-    State(app): State<App>,
+    State(Api { app, gate }): State<Api>,
     Path(name): Path<String>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<(StatusCode, Json<Received>), ApiError> {
-    let body = body.map_err(|why| unreadable(why.status()))?;
+    let _room = gate.enter(&app)?;
+    let headers = request.headers().clone();
+    let body = gate.body(request, LONGEST_BODY).await?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let call = WebhookCall {
         name: &name,
         id: header("webhook-id"),
         timestamp: header("webhook-timestamp"),
         signature: header("webhook-signature"),
-        body: &body,
+        body: &body.bytes,
     };
     let receipt = app.receive_webhook(call).await.map_err(|why| refused(&name, why))?;
     let status = if receipt.repeated { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -51,21 +51,13 @@ pub(crate) async fn receive(
     Ok((status, Json(received)))
 }
 
-fn unreadable(status: StatusCode) -> ApiError {
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        let why = format!("the body is longer than {} KiB", LONGEST_BODY / 1024);
-        return ApiError::new(status, "too-large", why);
-    }
-    ApiError::new(StatusCode::BAD_REQUEST, "broken", "the body did not arrive as a whole")
-}
-
 fn refused(name: &str, why: WebhookError) -> ApiError {
     let detail = why.to_string();
     match why {
         WebhookError::Unknown => {
             ApiError::new(StatusCode::NOT_FOUND, "not-found", format!("{detail} as `{name}`"))
         }
-        WebhookError::Signature => ApiError::new(StatusCode::UNAUTHORIZED, "signature", detail),
+        WebhookError::Signature => ApiError::unknown("Webhook-Signature", "signature", detail),
         WebhookError::NotSetUp => {
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not-set-up", detail)
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use relata_engine::{Outcome, Run, Status, Watch};
-use relata_model::{Reference, RunId, Timestamp};
+use relata_model::{EventId, Reference, RunId, Timestamp, text};
 use serde_json::Value as Json;
 use sqlx::AssertSqlSafe;
 
@@ -59,6 +59,8 @@ pub struct NewRun {
     /// The worker that has it from the beginning, as if it had claimed it:
     /// its first epoch is 1 then. Else whoever claims it.
     pub lease: Option<Lease>,
+    /// The event that began it; none for a schedule or another run.
+    pub event: Option<EventId>,
 }
 
 /// Who has a run, and until when.
@@ -149,6 +151,14 @@ pub struct RunFilter {
     pub not_version: Option<String>,
     /// For whose end nobody has asked.
     pub not_asked_to_end: bool,
+    /// About a record of one of these objects.
+    pub objects: Option<Vec<String>>,
+    /// Begun at this time or later.
+    pub since: Option<Timestamp>,
+    /// Begun before this time.
+    pub until: Option<Timestamp>,
+    /// With this in the reason for their end, in capitals or not.
+    pub why_has: Option<String>,
     /// After this one in the order of the list.
     pub after: Option<RunId>,
     /// Newest first instead of oldest first.
@@ -304,6 +314,7 @@ impl Tx {
             ("ended_at", Whole),
             ("snapshot", Text),
             ("parent", Text),
+            ("event_id", Text),
         ]);
         for new in runs {
             let run = &new.run;
@@ -330,7 +341,8 @@ impl Tx {
                 run.started_at,
                 Some(run.started_at).filter(|_| ended),
                 to_json(run)?,
-                run.parent
+                run.parent,
+                new.event
             ]);
         }
         if given.is_empty() {
@@ -551,6 +563,28 @@ pub(crate) fn conditions(filter: &RunFilter) -> Conditions {
     }
     if filter.not_asked_to_end {
         conditions.and_plain("cancel_asked_at IS NULL");
+    }
+    if let Some(objects) = &filter.objects {
+        // Objects' names are letters, digits and `_`, which stands for any
+        // letter where it is not escaped.
+        let any: Vec<String> = objects
+            .iter()
+            .filter(|name| text::is_name(name))
+            .map(|name| format!("subject LIKE '{}/%' ESCAPE '!'", name.replace('_', "!_")))
+            .collect();
+        let any = if any.is_empty() { "1 = 0".to_owned() } else { any.join(" OR ") };
+        conditions.and_plain(&format!("({any})"));
+    }
+    // Ids begin with the time at which they were drawn.
+    if let Some(since) = filter.since {
+        conditions.and("id >= ?", RunId::derived(since, &[0; 10]));
+    }
+    if let Some(until) = filter.until {
+        conditions.and("id < ?", RunId::derived(until, &[0; 10]));
+    }
+    if let Some(text) = &filter.why_has {
+        let escaped = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        conditions.and("LOWER(why) LIKE ? ESCAPE '!'", format!("%{escaped}%"));
     }
     conditions
 }

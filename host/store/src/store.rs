@@ -226,6 +226,13 @@ impl Store {
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// How many writes wait for the writer: what a host looks at before it
+    /// takes in more.
+    #[must_use]
+    pub fn write_backlog(&self) -> usize {
+        self.messages.max_capacity() - self.messages.capacity()
+    }
+
     /// A reader's view of what is committed. It holds one of the readers
     /// until it is dropped; each statement sees the newest commit.
     ///

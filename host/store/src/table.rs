@@ -39,6 +39,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "queue and children", include_str!("../migrations/0002_queue_and_children.sql")),
     (3, "webhook calls", include_str!("../migrations/0003_webhook_calls.sql")),
     (4, "what a step did", include_str!("../migrations/0004_what_a_step_did.sql")),
+    (5, "api", include_str!("../migrations/0005_api.sql")),
     (6, "several hosts", include_str!("../migrations/0006_several_hosts.sql")),
     (7, "operating", include_str!("../migrations/0007_operating.sql")),
 ];

@@ -40,6 +40,7 @@ fn the_commands() {
           backup       Copy the database into a file, also while `relata serve` runs
           restore      Put a backup in the place of the database
           secret       Keep the secrets that workflows name, such as those of webhooks
+          token        Make and revoke the tokens with which other programs use the API
           objects      Show what is kept: the objects, and the fields of one
           action       List actions, read what they take, and try them
           schema       Print a JSON Schema, with which an editor completes workflows
@@ -84,6 +85,8 @@ fn every_command_has_help_with_its_options() {
         "secret",
         "secret set",
         "secret list",
+        "token",
+        "token create",
         "action",
         "action run",
         "demo",

@@ -205,6 +205,7 @@ pub(crate) fn beginning(run: Run, due_at: Option<Timestamp>) -> NewRun {
         watches: BTreeSet::new(),
         log: Vec::new(),
         lease: None,
+        event: None,
     }
 }
 

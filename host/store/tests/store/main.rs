@@ -5,6 +5,7 @@
 #[macro_use]
 mod backend;
 
+mod api;
 mod backtest;
 mod backups;
 mod breakers;

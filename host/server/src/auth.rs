@@ -1,0 +1,40 @@
+//! Who calls: `Authorization: Bearer rlt_…`.
+
+use axum::http::{HeaderMap, StatusCode, header};
+use relata_app::{App, Caller, CallerError, Scope};
+
+use crate::error::ApiError;
+
+const CHALLENGE: &str = "Bearer realm=\"relata\"";
+
+/// The caller, who may do this.
+pub(crate) async fn caller(
+    app: &App,
+    headers: &HeaderMap,
+    scope: Scope,
+) -> Result<Caller, ApiError> {
+    let secret = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.split_once(' '))
+        .filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"))
+        .map(|(_, secret)| secret.trim())
+        .ok_or_else(|| {
+            ApiError::unknown(
+                CHALLENGE,
+                "no-token",
+                "the header `Authorization: Bearer rlt_…` is missing; `relata token create` makes a token",
+            )
+        })?;
+    let caller = app.caller(secret).await.map_err(|why| match why {
+        CallerError::Unknown => ApiError::unknown(CHALLENGE, "token", why.to_string()),
+        CallerError::App(why) => ApiError::unwell(&why),
+    })?;
+    if caller.may(scope) {
+        return Ok(caller);
+    }
+    Err(ApiError::new(
+        StatusCode::FORBIDDEN,
+        "scope",
+        format!("the token `{}` may not do this; it needs {scope}", caller.name()),
+    ))
+}

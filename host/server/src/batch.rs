@@ -1,0 +1,172 @@
+//! What a request brings: one JSON object, a list of them, or a line each;
+//! and whether it waits for what comes of it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::http::{HeaderMap, StatusCode, header};
+use relata_app::{Accepted, EventOutcome, IngestedItem, MOST_ITEMS};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::error::ApiError;
+
+/// How long a request waits where it does not say.
+const USUAL_WAIT: Duration = Duration::from_secs(30);
+
+/// How long it waits at the most, whatever it says.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// The objects of a request.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) items: Vec<Json>,
+    pub(crate) is_batch: bool,
+}
+
+impl Batch {
+    /// Reads a body: lines where its type says so, else JSON.
+    pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, ApiError> {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.map(|kind| kind.split(';').next().unwrap_or(kind).trim());
+        let batch = match kind {
+            Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
+                Self { items: lines(body)?, is_batch: true }
+            }
+            _ => match serde_json::from_slice(body) {
+                Ok(Json::Array(items)) => Self { items, is_batch: true },
+                Ok(item) => Self { items: vec![item], is_batch: false },
+                Err(why) => {
+                    let why = if body.iter().all(u8::is_ascii_whitespace) {
+                        "the body is empty; send a JSON object, or a list of them".to_owned()
+                    } else {
+                        format!("the body is not JSON: {why}")
+                    };
+                    return Err(no_json(why));
+                }
+            },
+        };
+        match batch.items.len() {
+            0 => Err(no_json("the batch is empty; send at least one object")),
+            many if many > MOST_ITEMS => Err(ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too-many",
+                format!("the batch has {many} objects; send at most {MOST_ITEMS} at a time"),
+            )),
+            _ => Ok(batch),
+        }
+    }
+}
+
+fn lines(body: &[u8]) -> Result<Vec<Json>, ApiError> {
+    let lines = body.split(|byte| *byte == b'\n').enumerate();
+    lines
+        .filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
+        .map(|(number, line)| {
+            serde_json::from_slice(line)
+                .map_err(|why| no_json(format!("line {} is not JSON: {why}", number + 1)))
+        })
+        .collect()
+}
+
+fn no_json(why: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "no-json", why)
+}
+
+/// What stands behind the `?` of an address.
+pub(crate) type Parameters = BTreeMap<String, String>;
+
+/// Refuses what is not known: a misspelt filter would find too much.
+pub(crate) fn only(parameters: &Parameters, known: &[&str]) -> Result<(), ApiError> {
+    match parameters.keys().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(wrong(format!(
+            "there is no parameter `{}`; there are {}",
+            name.chars().take(40).collect::<String>(),
+            known.join(", ")
+        ))),
+    }
+}
+
+/// A parameter is wrong.
+pub(crate) fn wrong(why: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "parameter", why)
+}
+
+/// Whether a request waits, and how long.
+pub(crate) fn wait(parameters: &Parameters) -> Result<Option<Duration>, ApiError> {
+    only(parameters, &["wait", "timeout"])?;
+    let timeout = match parameters.get("timeout") {
+        None => USUAL_WAIT,
+        Some(given) => given
+            .parse::<f64>()
+            .ok()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .ok_or_else(|| wrong("`timeout` takes a number of seconds, such as 30"))?
+            .min(LONGEST_WAIT),
+    };
+    match parameters.get("wait").map(String::as_str) {
+        None => Ok(None),
+        Some("run") => Ok(Some(timeout)),
+        Some(_) => Err(wrong("`wait` takes `run`: wait until the runs have ended")),
+    }
+}
+
+/// One event or record in an answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct ItemAnswer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<EventAnswer>,
+    #[serde(flatten)]
+    event: Option<EventAnswer>,
+}
+
+/// An event in an answer: only its id where nobody waited.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum EventAnswer {
+    Waited(EventOutcome),
+    Sent { event: String },
+}
+
+impl EventAnswer {
+    fn of(outcome: EventOutcome, waited: bool) -> Self {
+        if waited { Self::Waited(outcome) } else { Self::Sent { event: outcome.event.to_string() } }
+    }
+}
+
+impl ItemAnswer {
+    /// A record with its events, or an event.
+    pub(crate) fn of(item: IngestedItem, waited: bool) -> Self {
+        let mut events = item.events.into_iter().map(|event| EventAnswer::of(event, waited));
+        match item.record {
+            Some(record) => Self { record: Some(record), events: events.collect(), event: None },
+            None => Self { record: None, event: events.next(), events: Vec::new() },
+        }
+    }
+}
+
+/// What goes with every answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct Rest {
+    repeated: bool,
+    /// Whether nothing more comes of it; only where the request waited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+impl Rest {
+    /// Splits an answer into its items, and what goes with them.
+    pub(crate) fn of(accepted: Accepted, is_batch: bool) -> (StatusCode, Vec<ItemAnswer>, Self) {
+        let Accepted { items, repeated, done, notes } = accepted;
+        let status = if done == Some(true) { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let is_event = items.iter().all(|item| item.record.is_none());
+        let items = items.into_iter().map(|item| ItemAnswer::of(item, done.is_some())).collect();
+        // A single event says so of itself.
+        let done = done.filter(|_| is_batch || !is_event);
+        (status, items, Self { repeated, done, notes })
+    }
+}

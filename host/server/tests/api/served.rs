@@ -1,0 +1,204 @@
+//! `relata serve` on a clock that stands still, and how it is called.
+
+use std::{
+    fs::DirBuilder,
+    os::unix::fs::{DirBuilderExt, symlink},
+    path::Path,
+};
+
+use relata_app::{
+    App, NewToken, Running, Scope,
+    model::{Fields, Reference, Timestamp},
+};
+use relata_server::Limits;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::Value as Json;
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+/// What starts by a paid order, writes a task, and yields its title.
+pub(crate) const PAID: &str = "\
+workflow: thank-you
+when:
+  - event: order.paid
+steps:
+  - stop_if: order.ref == \"O-0\"
+  - do: crm.create
+    object: task
+    set: { title: \"Thank for {{ order.ref }}\", assignee: queue/unassigned }
+outputs:
+  ref: =order.ref
+";
+
+/// What waits for somebody.
+pub(crate) const WAITS: &str = "\
+workflow: waits
+when:
+  - created: lead
+steps:
+  - wait_for: { changed: lead.status }
+    up_to: 10 days
+";
+
+pub(crate) struct Served {
+    pub(crate) app: App,
+    pub(crate) address: String,
+    /// The secret of a token that may do everything.
+    pub(crate) secret: String,
+    client: Client,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+    _folder: TempDir,
+}
+
+impl Served {
+    pub(crate) async fn start(workflows: &[&str]) -> Self {
+        Self::start_with(workflows, Limits::default()).await
+    }
+
+    pub(crate) async fn start_with(workflows: &[&str], limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("data");
+        let app = App::create(&root, Some(now())).await.unwrap();
+        share_compiled_plugins(&root);
+        for source in workflows {
+            let activated = app.activate("test.yaml", source, "test", Running::Finish).await;
+            activated.unwrap_or_else(|why| panic!("{why}"));
+        }
+        let secret = token(&app, "all", &Scope::ALL, &[]).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = app.clone();
+        let serving = tokio::spawn(async move {
+            let stop = async move {
+                let _ = stopped.await;
+            };
+            Box::pin(relata_server::serve_with(served, listener, limits, stop)).await.unwrap();
+        });
+        let client = Client::new();
+        Self { app, address, secret, client, stop: Some(stop), serving, _folder: folder }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path).bearer_auth(&self.secret)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &str) -> RequestBuilder {
+        self.request(Method::POST, path).bearer_auth(&self.secret).body(body.to_owned())
+    }
+
+    /// A customer's order.
+    pub(crate) async fn order(&self, reference: &str) -> Reference {
+        let anna = [("external_id", "anna"), ("name", "Anna"), ("email", "anna@a.example")];
+        if self.app.record(&"contact/anna".parse().unwrap()).await.is_err() {
+            self.create("contact", &anna).await;
+        }
+        let order = [("external_id", reference), ("ref", reference), ("contact", "contact/anna")];
+        self.create("order", &order).await
+    }
+
+    pub(crate) async fn create(&self, object: &str, given: &[(&str, &str)]) -> Reference {
+        let kinds = &self.app.object(object).unwrap().fields;
+        let fields: Fields = given
+            .iter()
+            .map(|(name, text)| {
+                let value = kinds[*name].kind.parse(text, &self.app.zone()).unwrap();
+                ((*name).to_owned(), value)
+            })
+            .collect();
+        self.app.create_record(object, fields, "test").await.unwrap().reference
+    }
+
+    pub(crate) async fn tasks(&self) -> Vec<String> {
+        let tasks = self.app.records_all("task").await.unwrap();
+        tasks.iter().map(|task| task.field("title").to_string()).collect()
+    }
+
+    /// Asks it to stop; answers when it has.
+    pub(crate) async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.serving.await.unwrap();
+    }
+}
+
+pub(crate) async fn token(app: &App, name: &str, scopes: &[Scope], objects: &[&str]) -> String {
+    let new = NewToken {
+        name: name.to_owned(),
+        scopes: scopes.to_vec(),
+        objects: objects.iter().map(|object| (*object).to_owned()).collect(),
+        expires_at: None,
+    };
+    app.create_token(new).await.unwrap().1.expose().to_owned()
+}
+
+pub(crate) fn now() -> Timestamp {
+    "2026-12-14T07:00:00Z".parse().unwrap()
+}
+
+/// To compile the plugins takes longer than all else that a test does.
+fn share_compiled_plugins(root: &Path) {
+    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins");
+    if !shared.exists() {
+        // Another test may do the same at this moment.
+        let _ = DirBuilder::new().mode(0o700).create(&shared);
+    }
+    symlink(shared, root.join("cache")).unwrap();
+}
+
+/// `202 {"event":"evt_…"}`: the answer as a line, without what differs each
+/// time.
+pub(crate) async fn told(request: RequestBuilder) -> String {
+    shown(request.send().await.unwrap()).await
+}
+
+pub(crate) async fn shown(response: Response) -> String {
+    let status = response.status().as_u16();
+    let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+    let retry = response.headers().get("retry-after").cloned();
+    let body: Json = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    let mut text = if kind == "application/problem+json" {
+        assert_eq!(body["status"], status);
+        let part = |value: &Json, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        let mut text = format!("{status} {}: {}", part(&body, "code"), part(&body, "detail"));
+        for error in body["errors"].as_array().into_iter().flatten() {
+            let item = error["item"].as_u64().map_or_else(String::new, |item| format!("{item}: "));
+            text.push_str(&format!("\n    {item}{}: {}", part(error, "field"), part(error, "why")));
+        }
+        text
+    } else {
+        format!("{status} {body}")
+    };
+    if let Some(retry) = retry {
+        text.push_str(&format!(" (again in {} s)", retry.to_str().unwrap()));
+    }
+    without_ids(&text)
+}
+
+/// Replaces ids by dots.
+fn without_ids(text: &str) -> String {
+    let mut pieces = Vec::new();
+    let mut word = String::new();
+    for c in text.chars().chain(['\n']) {
+        if c.is_ascii_alphanumeric() {
+            word.push(c);
+            continue;
+        }
+        let is_id = word.len() == 26 && word.starts_with("01")
+            || word.len() == 64 && word.chars().all(|c| c.is_ascii_hexdigit());
+        pieces.push(if is_id { "…".to_owned() } else { std::mem::take(&mut word) });
+        word.clear();
+        pieces.push(c.to_string());
+    }
+    pieces.pop();
+    pieces.concat()
+}
+
+/// The value at a path of the answer.
+pub(crate) async fn json(request: RequestBuilder) -> Json {
+    serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap()
+}
