@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     App, AppError, Caller, EventOutcome,
+    arrivals::NotTaken,
     awaiting::{Wait, WaitFor},
     fresh,
     runner::later,
@@ -259,32 +260,18 @@ impl App {
         // Before they are written, so that nothing is missed.
         let wait = request.waits.then(|| self.inner.awaiting.wait_for(&ids));
         let noted = key.map(|key| Ok::<_, AppError>((key, as_json(&answer)?))).transpose()?;
-        let count = events.len();
-        let written = self
-            .store()
-            .write(move |tx| {
-                Box::pin(async move {
-                    if let Some((key, answer)) = &noted
-                        && let Some(known) = tx.request_note(key, answer, now).await?
-                    {
-                        // Of two at once the other was first.
-                        return Err(NotWritten::after(known, key));
-                    }
-                    for event in &events {
-                        tx.event_emit(event).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .await;
-        match written {
-            Ok(()) => {
-                self.inner.awaiting.came_in(count);
-                self.wake();
-                Ok(TakenIn { answer, wait, repeated: false, notes })
+        match self.take_in_events(events, noted, request.waits, now).await {
+            Ok(()) => Ok(TakenIn { answer, wait, repeated: false, notes }),
+            // Of two at once the other was first.
+            Err(NotTaken::Known(key, known)) => match NotWritten::after(known, &key) {
+                NotWritten::Known(answer) => self.repeated(answer, request.waits).await,
+                NotWritten::Refused(why) => Err(why),
+            },
+            Err(NotTaken::Stale) => {
+                let why = "other workflows were activated again and again meanwhile";
+                Err(IngestError::App(AppError::Fault(why.to_owned())))
             }
-            Err(NotWritten::Known(answer)) => self.repeated(answer, request.waits).await,
-            Err(NotWritten::Refused(why)) => Err(why),
+            Err(NotTaken::Store(why)) => Err(why.into()),
         }
     }
 

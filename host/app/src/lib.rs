@@ -10,6 +10,7 @@
 
 mod activation;
 mod approvals;
+mod arrivals;
 mod awaiting;
 pub mod backtest;
 mod backup;
@@ -60,7 +61,7 @@ mod why_not;
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -139,6 +140,8 @@ struct Inner {
     rules: segments::Rules,
     secrets: SecretOverrides,
     wakes: serve::Wakes,
+    /// The runs that it has in motion, where it serves.
+    moving: OnceLock<runner::Moving>,
     pauses: pauses::KnownPauses,
     metrics: Arc<metrics::Metrics>,
     awaiting: Arc<awaiting::Awaiting>,
@@ -295,6 +298,7 @@ impl App {
                 rules: segments::Rules::default(),
                 secrets,
                 wakes: serve::Wakes::default(),
+                moving: OnceLock::new(),
                 pauses: pauses::KnownPauses::default(),
                 metrics,
                 awaiting: Arc::default(),

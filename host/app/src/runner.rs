@@ -74,6 +74,16 @@ impl Moving {
         Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
+    /// A place, if there is one.
+    pub(crate) fn place_now(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// Under which name it claims runs.
+    pub(crate) fn owner(&self) -> &str {
+        &self.owner
+    }
+
     /// All places: nothing else is in motion.
     async fn all_places(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).acquire_many_owned(MOST_MOVING).await.ok()
@@ -177,6 +187,22 @@ impl App {
             let _ = fault_of(run, self.move_run(claim).await);
         }
         Ok(count)
+    }
+
+    /// Sets a run in motion that is this host's since it began.
+    pub(crate) fn move_begun(&self, claim: Claimed, place: OwnedSemaphorePermit) {
+        let app = self.clone();
+        tokio::spawn(async move {
+            let run = claim.run.id;
+            let moved = async {
+                for claim in app.park_paused(vec![claim]).await? {
+                    app.move_run(claim).await?;
+                }
+                Ok(())
+            };
+            let _ = fault_of(run, moved.await);
+            drop(place);
+        });
     }
 
     /// Claims runs that are due: those to be moved side by side, and the

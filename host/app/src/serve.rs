@@ -13,6 +13,19 @@ use crate::{
     triggers,
 };
 
+/// What a host does in a loop of its own.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    /// Schedules, segments, pauses.
+    Clocks,
+    /// Events become runs.
+    Events,
+    /// Runs move.
+    Runs,
+    /// Effects go out.
+    Effects,
+}
+
 /// Who is told that there may be something to do, a loop each.
 #[derive(Debug, Default)]
 pub(crate) struct Wakes {
@@ -23,6 +36,15 @@ pub(crate) struct Wakes {
 }
 
 impl Wakes {
+    const fn of(&self, part: Part) -> &Notify {
+        match part {
+            Part::Clocks => &self.clocks,
+            Part::Events => &self.events,
+            Part::Runs => &self.runs,
+            Part::Effects => &self.effects,
+        }
+    }
+
     /// Wakes all.
     pub(crate) fn all(&self) {
         for wake in [&self.clocks, &self.events, &self.runs, &self.effects] {
@@ -72,21 +94,20 @@ impl App {
         // Compile the plugins now, not at the first step.
         self.plugins().await?;
         let owner = format!("host-{}", fresh::uuid(self.now()).simple());
-        let moving = Moving::new(owner.clone());
+        let moving = self.inner.moving.get_or_init(|| Moving::new(owner.clone()));
         let hints = self.store().hints().unwrap_or_default();
         let (halt, halted) = watch::channel(false);
         let stopped = async {
             stop.await;
             halt.send_replace(true);
         };
-        let wakes = &self.inner.wakes;
         tokio::join!(
             stopped,
             self.pass_on(halted.clone(), &hints),
-            self.repeat(halted.clone(), &wakes.clocks, async || self.turn_clocks(&owner).await),
-            self.repeat(halted.clone(), &wakes.events, async || self.turn_events(&owner).await),
-            self.repeat(halted.clone(), &wakes.runs, async || self.begin_moving(&moving).await),
-            self.repeat(halted, &wakes.effects, async || self.turn_effects().await),
+            self.repeat(halted.clone(), Part::Clocks, moving),
+            self.repeat(halted.clone(), Part::Events, moving),
+            self.repeat(halted.clone(), Part::Runs, moving),
+            self.repeat(halted, Part::Effects, moving),
         );
         moving.rest().await;
         self.off_duty(&owner).await;
@@ -96,16 +117,12 @@ impl App {
     /// Does something again and again until `halted`: at once where there was
     /// something to do, else when something falls due or somebody wakes it.
     /// What it met is told, and it goes on.
-    async fn repeat(
-        &self,
-        mut halted: watch::Receiver<bool>,
-        wake: &Notify,
-        mut part: impl AsyncFnMut() -> Result<usize, AppError>,
-    ) {
+    async fn repeat(&self, mut halted: watch::Receiver<bool>, part: Part, moving: &Moving) {
+        let wake = self.inner.wakes.of(part);
         let mut idle = 0;
         // Between two turns is the one place to stop: never within a write.
         while !*halted.borrow() {
-            let pause = match part().await {
+            let pause = match self.turn_of(part, moving).await {
                 Ok(0) => {
                     idle += 1;
                     self.idle(idle).await.unwrap_or(FAULT_PAUSE)
@@ -138,6 +155,15 @@ impl App {
                 _ = halted.wait_for(|halted| *halted) => return,
                 () = hints.notified() => self.inner.wakes.all(),
             }
+        }
+    }
+
+    async fn turn_of(&self, part: Part, moving: &Moving) -> Result<usize, AppError> {
+        match part {
+            Part::Clocks => self.turn_clocks(moving.owner()).await,
+            Part::Events => self.turn_events(moving.owner()).await,
+            Part::Runs => self.begin_moving(moving).await,
+            Part::Effects => self.turn_effects().await,
         }
     }
 

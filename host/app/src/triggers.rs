@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use relata_engine::{Happening, HappeningKind, Run, Start, Watch, watches};
 use relata_model::{ChangeKind, EventId, Fields, Reference, RunId, Timestamp, Value};
 use relata_store::{
-    Enrolment, NewEnrolment, NewQueued, NewRun, NotStarted, Priority, StoreError, Tx,
+    Enrolment, Lease, NewEnrolment, NewQueued, NewRun, NotStarted, Priority, StoreError, Tx,
 };
 use relata_workflow::{Definition, Facts, Occurrence, Trigger, WhileRunning};
 
@@ -67,6 +67,11 @@ impl Starting {
     /// The run's id.
     pub(crate) const fn id(&self) -> RunId {
         self.run.id
+    }
+
+    /// The run as it begins.
+    pub(crate) const fn run(&self) -> &Run {
+        &self.run
     }
 
     /// Which former runs for the same block it, as [`Admission::Start`] says.
@@ -135,7 +140,7 @@ impl App {
         Ok(count)
     }
 
-    async fn match_one(
+    pub(crate) async fn match_one(
         &self,
         happening: Happening,
         active: &[(String, Arc<Definition>)],
@@ -280,17 +285,29 @@ pub(crate) async fn settle_all(
     // for this one, and then finds it done.
     let ids: Vec<_> = events.iter().map(|event| event.happening.id).collect();
     let ours = tx.event_settle(&ids).await?;
+    let ours: Vec<_> = events
+        .iter()
+        .filter(|event| ours.contains(&event.happening.id))
+        .map(|event| (*event, None))
+        .collect();
+    match_all(tx, &ours, now).await
+}
+
+/// Writes what events do that are settled already, in their order. The runs
+/// that begin are whose lease stands with their event.
+pub(crate) async fn match_all(
+    tx: &mut Tx,
+    events: &[(&Matched, Option<&Lease>)],
+    now: Timestamp,
+) -> Result<Vec<Matching>, StoreError> {
     let mut topics = Vec::new();
-    for event in events {
+    for (event, _) in events {
         topics.extend(event.happening.topics());
     }
     let mut awaited = tx.waiter_topics(&topics).await?;
     let mut beginning = Vec::new();
     let mut settled = Vec::with_capacity(events.len());
-    for event in events {
-        if !ours.contains(&event.happening.id) {
-            continue;
-        }
+    for (event, lease) in events {
         let mut came =
             Matching { event: event.happening.id, runs: Vec::new(), not_started: Vec::new() };
         let topics = event.happening.topics();
@@ -327,7 +344,8 @@ pub(crate) async fn settle_all(
             }
             awaited.extend(starting.watches.iter().cloned());
             came.runs.push(RunOutcome::of(&starting.definition, &starting.run));
-            beginning.push(starting.clone().new_run(now));
+            let new = starting.clone().new_run(now);
+            beginning.push(NewRun { lease: lease.cloned(), ..new });
         }
         settled.push(came);
     }

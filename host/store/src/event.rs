@@ -205,6 +205,17 @@ impl Tx {
         Ok(())
     }
 
+    /// Whether there is an event that triggers and waiting runs have not seen
+    /// yet.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn event_is_pending(&mut self) -> Result<bool, StoreError> {
+        let sql = "SELECT seq FROM relata_event WHERE pending = 1 LIMIT 1";
+        Ok(self.connection.row("read the event log", sql, arguments![]).await?.is_some())
+    }
+
     /// The events that triggers and waiting runs have not seen yet, oldest
     /// first.
     ///
