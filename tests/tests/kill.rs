@@ -7,12 +7,11 @@
     reason = "a test may stop at once, and tells its figures"
 )]
 
-use std::{collections::BTreeMap, path::Path, thread::sleep, time::Duration};
+mod fair;
 
-use relata_app::{
-    App,
-    store::{EffectFilter, EffectStatus, RunFilter, RunStatus},
-};
+use std::{collections::BTreeMap, thread::sleep, time::Duration};
+
+use fair::{counts, parts, steps, undone};
 use relata_tests::{Backend, Place, Server, answer, data};
 
 const KILLS: usize = 20;
@@ -56,8 +55,8 @@ async fn import(chance: Option<fastrand::Rng>) -> BTreeMap<String, usize> {
         if let Some(chance) = &mut chance {
             sleep(Duration::from_millis(chance.u64(0..120)));
             server.kill();
-            at_work += usize::from(undone(&root).await > 0);
-            let before = std::mem::replace(&mut worked, steps(&root).await);
+            at_work += usize::from(undone(&place).await > 0);
+            let before = std::mem::replace(&mut worked, steps(&place).await);
             after_work += usize::from(worked > before);
             server = Server::start(&place, None).unwrap();
         }
@@ -69,106 +68,11 @@ async fn import(chance: Option<fastrand::Rng>) -> BTreeMap<String, usize> {
         assert!(at_work > 0, "no kill met the server at its work");
     }
     let mut waited = Duration::ZERO;
-    while undone(&root).await > 0 {
+    while undone(&place).await > 0 {
         assert!(waited < PATIENCE, "the server does not finish what is left");
         sleep(Duration::from_millis(50));
         waited += Duration::from_millis(50);
     }
     server.kill();
-    counts(&root).await
-}
-
-/// The fair's file as `count` files of about the same length.
-fn parts(folder: &Path, count: usize) -> Vec<String> {
-    let mut reader = csv::Reader::from_path(data("leads.csv")).unwrap();
-    let header = reader.byte_headers().unwrap().clone();
-    let rows: Vec<csv::ByteRecord> = reader.byte_records().map(Result::unwrap).collect();
-    let mut parts = Vec::new();
-    for number in 0..count {
-        let rows = &rows[number * rows.len() / count..(number + 1) * rows.len() / count];
-        let path = folder.join(format!("leads-{number:02}.csv"));
-        let mut writer = csv::Writer::from_path(&path).unwrap();
-        writer.write_byte_record(&header).unwrap();
-        for row in rows {
-            writer.write_byte_record(row).unwrap();
-        }
-        writer.flush().unwrap();
-        parts.push(path.to_str().unwrap().to_owned());
-    }
-    parts
-}
-
-/// How many events, runs and effects wait to be worked at, now.
-async fn undone(root: &Path) -> usize {
-    let app = App::open(root).await.unwrap();
-    let now = app.now();
-    let store = app.store();
-    let events = store.event_pending(1_000).await.unwrap().len();
-    let active = RunFilter { status: Some(RunStatus::Active), ..RunFilter::default() };
-    let runs = store.run_list(&active, u32::MAX).await.unwrap();
-    let runs = runs
-        .iter()
-        .filter(|run| run.lease_owner.is_some() || run.due_at.is_some_and(|due| due <= now));
-    let effects = store.outbox_list(&EffectFilter::default(), u32::MAX).await.unwrap();
-    let effects = effects
-        .iter()
-        .filter(|effect| matches!(effect.status, EffectStatus::Due | EffectStatus::Sending));
-    let undone = events + runs.count() + effects.count();
-    app.close().await;
-    undone
-}
-
-/// How many entries all logs of runs have.
-async fn steps(root: &Path) -> u64 {
-    let app = App::open(root).await.unwrap();
-    let runs = app.store().run_list(&RunFilter::default(), u32::MAX).await.unwrap();
-    let steps = runs.iter().map(|row| row.run.seq).sum();
-    app.close().await;
-    steps
-}
-
-/// What there is, counted.
-async fn counts(root: &Path) -> BTreeMap<String, usize> {
-    let app = App::open(root).await.unwrap();
-    let mut counts = BTreeMap::new();
-    let mut count = |what: String| *counts.entry(what).or_insert(0) += 1;
-    for lead in app.records_all("lead").await.unwrap() {
-        count("leads".to_owned());
-        let owner = match lead.field("owner").as_reference() {
-            Some(owner) => {
-                app.record(owner).await.unwrap().field("name").as_text().unwrap().to_owned()
-            }
-            None => "nobody".to_owned(),
-        };
-        count(format!("leads of {owner}"));
-    }
-    for _ in app.records_all("task").await.unwrap() {
-        count("tasks".to_owned());
-    }
-    for interaction in app.records_all("interaction").await.unwrap() {
-        count(format!("interactions: {}", interaction.field("kind").as_text().unwrap()));
-    }
-    for effect in app.store().outbox_list(&EffectFilter::default(), u32::MAX).await.unwrap() {
-        let template = effect.template.unwrap_or_default();
-        count(format!("mails of template {template}: {}", effect.status.as_str()));
-    }
-    for run in app.runs(RunFilter::default(), u32::MAX).await.unwrap() {
-        let why = run.why.map_or_else(String::new, |why| format!(", as {why}"));
-        count(format!("runs of {}: {}{why}", run.workflow, run.status));
-        let history = app.run_history(run.run.parse().unwrap()).await.unwrap();
-        for step in history.steps.iter().filter(|step| step.kind == "done") {
-            count(format!("steps `{}` done", step.label));
-        }
-    }
-    for row in app.store().not_started_list(None, None, u32::MAX).await.unwrap() {
-        count(format!("not started: {}", row.workflow));
-    }
-    for entry in std::fs::read_dir(root.join("mail")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "eml") {
-            count("mails in the folder".to_owned());
-        }
-    }
-    app.close().await;
-    counts
+    counts(&[place]).await
 }

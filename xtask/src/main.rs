@@ -13,6 +13,10 @@ mod cargo;
 mod ci;
 mod deny;
 mod needs;
+// The file and not its crate, which compiles plugins.
+#[path = "../../tests/src/postgres.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the tests use the rest; xtask ends what they leave")]
+mod postgres;
 mod tests;
 mod torture;
 // The file and not its crate: relata-plugin-build compiles the component encoder,
@@ -144,7 +148,9 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Test { arguments } => {
             needs::ensure(needs::TEST)?;
             if !arguments.is_empty() {
-                return cargo::exit_code(&mut tests::runner(&arguments));
+                let ended = cargo::exit_code(&mut tests::runner(&arguments));
+                postgres::stop_shared();
+                return ended;
             }
             tests::all()?;
             Ok(ExitCode::SUCCESS)

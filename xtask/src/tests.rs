@@ -20,7 +20,9 @@ pub(crate) fn all() -> Result<()> {
         // `cargo test` runs them itself.
         Ok(())
     };
-    cargo::run(&mut runner(&[]))?;
+    let tests = cargo::run(&mut runner(&[]));
+    crate::postgres::stop_shared();
+    tests?;
     examples
 }
 

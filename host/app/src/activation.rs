@@ -46,8 +46,10 @@ impl ActiveSet {
         self.stamp
     }
 
-    /// Whether these are still the active ones.
+    /// Whether these are still the active ones; then they are until the
+    /// transaction ends.
     pub(crate) async fn is_current(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        tx.workflow_hold(false).await?;
         Ok(tx.workflow_stamp().await? == self.stamp)
     }
 

@@ -61,6 +61,9 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(250);
 /// another when there is something.
 const LONGEST_SLEEPS: u32 = 4;
 
+/// While something is due that another host is at.
+const OTHERS_SLEEP: Duration = Duration::from_millis(50);
+
 /// The shortest: something is due that another loop sees to.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
 
@@ -203,7 +206,10 @@ impl App {
         } else {
             LONGEST_SLEEP
         };
-        Ok(pause.clamp(SHORTEST_SLEEP, longest))
+        // What is due and was not to be done here is another host's.
+        let others = self.is_shared() && next <= now;
+        let shortest = if others { jitter(OTHERS_SLEEP) } else { SHORTEST_SLEEP };
+        Ok(pause.clamp(shortest, longest))
     }
 
     /// When something falls due next, by the database.

@@ -54,6 +54,18 @@ impl Dialect {
         }
     }
 
+    /// Keeps the active workflows as they are until the transaction ends, or
+    /// waits until nobody does.
+    pub(crate) const fn lock_workflows(self, to_change: bool) -> Option<&'static str> {
+        match (self, to_change) {
+            (Self::Sqlite, _) => None,
+            (Self::Postgres, false) => {
+                Some("SELECT pg_advisory_xact_lock_shared(7598805623011143794)")
+            }
+            (Self::Postgres, true) => Some("SELECT pg_advisory_xact_lock(7598805623011143794)"),
+        }
+    }
+
     /// The database's time, as `now`, milliseconds.
     pub(crate) const fn now(self) -> &'static str {
         match self {

@@ -34,6 +34,11 @@ impl<'c> Given<'c> {
                     // Writing to a text cannot fail.
                     let _ = write!(self.json, "{number}");
                 }
+                // PostgreSQL's texts have no NUL (`connection::for_postgres`).
+                Argument::Text(Some(text)) if text.contains('\0') => {
+                    let shown = serde_json::Value::String(text.replace('\0', "\u{fffd}"));
+                    let _ = write!(self.json, "{shown}");
+                }
                 Argument::Text(Some(text)) => match serde_json::to_string(&text) {
                     Ok(text) => self.json.push_str(&text),
                     Err(_) => self.json.push_str("null"),

@@ -138,6 +138,7 @@ impl Tx {
         new: &NewVersion,
         now: Timestamp,
     ) -> Result<Option<String>, StoreError> {
+        self.workflow_hold(true).await?;
         self.connection
             .execute(
                 "keep a version",
@@ -174,6 +175,7 @@ impl Tx {
         name: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        self.workflow_hold(true).await?;
         let touched = self
             .connection
             .execute(
@@ -316,6 +318,20 @@ impl Tx {
             )
             .await?;
         row.as_ref().map(read).transpose()
+    }
+
+    /// Keeps the active versions as they are until this transaction ends; with
+    /// `to_change`, for whoever makes them others. On a file nobody else writes
+    /// meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn workflow_hold(&mut self, to_change: bool) -> Result<(), StoreError> {
+        if let Some(lock) = self.dialect().lock_workflows(to_change) {
+            self.connection.execute("hold the active workflows", lock, arguments![]).await?;
+        }
+        Ok(())
     }
 
     /// As [`Store::workflow_stamp`], within a transaction.

@@ -33,7 +33,7 @@ pub(crate) struct ServeArgs {
     listen: SocketAddr,
     /// How long this host has what it has claimed, other than a minute: for
     /// tests of what happens when that has passed
-    #[arg(long, hide = true, value_name = "MS")]
+    #[arg(long, hide = true, value_name = "MS", env = "RELATA_LEASE_MS")]
     lease_ms: Option<u64>,
 }
 
