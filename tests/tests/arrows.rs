@@ -33,6 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("relata-plugin-sdk-macros", &[]),
     ("relata-plugin-build", &[]),
     ("xtask", &["relata-plugin-build"]),
+    // It looks at the program from outside.
+    ("relata-load", &[]),
 ];
 
 /// Every guest, a plugin or one of the tests' hostile ones, is an ordinary user

@@ -104,7 +104,8 @@ enum Benchmark {
     Sandbox,
     /// Group commit against one commit a run.
     Store,
-    /// Three-step runs a second, end to end.
+    /// Three-step runs over HTTP: throughput, latency, sleepers, cold start, memory, and the
+    /// floors under them; `--quick`, `--json`, `--backend postgres --database-url URL`.
     Engine,
     /// A month of 100,000 events replayed over drafts: seconds, and events a second.
     Backtest,
@@ -124,6 +125,9 @@ impl Benchmark {
         }
     }
 }
+
+/// The load generator.
+const LOAD: &str = if cfg!(windows) { "relata-load.exe" } else { "relata-load" };
 
 fn main() -> ExitCode {
     match run(Arguments::parse().task) {
@@ -166,6 +170,15 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Bench { name: Benchmark::Check, .. } => {
             let example = ["-p", "relata-workflow", "--example", "check_scaling"];
             cargo::exit_code(cargo::command().args(["run", "--release"]).args(example))
+        }
+        // It looks at the program from outside.
+        Task::Bench { name: Benchmark::Engine, arguments } => {
+            needs::ensure(needs::BUILD)?;
+            release()?;
+            cargo::run(&mut cargo::locked(&["build", "--release", "-p", "relata-load"]))?;
+            let mut load = Command::new(cargo::built("release").with_file_name(LOAD));
+            load.arg("--relata").arg(cargo::built("release")).args(arguments);
+            cargo::exit_code(&mut load)
         }
         Task::Bench { name, arguments } => {
             needs::ensure(needs::BUILD)?;

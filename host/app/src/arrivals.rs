@@ -64,11 +64,13 @@ impl From<StoreError> for NotTaken {
 }
 
 impl Together for Arrival {
-    /// What each event came to; none where they wait for their turn.
-    type Done = Option<Vec<Matching>>;
+    /// What each event came to, and the end of the event log; none where they
+    /// wait for their turn.
+    type Done = Option<(Vec<Matching>, u64)>;
     type Error = NotTaken;
 
     async fn write_all(tx: &mut Tx, arrivals: &[Self]) -> Result<Outcomes<Self>, StoreError> {
+        tx.listening_lock(false).await?;
         let stamp = tx.workflow_stamp().await?;
         let in_turn = tx.event_is_pending().await?;
         let mut outcomes: Vec<Option<NotTaken>> = Vec::with_capacity(arrivals.len());
@@ -100,6 +102,7 @@ impl Together for Arrival {
             }
         }
         tx.event_emit_all(&events, &pending.into_iter().collect()).await?;
+        let log_end = tx.event_log_end().await?;
         let mut came: HashMap<EventId, Matching> = match_all(tx, &matched, now)
             .await?
             .into_iter()
@@ -109,7 +112,8 @@ impl Together for Arrival {
             Some(why) => Err(why),
             None => {
                 let ids = arrival.events.iter().map(|event| event.id);
-                Ok(ids.map(|id| came.remove(&id)).collect::<Option<Vec<_>>>())
+                let came = ids.map(|id| came.remove(&id)).collect::<Option<Vec<_>>>();
+                Ok(came.map(|came| (came, log_end)))
             }
         };
         Ok(arrivals.iter().zip(outcomes).map(outcome).collect())
@@ -149,8 +153,19 @@ impl App {
                 now,
             };
             match self.store().write_together(arrival).await {
-                Ok(Some(matchings)) => {
-                    self.set_off(matchings, runs, room.map(|(_, places)| places), until, now);
+                Ok(Some((matchings, log_end))) => {
+                    let claim = |run| Claimed {
+                        run,
+                        epoch: 1,
+                        due_at: now,
+                        lease_until: until,
+                        inbox: Vec::new(),
+                        crash_count: 0,
+                        cancel: None,
+                        log_end,
+                    };
+                    let claims = runs.into_iter().map(|(id, run)| (id, claim(run))).collect();
+                    self.set_off(matchings, claims, room.map(|(_, places)| places));
                     return Ok(());
                 }
                 Ok(None) => {
@@ -198,28 +213,15 @@ impl App {
     fn set_off(
         &self,
         matchings: Vec<Matching>,
-        mut runs: HashMap<RunId, Run>,
+        mut claims: HashMap<RunId, Claimed>,
         places: Option<Vec<OwnedSemaphorePermit>>,
-        lease_until: Timestamp,
-        now: Timestamp,
     ) {
         let mut places = places.into_iter().flatten();
         let mut left = false;
         for matching in matchings {
             for outcome in &matching.runs {
-                match (runs.remove(&outcome.run), places.next()) {
-                    (Some(run), Some(place)) => {
-                        let claim = Claimed {
-                            run,
-                            epoch: 1,
-                            due_at: now,
-                            lease_until,
-                            inbox: Vec::new(),
-                            crash_count: 0,
-                            cancel: None,
-                        };
-                        self.move_begun(claim, place);
-                    }
+                match (claims.remove(&outcome.run), places.next()) {
+                    (Some(claim), Some(place)) => self.move_begun(claim, place),
                     _ => left = true,
                 }
             }

@@ -79,6 +79,10 @@ impl Together for Step {
     type Done = Committed;
     type Error = NotCommitted;
 
+    /// Who begins to listen holds off those who tell what happened: before
+    /// others of this transaction do the latter.
+    const RANK: u8 = 0;
+
     /// Most steps write their run, its log, some records and events, and
     /// effects: these go together. What may still find that something has
     /// changed meanwhile is written by itself.
@@ -106,6 +110,9 @@ impl Together for Step {
 
 /// Writes the runs, their logs, and what their steps changed.
 async fn write_steps(tx: &mut Tx, steps: &[Step]) -> Result<Outcomes<Step>, StoreError> {
+    if steps.iter().any(|step| step.commit.decided_at.is_some()) {
+        tx.listening_lock(true).await?;
+    }
     let commits: Vec<&RunCommit> = steps.iter().map(|step| &step.commit).collect();
     let held = tx.run_held(&commits).await?;
     // What no workflow answers is settled as it is written, if these are the
@@ -246,13 +253,15 @@ impl App {
     ) -> Result<Option<Committed>, NotCommitted> {
         let now = self.now();
         let lease_until = later(now, self.lease());
+        let listens = watches(&held.definition, &held.run);
         let commit = RunCommit {
             run: held.run.clone(),
             epoch: held.epoch,
             seq_before: held.committed,
             log: held.log.clone(),
             due_at: until,
-            watches: watches(&held.definition, &held.run),
+            watches: Some(listens.clone()).filter(|listens| *listens != held.watched),
+            decided_at: (!listens.is_subset(&held.watched)).then_some(held.log_end),
             consumed: held.consumed.clone(),
             cancel_taken: held.cancel_taken.clone(),
             keep_lease_until: more.then_some(lease_until),
@@ -285,6 +294,8 @@ impl App {
         } else {
             self.store().write_together(step).await?
         };
+        held.watched = listens;
+        held.log_end = committed.log_end;
         held.log.clear();
         held.consumed.clear();
         held.cancel_taken = None;

@@ -2,10 +2,11 @@
 //! calls the action in its sandbox, and commits the step with everything it
 //! wrote. One call of an action, one commit.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use relata_engine::{
-    ActionOutcome, Call, ChildCall, Due, Event, Input, Returned, Run, StepFailure, decide, due,
+    ActionOutcome, Call, ChildCall, Due, Event, Input, Returned, Run, StepFailure, Watch, decide,
+    due, watches,
 };
 use relata_model::{EventId, RunId, Timestamp};
 use relata_sandbox::{CallError, CallReport, CallRequest, Called, contract};
@@ -30,6 +31,10 @@ const SIDE_BY_SIDE: usize = 16;
 
 /// How many at the most in a host that serves.
 const MOST_MOVING: u32 = 128;
+
+/// After a call that took longer, what is in the event log by then is looked
+/// at afresh.
+const LONG_CALL: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// After how many crashes in a row, each with a call of its own under way, a
 /// run is given up.
@@ -110,6 +115,10 @@ pub(crate) struct Held {
     pub(crate) consumed: Vec<EventId>,
     /// The wish for its end that it has been told, in its words.
     pub(crate) cancel_taken: Option<String>,
+    /// What it listens for by the database.
+    pub(crate) watched: BTreeSet<Watch>,
+    /// The end of the event log before what is decided now.
+    pub(crate) log_end: u64,
     /// Its step's turn in a lane that several hosts share.
     pub(crate) turn: Option<Turn>,
 }
@@ -232,6 +241,8 @@ impl App {
         let definition = self.version(&claim.run.version).await?;
         let mut held = Held {
             committed: claim.run.seq,
+            watched: watches(&definition, &claim.run),
+            log_end: claim.log_end,
             run: claim.run,
             epoch: claim.epoch,
             lease_until: claim.lease_until,
@@ -242,7 +253,7 @@ impl App {
             cancel_taken: None,
             turn: None,
         };
-        let came = Committed { inbox: claim.inbox, cancel: claim.cancel, freed: None };
+        let came = Committed { inbox: claim.inbox, cancel: claim.cancel, ..Committed::default() };
         if claim.crash_count >= MOST_CRASHES {
             let why = format!(
                 "it could not be moved on {MOST_CRASHES} times in a row: its host went down each time, or met a fault that its log tells"
@@ -327,7 +338,12 @@ impl App {
         held: &mut Held,
         call: &Call,
     ) -> Result<Option<Committed>, AppError> {
+        let began = self.now();
         let Answered { returned, changes, report } = self.call(held, call).await?;
+        if later(began, LONG_CALL) < self.now() {
+            // Less to look through for what it may have missed.
+            held.log_end = self.store().event_log_end().await?;
+        }
         self.may_crash(Point::AfterCall).await;
         let before = held.run.clone();
         let logged = held.log.len();

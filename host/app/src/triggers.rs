@@ -283,6 +283,7 @@ pub(crate) async fn settle_all(
 ) -> Result<Vec<Matching>, StoreError> {
     // First of all, so that another host that has matched the same events waits
     // for this one, and then finds it done.
+    tx.listening_lock(false).await?;
     let ids: Vec<_> = events.iter().map(|event| event.happening.id).collect();
     let ours = tx.event_settle(&ids).await?;
     let ours: Vec<_> = events

@@ -66,6 +66,26 @@ impl Dialect {
         }
     }
 
+    /// How many events may have a lower number than the last one that can be
+    /// seen, and be seen only later: their transactions are still under way.
+    pub(crate) const fn unseen_events(self) -> u64 {
+        match self {
+            Self::Sqlite => 0,
+            Self::Postgres => 10_000,
+        }
+    }
+
+    /// Takes a lock that ends with the transaction: those who begin to listen
+    /// one after the other, those who tell what happened side by side, and
+    /// never both. SQLite has one writer at a time.
+    pub(crate) const fn listening_lock(self, listening: bool) -> Option<&'static str> {
+        match (self, listening) {
+            (Self::Sqlite, _) => None,
+            (Self::Postgres, true) => Some("SELECT pg_advisory_xact_lock(7243392, 1)"),
+            (Self::Postgres, false) => Some("SELECT pg_advisory_xact_lock_shared(7243392, 1)"),
+        }
+    }
+
     /// The database's time, as `now`, milliseconds.
     pub(crate) const fn now(self) -> &'static str {
         match self {

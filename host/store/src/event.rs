@@ -43,6 +43,15 @@ pub struct LoggedEvent {
 }
 
 impl Store {
+    /// The number of the last event in the log; 0 where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn event_log_end(&self) -> Result<u64, StoreError> {
+        self.read().await?.event_log_end().await
+    }
+
     /// The events that triggers and waiting runs have not seen yet, oldest
     /// first.
     ///
@@ -203,6 +212,17 @@ impl Tx {
         );
         self.connection.execute(doing, AssertSqlSafe(sql), vec![further.into_argument()]).await?;
         Ok(())
+    }
+
+    /// The number of the last event in the log; 0 where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn event_log_end(&mut self) -> Result<u64, StoreError> {
+        let sql = "SELECT COALESCE(MAX(seq), 0) AS log_end FROM relata_event";
+        let row = self.connection.row("read the event log", sql, arguments![]).await?;
+        row.map_or(Ok(0), |row| row.count("log_end"))
     }
 
     /// Whether there is an event that triggers and waiting runs have not seen

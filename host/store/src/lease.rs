@@ -11,6 +11,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     LogRow, Outcomes, Store, StoreError, Together, Tx,
     connection::{arguments, to_json},
+    event,
     given::Given,
     run::{self, Priority, standing},
     table::ColumnType::{Text, Whole},
@@ -34,6 +35,8 @@ pub struct Claimed {
     pub crash_count: u32,
     /// Why it shall end, if somebody asked for that.
     pub cancel: Option<String>,
+    /// The end of the event log when it was claimed.
+    pub log_end: u64,
 }
 
 /// The next state of a run, and what goes with it.
@@ -50,8 +53,12 @@ pub struct RunCommit {
     /// When it should be looked at next; only when something happens, if
     /// none. Of no weight once it has ended, or while the lease is kept.
     pub due_at: Option<Timestamp>,
-    /// All that it listens for from now on.
-    pub watches: BTreeSet<Watch>,
+    /// All that it listens for from now on; none leaves it as it is.
+    pub watches: Option<BTreeSet<Watch>>,
+    /// The end of the event log before it was decided what to listen for: it
+    /// is told what came since then, which nobody knew that it would want.
+    /// None where it listens for nothing new.
+    pub decided_at: Option<u64>,
     /// What it has taken in.
     pub consumed: Vec<EventId>,
     /// The wish for its end that it has taken in, in its words: that one is
@@ -72,6 +79,8 @@ pub struct Committed {
     pub cancel: Option<String>,
     /// The value of `one_per` whose place it gave up with its end.
     pub freed: Option<String>,
+    /// The end of the event log before this commit.
+    pub log_end: u64,
 }
 
 impl Store {
@@ -184,6 +193,7 @@ impl Tx {
                         inbox: Vec::new(),
                         crash_count: read.crash_count,
                         cancel: read.cancel_requested,
+                        log_end: 0,
                     }),
                     Err(why) => {
                         tracing::error!(run.id = row.text("id")?, error = %why, "a run cannot be read and waits");
@@ -194,10 +204,15 @@ impl Tx {
             found.sort_by_key(|claimed| (claimed.due_at, claimed.run.id));
             claimed.extend(found);
         }
+        if claimed.is_empty() {
+            return Ok(claimed);
+        }
+        let log_end = self.event_log_end().await?;
         let ids: Vec<RunId> = claimed.iter().map(|claimed| claimed.run.id).collect();
         let mut inboxes = self.inbox_of(&ids).await?;
         for claimed in &mut claimed {
             claimed.inbox = inboxes.remove(&claimed.run.id).unwrap_or_default();
+            claimed.log_end = log_end;
         }
         Ok(claimed)
     }
@@ -328,6 +343,7 @@ impl Tx {
         &mut self,
         commits: &[(&RunCommit, Timestamp)],
     ) -> Result<Vec<Result<Committed, StoreError>>, StoreError> {
+        let log_end = self.event_log_end().await?;
         let cancels = self.run_update_all(commits).await?;
         let kept = |commit: &RunCommit| cancels.contains_key(&commit.run.id);
         let written: Vec<&RunCommit> =
@@ -340,9 +356,12 @@ impl Tx {
         let (ended, going): (Vec<&RunCommit>, Vec<&RunCommit>) =
             written.into_iter().partition(|commit| commit.run.has_ended());
         let mut freed = self.run_forget(&ended).await?;
-        let listening: Vec<_> =
-            going.iter().map(|commit| (commit.run.id, &commit.watches)).collect();
+        let mut listening = Vec::new();
+        for commit in &going {
+            listening.extend(commit.watches.as_ref().map(|watches| (commit.run.id, watches)));
+        }
         self.waiter_set_all(&listening).await?;
+        self.tell_missed(&going).await?;
         self.inbox_consume(&going).await?;
         let ids: Vec<RunId> = going.iter().map(|commit| commit.run.id).collect();
         let mut inboxes = self.inbox_of(&ids).await?;
@@ -355,13 +374,14 @@ impl Tx {
             };
             if commit.run.has_ended() {
                 let freed = freed.remove(&id);
-                answers.push(Ok(Committed { freed, ..Committed::default() }));
+                answers.push(Ok(Committed { freed, log_end, ..Committed::default() }));
                 continue;
             }
             let committed = Committed {
                 inbox: inboxes.remove(&id).unwrap_or_default(),
                 cancel: cancel.clone(),
                 freed: None,
+                log_end,
             };
             let came = !committed.inbox.is_empty() || committed.cancel.is_some();
             let sleeps = commit.keep_lease_until.is_none()
@@ -372,6 +392,90 @@ impl Tx {
             answers.push(Ok(committed));
         }
         Ok(answers)
+    }
+
+    /// Tells runs that listen for something new what came between their
+    /// decision and this commit: who settled it did not know of them.
+    async fn tell_missed(&mut self, commits: &[&RunCommit]) -> Result<(), StoreError> {
+        let mut given = Given::new(&[
+            ("run", Text),
+            ("topic", Text),
+            ("topic_key", Text),
+            ("decided_at", Whole),
+        ]);
+        for commit in commits {
+            let (Some(decided_at), Some(watches)) = (commit.decided_at, &commit.watches) else {
+                continue;
+            };
+            let from = decided_at.saturating_sub(self.dialect().unseen_events());
+            for watch in watches {
+                let (topic, key) = (watch.topic.as_str(), watch.key.as_str());
+                given.push(arguments![commit.run.id, topic, key, from]);
+            }
+        }
+        if given.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT given.run, event.* FROM {}
+             JOIN relata_event AS event ON event.seq > given.decided_at AND (
+                 (event.kind <> 'named' AND given.topic = 'changed' AND event.record = given.topic_key)
+                 OR (event.kind = 'named' AND event.name = given.topic AND (
+                     event.record = given.topic_key OR event.event_key = given.topic_key
+                     OR EXISTS (SELECT 1 FROM relata_event_about AS about
+                                WHERE about.seq = event.seq AND about.record = given.topic_key))))
+             ORDER BY event.seq",
+            given.table(self.dialect(), "$1")
+        );
+        let rows = self
+            .connection
+            .rows("look for missed events", AssertSqlSafe(sql), vec![given.into_argument()])
+            .await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut missed = Given::new(&[
+            ("run_id", Text),
+            ("event_id", Text),
+            ("seq", Whole),
+            ("happening", Text),
+            ("consumed", Whole),
+        ]);
+        for row in &rows {
+            let event = event::read(row)?;
+            let happening = to_json(&event.happening)?;
+            missed.push(arguments![
+                row.text("run")?,
+                event.happening.id,
+                event.seq,
+                happening,
+                false
+            ]);
+        }
+        let names = missed.names();
+        let sql = format!(
+            "INSERT INTO relata_inbox ({names}) SELECT {names} FROM {} WHERE 1 = 1
+             ON CONFLICT (run_id, event_id) DO NOTHING",
+            missed.table(self.dialect(), "$1")
+        );
+        self.connection
+            .execute("tell runs what they missed", AssertSqlSafe(sql), vec![missed.into_argument()])
+            .await?;
+        Ok(())
+    }
+
+    /// Holds off, until this transaction ends, those who tell runs what
+    /// happened (`listening`), or those who begin to listen: of an event and a
+    /// run that begins to listen for it, one sees the other. On SQLite there is
+    /// one writer at a time.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn listening_lock(&mut self, listening: bool) -> Result<(), StoreError> {
+        let Some(sql) = self.dialect().listening_lock(listening) else { return Ok(()) };
+        self.connection.execute("take its turn at the waiting runs", sql, arguments![]).await?;
+        Ok(())
     }
 
     /// Writes the runs' rows; yields those that were still the worker's, each

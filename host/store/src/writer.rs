@@ -39,6 +39,9 @@ pub trait Together: Send + Sync + Sized + 'static {
     /// Why a member was not written.
     type Error: From<StoreError> + Send + 'static;
 
+    /// Of what waits at the same time, the lowest is written first.
+    const RANK: u8 = 1;
+
     /// Whether this member has to be written by itself, because it may fail
     /// after it has written something.
     fn alone(&self) -> bool {
@@ -66,6 +69,10 @@ pub type Outcomes<M> = Vec<Result<<M as Together>::Done, <M as Together>::Error>
 pub(crate) trait Work: Any + Send {
     /// Runs it; true where what it wrote is to be kept.
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    /// The lowest is run first.
+    fn rank(&self) -> u8 {
+        1
+    }
     /// Takes in another of its kind; gives it back where it is none.
     fn join(&mut self, other: Box<dyn Work>) -> Option<Box<dyn Work>> {
         Some(other)
@@ -150,6 +157,10 @@ pub(crate) fn together<M: Together>(member: M, sender: Sender<M>) -> Box<dyn Wor
 }
 
 impl<M: Together> Work for Members<M> {
+    fn rank(&self) -> u8 {
+        M::RANK
+    }
+
     fn join(&mut self, other: Box<dyn Work>) -> Option<Box<dyn Work>> {
         let lonely = |work: &Self| work.members.iter().any(Together::alone);
         let ours = (&*other as &dyn Any).downcast_ref::<Self>();
@@ -286,6 +297,7 @@ pub(crate) async fn run(
                 Message::Close(done) => closing = Some(done),
             }
         }
+        works.make_contiguous().sort_by_key(|work| work.rank());
         if !works.is_empty() {
             let began = observed.begin();
             batch(&mut tx, works, server.as_ref()).await;

@@ -6,5 +6,6 @@
 mod approvals;
 mod by_hand;
 mod company;
+mod ingest;
 mod secrets;
 mod webhooks;

@@ -4,12 +4,14 @@
 mod backtest;
 mod engine;
 mod sandbox;
+mod sleepers;
 mod store;
 
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, ValueEnum};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
+use tokio::net::TcpListener;
 
 use crate::{context::Context, failure::Wrong, out};
 
@@ -25,6 +27,12 @@ pub(crate) struct BenchArgs {
     /// against what the live run counted
     #[arg(long)]
     live: bool,
+    /// For `sleepers`: so many are put in
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// For `sleepers`: they wake from this time on, milliseconds since 1970
+    #[arg(long, value_name = "MS")]
+    due: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -37,6 +45,10 @@ enum Bench {
     Engine,
     /// A month of 100,000 events over drafts
     Backtest,
+    /// Put sleeping runs into the data directory, or, without --count, tell how late they woke
+    Sleepers,
+    /// Answer HTTP with nothing behind it, until stopped
+    Echo,
 }
 
 /// One line of a report: what, how much, and in which unit.
@@ -58,7 +70,25 @@ pub(crate) async fn run(context: &Context, args: BenchArgs) -> anyhow::Result<Ex
         return Err(Wrong::new("`--live` is for `bench backtest`").into());
     }
     let report = match args.what {
-        Bench::Sandbox => sandbox::run(args.quick).await?,
+        Bench::Sleepers => {
+            let told = match args.count {
+                Some(count) => Box::pin(sleepers::put(context, count, args.due)).await?,
+                None => sleepers::woken(context).await?,
+            };
+            out::json(&told)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Bench::Echo => {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            out::json_line(&json!({ "address": listener.local_addr()?.to_string() }))?;
+            relata_server::echo(listener, crate::commands::serve::stopped()?).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Bench::Sandbox => {
+            let compiled = context.data.as_ref().map(|data| data.join("cache"));
+            let compiled = compiled.filter(|compiled| compiled.is_dir());
+            sandbox::run(args.quick, compiled.as_deref()).await?
+        }
         Bench::Store => store::run(args.quick).await?,
         Bench::Engine => engine::run(args.quick).await?,
         Bench::Backtest => Box::pin(backtest::run(args.quick, args.live)).await?,

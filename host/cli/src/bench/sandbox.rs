@@ -1,6 +1,8 @@
 //! A step's sandbox (limits, permissions, schemas, accounting) against bare
 //! wasmtime: instantiate, call and drop of the same component.
 
+use std::path::Path;
+
 use relata_app::{App, sandbox::Floor};
 use serde_json::json;
 
@@ -8,10 +10,17 @@ use super::{Figure, Report, Stopwatch, median_us};
 
 const ACTION: &str = "sentiment.score";
 
-pub(super) async fn run(quick: bool) -> anyhow::Result<Report> {
+/// `compiled` is the cache of a data directory whose plugins were compiled
+/// before: to compile them takes longer than to measure.
+pub(super) async fn run(quick: bool, compiled: Option<&Path>) -> anyhow::Result<Report> {
     let calls = if quick { 300 } else { 3_000 };
     let folder = tempfile::tempdir()?;
-    let app = App::create(&folder.path().join("data"), None).await?;
+    let root = folder.path().join("data");
+    let app = App::create(&root, None).await?;
+    #[cfg(unix)]
+    if let Some(compiled) = compiled {
+        std::os::unix::fs::symlink(compiled.canonicalize()?, root.join("cache"))?;
+    }
     let input = json!({ "text": "Nobody has answered for three days, I am very unhappy." });
     let text = input.to_string();
     let component = relata_app::bundled()

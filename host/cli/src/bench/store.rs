@@ -33,6 +33,16 @@ pub(super) async fn run(quick: bool) -> anyhow::Result<Report> {
         }
     }
     let grouped = (together / TOGETHER * TOGETHER) as f64 / watch.elapsed().as_secs_f64();
+    // The rows of a run of three steps, and nothing around them.
+    let batches = if quick { 20 } else { 200 };
+    for _ in 0..3 {
+        app.store().floor_runs(TOGETHER).await?;
+    }
+    let watch = Stopwatch::start();
+    for _ in 0..batches {
+        app.store().floor_runs(TOGETHER).await?;
+    }
+    let run_rows = (batches * TOGETHER) as f64 / watch.elapsed().as_secs_f64();
     app.close().await;
     let ratio = grouped / single;
     Ok(Report {
@@ -41,7 +51,12 @@ pub(super) async fn run(quick: bool) -> anyhow::Result<Report> {
             Figure { name: "one commit each", value: single, unit: "writes/s" },
             Figure { name: "group commit, 256 at once", value: grouped, unit: "writes/s" },
             Figure { name: "ratio", value: ratio, unit: "x" },
+            Figure {
+                name: "the rows of a three-step run, 256 a commit",
+                value: run_rows,
+                unit: "runs/s",
+            },
         ],
-        json: json!({ "bench": "store", "backend": "sqlite", "single_per_s": single, "grouped_per_s": grouped, "together": TOGETHER, "ratio": ratio }),
+        json: json!({ "bench": "store", "backend": "sqlite", "single_per_s": single, "grouped_per_s": grouped, "together": TOGETHER, "ratio": ratio, "run_rows_per_s": run_rows }),
     })
 }

@@ -89,7 +89,7 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> anyhow::Result<Ex
 
 /// Ready when the program is asked to stop. Asked a second time, it ends at
 /// once: what had not been committed is done again at the next start.
-fn stopped() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+pub(crate) fn stopped() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     let (asked, stop) = oneshot::channel();
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

@@ -13,4 +13,5 @@ mod serving;
 mod starting;
 mod telling;
 mod testing;
+mod tokens;
 mod wrong;

@@ -70,7 +70,7 @@ on_each_backend! {
         assert_eq!(claimed.inbox, [other.clone(), second.clone()]);
 
         // What it has not taken in wakes it again at once; what it has, never.
-        let step = RunCommit { consumed: vec![second.id], due_at: Some(at(500)), watches, ..next(&claimed) };
+        let step = RunCommit { consumed: vec![second.id], due_at: Some(at(500)), watches: Some(watches), ..next(&claimed) };
         let committed = commit(&store, step, at(3)).await.unwrap();
         assert_eq!(committed.inbox, std::slice::from_ref(&other));
         assert!(!deliver(&store, id, &second, at(3)).await);
@@ -87,6 +87,36 @@ on_each_backend! {
         let step = RunCommit { consumed: vec![third.id], ..next(&claimed) };
         assert_eq!(commit(&store, step, at(6)).await.unwrap().inbox, []);
         assert_eq!(store.run_next_due().await.unwrap(), None);
+    }
+
+    /// Between the decision to listen and the commit that says so, whoever
+    /// settles an event does not know of it.
+    async fn what_comes_before_a_run_is_known_to_listen_is_told_it(backend) {
+        let store = backend.open().await;
+        let id = begin(&store, beginning(run("w"), Some(at(0)))).await;
+        let claimed = store.run_claim("w1", at(0), LEASE, 9).await.unwrap().remove(0);
+        let mut missed = Vec::new();
+        for (key, about) in [(Some("fx_1"), vec![]), (None, vec!["contact/9", "contact/1"]), (Some("fx_2"), vec!["contact/2"])] {
+            let event = emit(&store, "survey.answered", key, &about).await;
+            assert_eq!(waiting(&store, &event).await, []);
+            let seen = [event.id];
+            store.write(move |tx| Box::pin(async move { tx.event_settle(&seen).await })).await.unwrap();
+            missed.push(event);
+        }
+        missed.pop();
+        let watches = BTreeSet::from([
+            Watch::event("survey.answered", "fx_1"),
+            Watch::event("survey.answered", "contact/1"),
+        ]);
+        let sleeps = RunCommit {
+            watches: Some(watches),
+            decided_at: Some(claimed.log_end),
+            due_at: Some(at(500)),
+            ..next(&claimed)
+        };
+        assert_eq!(commit(&store, sleeps, at(3)).await.unwrap().inbox, missed);
+        let claimed = store.run_claim("w1", at(3), LEASE, 9).await.unwrap().remove(0);
+        assert_eq!((claimed.run.id, claimed.inbox), (id, missed));
     }
 
     async fn what_a_run_listens_for_is_set_as_a_whole(backend) {
@@ -106,7 +136,7 @@ on_each_backend! {
         assert!(listens("a").await && listens("b").await && !listens("c").await);
         let claimed = store.run_claim("w1", at(1), LEASE, 9).await.unwrap().remove(0);
         let step = RunCommit {
-            watches: BTreeSet::from([Watch::event("b", "1"), Watch::event("c", "1")]),
+            watches: Some(BTreeSet::from([Watch::event("b", "1"), Watch::event("c", "1")])),
             due_at: Some(at(2)),
             ..next(&claimed)
         };

@@ -154,7 +154,7 @@ async fn no_wake_up_is_lost_between_a_commit_and_a_delivery() {
                 })
                 .await
         });
-        let step = relata_store::RunCommit { watches, ..next(&claimed) };
+        let step = relata_store::RunCommit { watches: Some(watches), ..next(&claimed) };
         let committed = commit(&committer, step, at(2)).await.unwrap();
         assert!(told.await.unwrap().unwrap());
         let row = stores[0].run_fetch(id).await.unwrap().unwrap();

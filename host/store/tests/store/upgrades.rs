@@ -104,7 +104,7 @@ async fn a_run_of_the_first_tables_goes_on() {
     };
     assert_eq!(call.action, "task.create");
     let next = RunCommit {
-        watches: watches(&definition, &run),
+        watches: Some(watches(&definition, &run)),
         seq_before: claimed.run.seq,
         due_at: Some(now),
         run: run.clone(),

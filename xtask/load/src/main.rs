@@ -1,0 +1,126 @@
+//! The load generator of `cargo xtask bench engine`. It shares no code with
+//! the host: it starts the program `relata`, speaks HTTP to it over sockets of
+//! its own, and looks at it from outside, as any other program could.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a measuring tool: it prints what it measured, and reads the machine's clock"
+)]
+
+mod company;
+mod drive;
+mod floors;
+mod host;
+mod http;
+mod report;
+mod sleepers;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Parser, ValueEnum};
+
+use crate::{company::Company, drive::drive, report::Report};
+
+/// How many connections drive at a time.
+const CONNECTIONS: [usize; 4] = [1, 16, 64, 256];
+
+/// Starts `relata serve` on a fresh data directory, drives it over HTTP, and
+/// measures it and the floors under it in the same minutes.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The program to measure.
+    #[arg(long, value_name = "PROGRAM")]
+    relata: PathBuf,
+    /// What keeps the records.
+    #[arg(long, default_value = "sqlite")]
+    backend: Backend,
+    /// Of an empty PostgreSQL database, for `--backend postgres`.
+    #[arg(long, value_name = "URL", required_if_eq("backend", "postgres"))]
+    database_url: Option<String>,
+    /// A shorter measurement, for a look: within 50 s.
+    #[arg(long)]
+    quick: bool,
+    /// The last line is one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// How many runs sleep; 1,000,000, or 20,000 with `--quick`.
+    #[arg(long, value_name = "N")]
+    sleepers: Option<u64>,
+    /// For how many seconds each number of connections drives; 15, or 3 with
+    /// `--quick`.
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+impl Backend {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let measured = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(async { Box::pin(measure(&arguments)).await }));
+    match measured {
+        Ok(report) => {
+            print!("{}", report.told());
+            if arguments.json {
+                println!("{}", report.json());
+            }
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("relata-load: {why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
+    let quick = arguments.quick;
+    let seconds = arguments.seconds.unwrap_or(if quick { 3 } else { 15 });
+    let span = Duration::from_secs(seconds);
+    let count = arguments.sleepers.unwrap_or(if quick { 20_000 } else { 1_000_000 });
+    let company = Company::make(&arguments.relata, arguments.database_url.as_deref()).await?;
+
+    eprintln!("cold start …");
+    let start = company.cold_start().await?;
+    let served = company.serve().await?;
+    let records = company.records(&served).await?;
+    let mut http = Vec::new();
+    // What is read from the disk the first time is not what is measured.
+    drive(&served, &company.secret, &records, 16, Duration::from_millis(500)).await?;
+    for connections in CONNECTIONS {
+        eprintln!("{connections} connections for {seconds} s …");
+        let driven = drive(&served, &company.secret, &records, connections, span).await?;
+        http.push((connections, driven));
+    }
+    served.stop().await?;
+
+    eprintln!("floors …");
+    let floor = floors::measure(&company, quick).await?;
+    eprintln!("{count} sleepers …");
+    let sleepers = sleepers::measure(&company, count, quick).await?;
+    Ok(Report {
+        backend: arguments.backend.name(),
+        http,
+        floor,
+        sleepers,
+        start_ms: start.milliseconds,
+        rss_mib: start.rss_mib,
+    })
+}

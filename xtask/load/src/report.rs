@@ -1,0 +1,87 @@
+//! What was measured, for people and as one JSON object.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::{drive::Driven, floors::Floors, sleepers::Sleepers};
+
+pub(crate) struct Report {
+    pub(crate) backend: &'static str,
+    pub(crate) http: Vec<(usize, Driven)>,
+    pub(crate) floor: Floors,
+    pub(crate) sleepers: Sleepers,
+    pub(crate) start_ms: f64,
+    pub(crate) rss_mib: f64,
+}
+
+impl Report {
+    pub(crate) fn json(&self) -> Json {
+        let http: Map<String, Json> = self
+            .http
+            .iter()
+            .map(|(connections, driven)| {
+                let figures = json!({
+                    "runs_per_s": round(driven.per_second),
+                    "p50_ms": round(driven.p50_ms),
+                    "p99_ms": round(driven.p99_ms),
+                });
+                (format!("c{connections}"), figures)
+            })
+            .collect();
+        json!({
+            "backend": self.backend,
+            "http": http,
+            "floor": {
+                "group_commit_runs_per_s": round(self.floor.group_commit_runs_per_s),
+                "wasm_call_us": round(self.floor.wasm_call_us),
+                "http_requests_per_s": round(self.floor.http_requests_per_s),
+                "composite_runs_per_s": round(self.floor.composite_runs_per_s()),
+            },
+            "sleepers": {
+                "count": self.sleepers.count,
+                "rss_mib": round(self.sleepers.rss_mib),
+                "bytes_each": round(self.sleepers.bytes_each),
+                "idle_cpu_percent": round(self.sleepers.idle_cpu_percent),
+                "wake_p99_ms": round(self.sleepers.wake_p99_ms),
+            },
+            "start_ms": round(self.start_ms),
+            "rss_mib": round(self.rss_mib),
+        })
+    }
+
+    /// The same in lines.
+    pub(crate) fn told(&self) -> String {
+        let mut text = format!("Runs of three steps over HTTP, ?wait=run, {}\n", self.backend);
+        let mut line = |name: &str, value: f64, unit: &str| {
+            // Writing into a text does not fail.
+            let _ = writeln!(text, "  {name:<44} {value:>12.2} {unit}");
+        };
+        let mut most: f64 = 0.0;
+        for (connections, driven) in &self.http {
+            line(&format!("{connections} connections"), driven.per_second, "runs/s");
+            line("  half of them within", driven.p50_ms, "ms");
+            line("  99 of 100 within", driven.p99_ms, "ms");
+            most = most.max(driven.per_second);
+        }
+        let composite = self.floor.composite_runs_per_s();
+        line("floor: bare group commit", self.floor.group_commit_runs_per_s, "runs/s");
+        line("floor: bare wasm call", self.floor.wasm_call_us, "us");
+        line("floor: bare axum", self.floor.http_requests_per_s, "requests/s");
+        line("floor: all of it, one after the other", composite, "runs/s");
+        line("the most of it that was reached", most / composite * 100.0, "%");
+        line("sleeping runs", self.sleepers.count as f64, "runs");
+        line("  memory more", self.sleepers.rss_mib, "MiB");
+        line("  on the disk, each", self.sleepers.bytes_each, "bytes");
+        line("  the host's share of a core", self.sleepers.idle_cpu_percent, "%");
+        line("  99 of 100 wake late by at most", self.sleepers.wake_p99_ms, "ms");
+        line("start to the first finished run", self.start_ms, "ms");
+        line("memory at rest", self.rss_mib, "MiB");
+        text
+    }
+}
+
+/// Two digits are enough.
+fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
