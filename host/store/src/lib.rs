@@ -19,6 +19,7 @@ mod health;
 mod hint;
 mod ingest;
 mod lease;
+mod listening;
 mod observe;
 mod outbox;
 mod pause;
