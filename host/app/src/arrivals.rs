@@ -52,7 +52,7 @@ pub(crate) enum NotTaken {
     /// Other workflows are active than those that they were matched against.
     Stale,
     /// A request with the same key came before.
-    Known(RequestKey, KnownRequest),
+    Known(Box<(RequestKey, KnownRequest)>),
     /// The database.
     Store(StoreError),
 }
@@ -84,7 +84,9 @@ impl Together for Arrival {
                 None => None,
             };
             outcomes.push(match (known, &arrival.noted) {
-                (Some(known), Some((key, _))) => Some(NotTaken::Known(key.clone(), known)),
+                (Some(known), Some((key, _))) => {
+                    Some(NotTaken::Known(Box::new((key.clone(), known))))
+                }
                 _ => None,
             });
         }

@@ -516,7 +516,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_told_whatever_comes_first() {
-        let orders: [&[&dyn Fn(&Awaiting)]; 3] = [
+        type Step<'s> = &'s dyn Fn(&Awaiting);
+        let orders: [&[Step<'_>]; 3] = [
             &[&|a| matched(a, 1, &[7, 8]), &|a| ended(a, 7), &|a| ended(a, 8)],
             &[&|a| ended(a, 8), &|a| matched(a, 1, &[7, 8]), &|a| ended(a, 7)],
             &[&|a| ended(a, 7), &|a| ended(a, 8), &|a| matched(a, 1, &[7, 8])],

@@ -263,7 +263,7 @@ impl App {
         match self.take_in_events(events, noted, request.waits, now).await {
             Ok(()) => Ok(TakenIn { answer, wait, repeated: false, notes }),
             // Of two at once the other was first.
-            Err(NotTaken::Known(key, known)) => match NotWritten::after(known, &key) {
+            Err(NotTaken::Known(known)) => match NotWritten::after(known.1, &known.0) {
                 NotWritten::Known(answer) => self.repeated(answer, request.waits).await,
                 NotWritten::Refused(why) => Err(why),
             },

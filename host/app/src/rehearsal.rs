@@ -82,7 +82,7 @@ impl App {
     pub async fn settle_all(&self) -> Result<(), AppError> {
         let most = if self.is_test() { MOST_ROUNDS_IN_TESTS } else { MOST_ROUNDS };
         for _ in 0..most {
-            if self.turn(OWNER).await? == 0 {
+            if Box::pin(self.turn(OWNER)).await? == 0 {
                 return Ok(());
             }
         }

@@ -12,8 +12,7 @@ use serde::Serialize;
 /// a word for programs and a sentence for people.
 #[derive(Debug, Serialize)]
 pub(crate) struct ApiError {
-    /// No page of ours describes it further.
-    r#type: &'static str,
+    r#type: Kind,
     title: &'static str,
     #[serde(serialize_with = "number")]
     status: StatusCode,
@@ -31,6 +30,14 @@ pub(crate) struct ApiError {
     retry_after: Option<u32>,
 }
 
+/// Which page describes a kind of error.
+#[derive(Debug, Clone, Copy, Serialize)]
+enum Kind {
+    /// None: the status says it all.
+    #[serde(rename = "about:blank")]
+    Blank,
+}
+
 fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u16(status.as_u16())
 }
@@ -38,7 +45,7 @@ fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S:
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            r#type: "about:blank",
+            r#type: Kind::Blank,
             title: status.canonical_reason().unwrap_or("Error"),
             status,
             detail: detail.into(),

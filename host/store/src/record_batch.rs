@@ -492,14 +492,14 @@ impl<'h> RecordBatch<'h> {
 
         let tables = std::sync::Arc::clone(&tx.tables);
         let mut created: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
-        let mut changed: BTreeMap<(&str, Vec<&str>), Vec<(u64, &Record)>> = BTreeMap::new();
+        let mut changed: BTreeMap<_, Vec<(u64, &Record)>> = BTreeMap::new();
         let mut deleted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (reference, touched) in &all.records {
             let object = reference.object.as_str();
             match (touched.stored, &touched.now) {
                 (None, Some(record)) => created.entry(object).or_default().push(record),
                 (Some(revision), Some(record)) => {
-                    let fields = touched.changed.iter().map(String::as_str).collect();
+                    let fields: Vec<&str> = touched.changed.iter().map(String::as_str).collect();
                     changed.entry((object, fields)).or_default().push((revision, record));
                 }
                 (Some(_), None) => deleted.entry(object).or_default().push(&reference.key),
