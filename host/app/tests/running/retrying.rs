@@ -83,7 +83,7 @@ async fn a_run_goes_on_at_the_step_that_failed_with_what_it_has_done() {
     assert_eq!(told.matches("do: task.create done").count(), 1, "{told}");
 
     // From behind it, the run comes to its end.
-    let behind = RetryRequest { from: Some("18".to_owned()), ..RetryRequest::default() };
+    let behind = RetryRequest { from: Some("19".to_owned()), ..RetryRequest::default() };
     company.app.retry(run, &behind).await.expect("it has failed");
     company.settle().await;
     assert_eq!(company.standing().await, "test done");
