@@ -143,6 +143,10 @@ async fn write_steps(tx: &mut Tx, steps: &[Step]) -> Result<Outcomes<Step>, Stor
                 written.push((&step.commit, step.now));
                 refused.push(None);
             }
+            // What a single one has written is undone with its error.
+            Err(why) if steps.len() == 1 => {
+                return Ok(vec![Err(NotCommitted::Fault(why.into()))]);
+            }
             Err(why) => {
                 records.undo()?;
                 refused.push(Some(NotCommitted::Fault(why.into())));
