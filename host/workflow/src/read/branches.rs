@@ -76,7 +76,9 @@ mod tests {
     /// How many names and paths are looked at in a file with so many of a
     /// step, which has `{n}` where its number is to stand.
     fn looked_at(count: usize, step: &str) -> usize {
-        let mut source = String::from("workflow: big\ninputs:\n  word?: text\nsteps:\n");
+        let mut source = String::from(
+            "workflow: big\ninputs:\n  word: { type: text, optional: true }\nsteps:\n",
+        );
         for number in 0..count {
             let _ = write!(source, "{}", step.replace("{n}", &number.to_string()));
         }
@@ -103,7 +105,7 @@ mod tests {
     fn levels_look_only_at_what_each_changed() {
         let looked = |count: usize| {
             let mut source = String::from(
-                "workflow: big\ninputs:\n  word?: text\nsteps:\n  - deadline: 4 hours\n    met_when: word is not empty\n    levels:\n",
+                "workflow: big\ninputs:\n  word: { type: text, optional: true }\nsteps:\n  - deadline: 4 hours\n    met_when: word is not empty\n    levels:\n",
             );
             for number in 1..=count {
                 let _ = write!(
