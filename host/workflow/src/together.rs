@@ -290,13 +290,13 @@ fn names(definition: &Definition, catalog: &Catalog) -> Names {
     let mut names = Names::default();
     let record = |object: &str| Slot::of(Type::Record(vec![object.to_owned()]));
     if let Some(subject) = &definition.subject {
-        names.variables.insert(subject.clone(), Known::set(record(subject)));
+        names.insert(subject, Known::set(record(subject)));
     }
     for input in &definition.inputs {
-        names.variables.insert(input.name.clone(), Known::set(input.slot.clone()));
+        names.insert(&input.name, Known::set(input.slot.clone()));
     }
     for (name, value) in &definition.constants {
-        names.variables.insert(name.clone(), Known::set(slot_of(value)));
+        names.insert(name, Known::set(slot_of(value)));
     }
     for step in &definition.steps {
         if let StepKind::Set { values } = &step.kind {
@@ -334,11 +334,11 @@ fn names(definition: &Definition, catalog: &Catalog) -> Names {
 }
 
 fn add(names: &mut Names, name: &str, slot: Slot) {
-    let slot = match names.variables.get(name) {
+    let slot = match names.get(name) {
         Some(before) => before.slot.join(&slot).unwrap_or(Slot::of(Type::Any)),
         None => slot,
     };
-    names.variables.insert(name.to_owned(), Known::set(slot));
+    names.insert(name, Known::set(slot));
 }
 
 fn expression_slot(expression: &Expression, names: &Names, objects: &Objects) -> Slot {

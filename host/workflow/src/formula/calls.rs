@@ -70,8 +70,7 @@ impl Checker<'_> {
     /// The argument of `default`, which may be unset as well as empty.
     fn defaulted(&mut self, id: NodeId) -> Slot {
         let root = self.path(id).and_then(|path| path.split('.').next().map(str::to_owned));
-        let unset =
-            root.filter(|root| self.names.variables.get(root).is_some_and(|known| known.unset));
+        let unset = root.filter(|root| self.names.get(root).is_some_and(|known| known.unset));
         let Some(root) = unset else { return self.slot(id) };
         let was_filled = self.filled.contains(&root);
         let depth = self.filled.depth();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use relata_model::{Objects, Value, text::with_article};
 
 use super::{
-    Fault, functions,
+    Fault, Names, functions,
     tree::{Node, NodeId, NodeKind},
 };
 use crate::{
@@ -33,20 +33,6 @@ impl Known {
     }
 }
 
-/// The names that are known at a place, and the paths that cannot be empty
-/// there because something before has tested them.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Names {
-    pub(crate) variables: BTreeMap<String, Known>,
-    pub(crate) filled: BTreeSet<String>,
-}
-
-impl Names {
-    pub(crate) fn narrow(&mut self, paths: impl IntoIterator<Item = String>) {
-        self.filled.extend(paths);
-    }
-}
-
 /// What a check found out.
 #[derive(Debug)]
 pub(crate) struct Checked {
@@ -67,7 +53,7 @@ pub(crate) fn check(nodes: &[Node], root: NodeId, names: &Names, objects: &Objec
         names,
         objects,
         constants: constants(nodes),
-        filled: Filled::of(&names.filled),
+        filled: Filled::of(names),
         words: BTreeMap::new(),
         calendar: None,
         faults: Vec::new(),
@@ -103,25 +89,22 @@ fn constants(nodes: &[Node]) -> Vec<bool> {
 /// The paths that cannot be empty at a place: those of the names, and those
 /// that the formula itself has tested before.
 pub(super) struct Filled<'a> {
-    before: &'a BTreeSet<String>,
+    before: Option<&'a Names>,
     here: Vec<String>,
     counts: BTreeMap<String, usize>,
 }
 
-/// Nothing was tested.
-static NOTHING: BTreeSet<String> = BTreeSet::new();
-
 impl<'a> Filled<'a> {
-    const fn of(before: &'a BTreeSet<String>) -> Self {
-        Self { before, here: Vec::new(), counts: BTreeMap::new() }
+    const fn of(before: &'a Names) -> Self {
+        Self { before: Some(before), here: Vec::new(), counts: BTreeMap::new() }
     }
 
     pub(super) const fn nothing() -> Self {
-        Self::of(&NOTHING)
+        Self { before: None, here: Vec::new(), counts: BTreeMap::new() }
     }
 
     pub(super) fn contains(&self, path: &str) -> bool {
-        self.before.contains(path) || self.counts.contains_key(path)
+        self.before.is_some_and(|names| names.is_filled(path)) || self.counts.contains_key(path)
     }
 
     pub(super) const fn depth(&self) -> usize {
@@ -352,7 +335,7 @@ impl<'a> Checker<'a> {
 
     fn variable(&mut self, id: NodeId, name: &str) -> Slot {
         let names = self.names;
-        let Some(known) = names.variables.get(name) else {
+        let Some(known) = names.get(name) else {
             let text = || format!("for the text, write \"{name}\"");
             let help = if functions::function(name).is_some() {
                 format!("call the function: `{name}(…)`")
@@ -367,13 +350,10 @@ impl<'a> Checker<'a> {
                     _ if name.chars().all(|letter| letter.is_uppercase() || letter == '_') => {
                         text()
                     }
-                    _ => {
-                        let known = names.variables.keys().map(String::as_str);
-                        codes::did_you_mean(name, known.clone()).unwrap_or_else(|| {
-                            codes::listed(known)
-                                .map_or_else(text, |listed| format!("{listed}; {}", text()))
-                        })
-                    }
+                    _ => codes::did_you_mean(name, names.keys()).unwrap_or_else(|| {
+                        codes::listed(names.keys())
+                            .map_or_else(text, |listed| format!("{listed}; {}", text()))
+                    }),
                 }
             };
             let message = format!("nothing is called `{name}` here");

@@ -11,6 +11,7 @@ mod faults;
 pub mod functions;
 mod lexer;
 mod lists;
+mod names;
 mod narrow;
 mod numbers;
 mod operators;
@@ -27,9 +28,10 @@ use std::{collections::BTreeMap, fmt};
 use relata_model::{Calendar, Objects, Reference, TimeZone, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{Checked, Known, Names, check};
+pub(crate) use check::{Checked, Known, check};
 pub(crate) use expression::FILTERS;
 pub use faults::{FAULTS, PossibleFault};
+pub(crate) use names::Names;
 pub(crate) use parser::duration_help;
 pub use reference::reference_page;
 use tree::{Node, NodeId, NodeKind};
@@ -198,7 +200,7 @@ impl Formula {
         let mut findings = Findings::new("formula", source);
         let mut names = Names::default();
         for (name, slot) in variables {
-            names.variables.insert(name.clone(), Known::set(slot.clone()));
+            names.insert(name, Known::set(slot.clone()));
         }
         let formula = match Self::read(source) {
             Ok(formula) => formula,
@@ -270,6 +272,14 @@ impl Formula {
             NodeKind::Variable(_) => true,
             NodeKind::Call { function, .. } => matches!(function.as_str(), "now" | "today"),
             _ => false,
+        })
+    }
+
+    /// The names that it reads, as often as they stand in it.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().filter_map(|node| match &node.kind {
+            NodeKind::Variable(name) => Some(name.as_str()),
+            _ => None,
         })
     }
 

@@ -185,8 +185,7 @@ impl Checker<'_> {
         // variable at the root of the path counts as known.
         let path = self.path(of);
         let root = path.as_deref().and_then(|path| path.split('.').next());
-        let unset =
-            root.filter(|root| self.names.variables.get(*root).is_some_and(|known| known.unset));
+        let unset = root.filter(|root| self.names.get(root).is_some_and(|known| known.unset));
         if unset.is_some() && unset == path.as_deref() {
             return;
         }

@@ -2,6 +2,8 @@
 //! has been tested: after `stop_if: offer == "nothing"` the offer is one of
 //! the others.
 
+use std::collections::BTreeSet;
+
 use relata_model::Value;
 
 use super::{
@@ -13,16 +15,23 @@ use crate::{Expression, types::Type};
 impl Names {
     /// Drops the words with which a condition cannot be `held`.
     pub(crate) fn narrow_words(&mut self, condition: &Formula, held: bool) {
-        for (name, known) in &mut self.variables {
+        // A condition says nothing of a name that does not stand in it.
+        let read: BTreeSet<&str> = condition.variables().collect();
+        for name in read {
+            let Some(before) = self.get(name) else { continue };
             let possible = |word: &Value| {
                 Guess { formula: condition, name, word }.truth(condition.root) != Some(!held)
             };
+            let mut known = before.clone();
             known.arms.retain(|arm| match arm {
                 Expression::Literal(word) => possible(word),
                 _ => true,
             });
             if let Type::Choice(words) = &mut known.slot.kind {
                 words.retain(|word| possible(&Value::Text(word.clone())));
+            }
+            if known != *before {
+                self.insert(name, known);
             }
         }
     }

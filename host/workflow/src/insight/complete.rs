@@ -522,7 +522,6 @@ impl Completer<'_> {
             return Vec::new();
         }
         self.names
-            .variables
             .iter()
             .filter(|(_, known)| match (wanted, &known.slot.kind) {
                 (_, Type::Record(_) | Type::Map(_) | Type::Any) | (Wanted::Open, _) => true,

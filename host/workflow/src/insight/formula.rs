@@ -92,7 +92,7 @@ pub(super) fn complete(
     for word in compared(earlier, names, objects) {
         add(&format!("\"{word}\""), CompletionKind::Word, "", "", length);
     }
-    for (name, known) in &names.variables {
+    for (name, known) in names.iter() {
         let unset = if known.unset { "; may be unset here" } else { "" };
         let detail = format!("{}{unset}", described(&known.slot));
         add(name, CompletionKind::Variable, &detail, "", length);

@@ -48,7 +48,7 @@ impl Insight<'_> {
             let names = word.names?;
             return match word.path.rsplit_once('.') {
                 None => self.given(word.name).or_else(|| {
-                    let known = names.variables.get(word.name)?;
+                    let known = names.get(word.name)?;
                     match &known.slot.kind {
                         Type::Record(of) if of.len() == 1 => {
                             Some(Target::Object(of[0].clone(), None))
@@ -169,9 +169,7 @@ impl Insight<'_> {
             if let Some(doc) = doc.filter(|doc| !doc.is_empty()) {
                 text.push_str(&format!("\n\n{doc}"));
             }
-            if word.path == word.name
-                && names.variables.get(word.name).is_some_and(|known| known.unset)
-            {
+            if word.path == word.name && names.get(word.name).is_some_and(|known| known.unset) {
                 text.push_str("\n\nIt may be unset here: its step does not run on every way.");
             }
             text

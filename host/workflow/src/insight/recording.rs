@@ -31,7 +31,7 @@ pub(crate) struct Seen {
 impl Recording {
     /// Takes down the names at a place.
     pub(crate) fn scope(&mut self, place: Place, names: &Names) -> usize {
-        self.scopes.push((place, names.clone()));
+        self.scopes.push((place, names.branch()));
         self.scopes.len() - 1
     }
 

@@ -319,9 +319,8 @@ impl Reader<'_> {
 
     /// Makes a name known from here on.
     pub(super) fn set(&mut self, name: &str, known: crate::formula::Known, names: &mut Names) {
-        let inner = format!("{name}.");
-        names.filled.retain(|path| path != name && !path.starts_with(&inner));
-        names.variables.insert(name.to_owned(), known);
+        names.forget_tests(name);
+        names.insert(name, known);
     }
 
     /// The values of a table's rows, which have one type together: numbers,

@@ -83,8 +83,8 @@ impl Reader<'_> {
         let name = self.ask_name(as_entry, entry, keys, names);
 
         // What is known where somebody has answered, and where nobody has.
-        let mut happened = names.clone();
-        let mut missed = names.clone();
+        let mut happened = names.branch();
+        let mut missed = names.branch();
         if let Some(name) = &name {
             let request = signatures.as_ref().map(|(request, _)| request);
             self.name_asked(name, request, &mut happened, &mut missed);
@@ -112,11 +112,9 @@ impl Reader<'_> {
             others = Some(block);
             missed_ends |= ends;
         }
-        let joined = join(vec![
-            Branch { names: happened, ends: false },
-            Branch { names: missed, ends: missed_ends },
-        ]);
-        *names = joined.names;
+        let branches =
+            [Branch { names: happened, ends: false }, Branch { names: missed, ends: missed_ends }];
+        join(names, &branches);
 
         let failed = about.is_none() || up_to.as_ref().is_some_and(Option::is_none);
         let made = (|| {
@@ -237,7 +235,7 @@ impl Reader<'_> {
         let name = self.result_name(text, as_entry.value.place, names)?;
         let taken = [format!("{name}_asked"), format!("{name}_answered")]
             .into_iter()
-            .find(|made| names.variables.contains_key(made));
+            .find(|made| names.contains(made));
         if let Some(taken) = taken {
             let message = format!("`ask` needs the name `{taken}` itself, and it is taken");
             let help = Some("choose another name".to_owned());

@@ -151,7 +151,7 @@ impl Reader<'_> {
                 matches!(constants.get(&parameter.name), Some(Some(value)) if !value.is_nothing());
             let optional = parameter.slot.optional && !is_given;
             let slot = Slot { kind: parameter.slot.kind.clone(), optional };
-            names.variables.insert(parameter.name.clone(), formulas::known(slot));
+            names.insert(&parameter.name, formulas::known(slot));
         }
     }
 

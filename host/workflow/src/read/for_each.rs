@@ -49,7 +49,7 @@ impl Reader<'_> {
 
         let set = steps.map(|steps| set_in(&steps.value)).unwrap_or_default();
         self.forget(&set, names);
-        let mut inner = names.clone();
+        let mut inner = names.branch();
         let item_slot = list.as_ref().map_or(Slot::of(Type::Any), |(_, item)| item.clone());
         let item = self.item_name(as_entry, entry, keys, names);
         let missed_names = self.misses_names;
@@ -127,8 +127,8 @@ impl Reader<'_> {
 
     /// What an item has set is not known outside.
     fn leave_item(&mut self, inner: &Names, names: &Names) {
-        for name in inner.variables.keys() {
-            if names.variables.contains_key(name) {
+        for name in inner.changed() {
+            if names.contains(name) {
                 continue;
             }
             self.hidden.insert(name.clone(), Hidden::Item);

@@ -350,7 +350,7 @@ impl Reader<'_> {
     /// The durations that a path into a decision may come to.
     fn arm_durations(&self, path: &str, names: &Names) -> Vec<Duration> {
         let mut parts = path.split('.');
-        let Some(known) = parts.next().and_then(|root| names.variables.get(root)) else {
+        let Some(known) = parts.next().and_then(|root| names.get(root)) else {
             return Vec::new();
         };
         let mut arms: Vec<&Expression> = known.arms.iter().collect();

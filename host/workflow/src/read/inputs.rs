@@ -85,7 +85,7 @@ impl Reader<'_> {
             let Some(name) = name else { continue };
             let input = Input { name: name.clone(), ..input };
             let slot = input.slot.clone();
-            names.variables.insert(name, formulas::known(slot));
+            names.insert(&name, formulas::known(slot));
             self.signature.inputs.push(input);
         }
     }

@@ -52,7 +52,7 @@ impl Reader<'_> {
     fn is_like_path(text: &str, names: &Names) -> bool {
         let mut parts = text.split('.');
         let root = parts.next().unwrap_or_default();
-        names.variables.contains_key(root) && parts.all(relata_model::text::is_name)
+        names.contains(root) && parts.all(relata_model::text::is_name)
     }
 
     pub(super) fn warn_like_path(

@@ -325,7 +325,7 @@ impl<'a> Reader<'a> {
             Some(format!("`{text}` is a word of the language"))
         } else if self.subject.as_deref() == Some(text) {
             Some(format!("`{text}` is what the workflow is about"))
-        } else if names.variables.get(text).is_some_and(|known| !known.unset) {
+        } else if names.get(text).is_some_and(|known| !known.unset) {
             let mut inputs = self.signature.inputs.iter().chain(&self.parameters);
             if inputs.any(|input| input.name == text) {
                 Some(format!("an input is called `{text}` already"))

@@ -23,6 +23,10 @@ struct Side<'n> {
     set: BTreeSet<String>,
 }
 
+/// The names that a `parallel` hides from its branches, with how many of them
+/// give each a value.
+type Covers<'n> = BTreeMap<&'n str, usize>;
+
 impl Reader<'_> {
     /// `parallel:` with its branches.
     pub(super) fn parallel(&mut self, entry: &Entry, path: &str, names: &mut Names) -> After {
@@ -50,7 +54,8 @@ impl Reader<'_> {
         self.enter(entry);
         let mut branches: Vec<Option<BlockId>> = Vec::new();
         let mut ends = false;
-        let mut after = names.clone();
+        let covers = self.cover(&sides, names);
+        let before = names.branch();
         // The branch, from 1, that has given a value to a name before.
         let mut given: BTreeMap<String, usize> = BTreeMap::new();
         for (number, side) in sides.iter().enumerate() {
@@ -58,21 +63,16 @@ impl Reader<'_> {
                 branches.push(None);
                 continue;
             };
-            let covered = self.cover(&sides, number, names);
-            let mut inner = names.clone();
+            self.uncover(side, &covers);
+            let mut inner = before.branch();
             let path = format!("{path}.parallel[{number}].steps");
             let (block, stops) = self.block(side.steps, &path, &mut inner);
             branches.push(Some(block));
             ends |= stops;
-            for name in covered {
-                self.hidden.remove(&name);
-            }
-            let own: BTreeSet<String> = inner
-                .variables
-                .keys()
-                .filter(|name| !names.variables.contains_key(*name) || side.set.contains(*name))
-                .cloned()
-                .collect();
+            self.cover_again(side, &covers);
+            let made = inner.changed().filter(|name| !before.contains(name));
+            let set_again = side.set.iter().filter(|name| inner.contains(name));
+            let own: BTreeSet<String> = made.chain(set_again).cloned().collect();
             for name in &own {
                 match given.get(name) {
                     Some(before) => self.shared(name, *before, side),
@@ -81,10 +81,14 @@ impl Reader<'_> {
                     }
                 }
             }
-            merge(&mut after, &inner, &own, &set);
+            merge(names, &inner, &own, &set);
+        }
+        for name in covers.keys() {
+            if self.hidden.get(*name) == Some(&Hidden::Branch) {
+                self.hidden.remove(*name);
+            }
         }
         self.depth -= 1;
-        *names = after;
         self.take_over(&set, names);
         let kind = branches
             .into_iter()
@@ -111,19 +115,42 @@ impl Reader<'_> {
         Some(Side { steps, names, set: set_in(&steps.value) })
     }
 
-    /// Hides what the other branches give values to; which names these are.
-    fn cover(&mut self, sides: &[Option<Side<'_>>], but: usize, names: &Names) -> Vec<String> {
-        let mut covered = Vec::new();
-        for (number, side) in sides.iter().enumerate() {
-            let Some(side) = side.as_ref().filter(|_| number != but) else { continue };
-            for (name, _) in &side.names {
-                if !names.variables.contains_key(*name) && !self.hidden.contains_key(*name) {
-                    self.hidden.insert((*name).to_owned(), Hidden::Branch);
-                    covered.push((*name).to_owned());
+    /// Hides what the branches give values to, since none knows what another
+    /// has; how many branches give each of these names a value.
+    fn cover<'n>(&mut self, sides: &[Option<Side<'n>>], names: &Names) -> Covers<'n> {
+        let mut covers = Covers::new();
+        for side in sides.iter().flatten() {
+            let given: BTreeSet<&str> = side.names.iter().map(|(name, _)| *name).collect();
+            for name in given {
+                if !names.contains(name) && !self.hidden.contains_key(name) {
+                    *covers.entry(name).or_default() += 1;
                 }
             }
         }
-        covered
+        for name in covers.keys() {
+            self.hidden.insert((*name).to_owned(), Hidden::Branch);
+        }
+        covers
+    }
+
+    /// Enters a branch: what only this one gives a value to is not hidden in
+    /// it.
+    fn uncover(&mut self, side: &Side<'_>, covers: &Covers<'_>) {
+        for (name, _) in &side.names {
+            if covers.get(name) == Some(&1) && self.hidden.get(*name) == Some(&Hidden::Branch) {
+                self.hidden.remove(*name);
+            }
+        }
+    }
+
+    /// Leaves a branch: what it gives values to is hidden in the others. What
+    /// belongs to an item of a loop in it stays that.
+    fn cover_again(&mut self, side: &Side<'_>, covers: &Covers<'_>) {
+        for (name, _) in &side.names {
+            if covers.contains_key(name) {
+                self.hidden.entry((*name).to_owned()).or_insert(Hidden::Branch);
+            }
+        }
     }
 
     /// Tells of a name that two branches give values to.
@@ -141,13 +168,13 @@ impl Reader<'_> {
 /// Adds what is known at the end of a branch to what is known after all.
 fn merge(after: &mut Names, branch: &Names, own: &BTreeSet<String>, set: &BTreeSet<String>) {
     for name in own {
-        if let Some(known) = branch.variables.get(name) {
-            after.variables.insert(name.clone(), known.clone());
+        if let Some(known) = branch.get(name) {
+            after.insert(name, known.clone());
         }
     }
     let holds = |path: &&String| {
         let root = path.split('.').next().unwrap_or_default();
-        own.contains(root) || !set.contains(root)
+        branch.is_filled(path) && (own.contains(root) || !set.contains(root))
     };
-    after.filled.extend(branch.filled.iter().filter(holds).cloned());
+    after.narrow(branch.tested().filter(holds).cloned());
 }

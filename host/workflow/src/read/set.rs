@@ -7,7 +7,7 @@ use super::{Reader, formulas, inputs::exactly, schema::Parameter, steps::After};
 use crate::{
     definition::{Expression, StepKind},
     diagnostic::{self as codes, Place},
-    formula::Names,
+    formula::{Known, Names},
     source::{Content, Entry, Node},
     types::{Slot, Type},
 };
@@ -135,15 +135,15 @@ impl Reader<'_> {
     pub(super) fn forget(&self, set: &BTreeSet<String>, names: &mut Names) {
         for name in set {
             let Some(declared) = self.declared.get(name) else { continue };
-            let Some(known) = names.variables.get_mut(name) else { continue };
-            known.arms.clear();
-            known.slot = match declared.kind {
+            let Some(known) = names.get(name) else { continue };
+            let slot = match declared.kind {
                 // Of what kind the other value is shows only later.
                 Type::Nothing => Slot::maybe(Type::Any),
                 _ => declared.clone(),
             };
-            let inner = format!("{name}.");
-            names.filled.retain(|path| path != name && !path.starts_with(&inner));
+            let known = Known { slot, unset: known.unset, arms: Vec::new() };
+            names.insert(name, known);
+            names.forget_tests(name);
         }
     }
 
@@ -151,8 +151,9 @@ impl Reader<'_> {
     pub(super) fn take_over(&self, set: &BTreeSet<String>, names: &mut Names) {
         for name in set {
             let Some(declared) = self.declared.get(name) else { continue };
-            if let Some(known) = names.variables.get_mut(name) {
-                known.slot = declared.clone();
+            if let Some(known) = names.get(name) {
+                let known = Known { slot: declared.clone(), ..known.clone() };
+                names.insert(name, known);
             }
         }
     }
@@ -178,7 +179,7 @@ impl Reader<'_> {
         let label = format!("set: {}", listed.join(", "));
         let mut values = Vec::new();
         for entry in entries {
-            let is_there = names.variables.contains_key(&entry.key);
+            let is_there = names.contains(&entry.key);
             let value = if is_there && self.declared.contains_key(&entry.key) {
                 self.set_again(entry, names)
             } else {

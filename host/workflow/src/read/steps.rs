@@ -295,7 +295,7 @@ impl Reader<'_> {
         let mut catch_all = false;
         let mut failed = false;
         // What is known where none of the rows before has been taken.
-        let mut none_before = names.clone();
+        let mut none_before = names.branch();
         let mut conditions = BTreeSet::new();
         let items = self.items(rows);
         for node in items {
@@ -316,7 +316,7 @@ impl Reader<'_> {
             let condition = keys.take("if");
             let value = keys.take("use");
             self.unknown_keys(&keys, "a row");
-            let mut here = none_before.clone();
+            let mut here = none_before.branch();
             let mut formula = None;
             if let Some(entry) = condition {
                 match self.condition(entry, &none_before) {
@@ -401,8 +401,8 @@ impl Reader<'_> {
             }
         }
         let read = self.condition(entry, names);
-        let mut yes = names.clone();
-        let mut no = names.clone();
+        let mut yes = names.branch();
+        let mut no = names.branch();
         if let Some(read) = &read {
             self.warn_constant(read);
             yes.narrow_words(&read.formula, true);
@@ -426,17 +426,15 @@ impl Reader<'_> {
             else_block = Some(block);
             else_ends = ends;
         }
-        let joined = join(vec![
-            Branch { names: yes, ends: then_ends },
-            Branch { names: no, ends: else_ends },
-        ]);
-        *names = joined.names;
+        let branches =
+            [Branch { names: yes, ends: then_ends }, Branch { names: no, ends: else_ends }];
+        let ends = join(names, &branches);
         let kind = read.zip(then_block).map(|(read, then)| StepKind::If {
             condition: read.formula,
             then,
             otherwise: else_block,
         });
-        After { ends: joined.ends, ..After::of(kind, label) }
+        After { ends, ..After::of(kind, label) }
     }
 
     /// `stop_if:` and `stop_unless:`.

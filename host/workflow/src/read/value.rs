@@ -473,7 +473,7 @@ fn texts_of(pieces: &[Piece], names: &Names) -> Option<Vec<String>> {
 /// The words that a path into a decision or a split may come to.
 fn words_of(path: &str, names: &Names) -> Option<Vec<String>> {
     let mut parts = path.split('.');
-    let mut slot = &names.variables.get(parts.next()?)?.slot;
+    let mut slot = &names.get(parts.next()?)?.slot;
     for part in parts {
         match &slot.kind {
             Type::Map(inner) => slot = inner.get(part)?,

@@ -132,8 +132,8 @@ impl Reader<'_> {
             length = self.length(up_to, Wanted::Duration, self.has_calendar, names);
             failed |= length.is_none();
         }
-        let mut happened = names.clone();
-        let mut missed = names.clone();
+        let mut happened = names.branch();
+        let mut missed = names.branch();
         let mut name = None;
         if let Some(entry) = as_name {
             let object = awaited.as_ref().and_then(|awaited| awaited.happening.object.clone());
@@ -172,11 +172,11 @@ impl Reader<'_> {
             else_block = Some(block);
             else_ends |= ends;
         }
-        let joined = join(vec![
+        let branches = [
             Branch { names: happened, ends: then_ends },
             Branch { names: missed, ends: else_ends },
-        ]);
-        *names = joined.names;
+        ];
+        let ends = join(names, &branches);
         let kind = awaited.filter(|_| !failed).map(|awaited| {
             StepKind::WaitFor(WaitFor {
                 occurrence: awaited.happening.occurrence,
@@ -187,7 +187,7 @@ impl Reader<'_> {
                 otherwise: else_block,
             })
         });
-        After { name, ends: joined.ends, ..After::of(kind, label) }
+        After { name, ends, ..After::of(kind, label) }
     }
 
     fn awaited(&mut self, node: &Node, has_since: bool, names: &Names) -> Option<Awaited> {
@@ -268,12 +268,9 @@ impl Reader<'_> {
     fn since(&mut self, entry: &Entry, event: Option<&str>, names: &Names) -> Option<String> {
         let name = self.plain_text(entry)?.to_owned();
         let Some(named) = self.named.get(&name).cloned() else {
-            let known = names
-                .variables
-                .keys()
-                .filter(|known| self.named.contains_key(*known))
-                .map(String::as_str);
-            let help = codes::mean_or_list(&name, known)
+            let known: Vec<&str> =
+                names.keys().filter(|known| self.named.contains_key(*known)).collect();
+            let help = codes::mean_or_list(&name, known.into_iter())
                 .or_else(|| Some(format!("give the step a name: `as: {name}`")));
             self.error(
                 codes::UNKNOWN_STEP,
@@ -283,7 +280,7 @@ impl Reader<'_> {
             );
             return None;
         };
-        if names.variables.get(&name).is_none_or(|known| known.unset) {
+        if names.get(&name).is_none_or(|known| known.unset) {
             let message = format!("the step `{name}` does not run on every way to this place");
             self.error(codes::MAY_BE_UNSET, entry.value.place, message, None);
             return None;
@@ -341,7 +338,6 @@ impl Reader<'_> {
         for read in [&met, &pause].into_iter().flatten() {
             self.warn_constant(read);
         }
-        let mut branches = vec![Branch { names: names.clone(), ends: false }];
         let mut levels = Vec::new();
         match keys.take("levels") {
             None if keys.has_slip_of("levels") => {}
@@ -353,13 +349,7 @@ impl Reader<'_> {
                 let items = self.items(entry);
                 for (number, node) in items.iter().enumerate() {
                     // A later level comes after the earlier ones.
-                    let mut here = join(
-                        branches
-                            .iter()
-                            .map(|branch| Branch { names: branch.names.clone(), ends: branch.ends })
-                            .collect(),
-                    )
-                    .names;
+                    let mut here = names.branch();
                     let level = self.level(
                         node,
                         &format!("{path}.levels[{number}]"),
@@ -368,12 +358,12 @@ impl Reader<'_> {
                     );
                     if let Some((level, ends)) = level {
                         levels.push(level);
-                        branches.push(Branch { names: here, ends });
+                        let met_before = Branch { names: names.branch(), ends: false };
+                        join(names, &[met_before, Branch { names: here, ends }]);
                     }
                 }
             }
         }
-        *names = join(branches).names;
         self.take_over(&set, names);
         let failed = (pause_entry.is_some() && pause.is_none())
             || (calendar_entry.is_some() && calendar.is_none());

@@ -139,7 +139,7 @@ impl Reader<'_> {
             self.about(entry, when.map(|_| triggers.as_slice()));
         }
         if let Some(subject) = self.subject.clone() {
-            if names.variables.contains_key(&subject)
+            if names.contains(&subject)
                 && let Some(entry) = when.or(about)
             {
                 let message =
@@ -148,7 +148,7 @@ impl Reader<'_> {
                 self.error(codes::WRONG_NAME, entry.key_place, message, help);
             }
             let slot = Slot::of(Type::Record(vec![subject.clone()]));
-            names.variables.insert(subject, formulas::known(slot));
+            names.insert(&subject, formulas::known(slot));
         }
         self.signature.subject = self.subject.clone();
         // The inputs of a blueprint are its parameters.
@@ -180,7 +180,7 @@ impl Reader<'_> {
     fn guess_subjects(&self, names: &mut Names) {
         let unknown = self.unknown_objects.iter().map(String::as_str);
         for object in self.catalog.objects.names().chain(unknown) {
-            names.variables.insert(object.to_owned(), formulas::known(Slot::of(Type::Any)));
+            names.insert(object, formulas::known(Slot::of(Type::Any)));
         }
     }
 
@@ -504,11 +504,10 @@ impl Reader<'_> {
 /// was known before them, and what they have set, perhaps.
 fn perhaps(before: &Names, after: &Names) -> Names {
     let mut names = before.clone();
-    for (name, known) in &after.variables {
-        names
-            .variables
-            .entry(name.clone())
-            .or_insert_with(|| Known { unset: true, ..known.clone() });
+    for (name, known) in after.iter() {
+        if !names.contains(name) {
+            names.insert(name, Known { unset: true, ..known.clone() });
+        }
     }
     names
 }
