@@ -79,6 +79,20 @@ impl Connection {
         self.fault.take()
     }
 
+    /// The same, without forgetting it.
+    pub(crate) const fn fault(&self) -> Option<&StoreError> {
+        self.fault.as_ref()
+    }
+
+    /// Forgets a fault whose part has been undone; not one that concerns the
+    /// whole transaction.
+    pub(crate) fn forgive(&mut self) {
+        self.fault = self
+            .fault
+            .take()
+            .filter(|why| matches!(why, StoreError::Lost(_) | StoreError::Crossed(_)));
+    }
+
     /// Runs a statement; yields how many rows it touched.
     pub(crate) async fn execute(
         &mut self,

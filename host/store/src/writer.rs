@@ -77,6 +77,8 @@ pub(crate) trait Work: Any + Send {
     fn join(&mut self, other: Box<dyn Work>) -> Option<Box<dyn Work>> {
         Some(other)
     }
+    /// Whatever it came to is undone, and this is why.
+    fn spoil(&mut self, why: &StoreError);
     /// Tells the caller what came of it, or why its transaction was lost.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -125,6 +127,10 @@ where
             self.outcome.insert(outcome).is_ok()
         }
         .boxed()
+    }
+
+    fn spoil(&mut self, why: &StoreError) {
+        self.outcome = Some(Err(why.clone().into()));
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -184,38 +190,19 @@ impl<M: Together> Work for Members<M> {
                 self.outcomes.push(outcome);
                 return keep;
             }
-            let wrote = match begin_part(tx).await {
-                Ok(()) => all(tx, &self.members).await,
-                Err(_) => return false,
-            };
-            match wrote {
-                Ok(outcomes) => {
-                    self.outcomes = outcomes;
-                    return end_part(tx, true).await.is_ok();
-                }
-                // What was met or lost concerns the whole transaction.
-                Err(StoreError::Lost(_) | StoreError::Crossed(_)) => return false,
-                Err(_) => {
-                    if end_part(tx, false).await.is_err() {
-                        return false;
-                    }
-                    tx.connection.take_fault();
+            match self.parts(tx).await {
+                Ok(()) => true,
+                Err(why) => {
+                    self.spoil(&why);
+                    false
                 }
             }
-            for member in &self.members {
-                if begin_part(tx).await.is_err() {
-                    return false;
-                }
-                let outcome = one(tx, member).await;
-                let keep = outcome.is_ok();
-                self.outcomes.push(outcome);
-                if end_part(tx, keep).await.is_err() {
-                    return false;
-                }
-            }
-            true
         }
         .boxed()
+    }
+
+    fn spoil(&mut self, why: &StoreError) {
+        self.outcomes = self.senders.iter().map(|_| Err(why.clone().into())).collect();
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -231,6 +218,42 @@ impl<M: Together> Work for Members<M> {
             };
             let _ = sender.send(answer);
         }
+    }
+}
+
+impl<M: Together> Members<M> {
+    /// Writes several at once; where that fails, each by itself. Fails where
+    /// nothing of any of them can remain.
+    async fn parts(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        begin_part(tx).await?;
+        let wrote = all(tx, &self.members).await;
+        let passed_over = tx.dialect() == Dialect::Postgres && tx.connection.fault().is_some();
+        match wrote {
+            Ok(outcomes) if !passed_over => {
+                self.outcomes = outcomes;
+                return end_part(tx, true).await;
+            }
+            // What was met or lost concerns the whole transaction.
+            Err(why @ (StoreError::Lost(_) | StoreError::Crossed(_))) => return Err(why),
+            _ => end_part(tx, false).await?,
+        }
+        tx.connection.forgive();
+        for member in &self.members {
+            begin_part(tx).await?;
+            let mut outcome = one(tx, member).await;
+            let passed_over = match (tx.dialect(), &outcome) {
+                (Dialect::Postgres, Ok(_)) => tx.connection.fault().cloned(),
+                _ => None,
+            };
+            if let Some(why) = passed_over {
+                outcome = Err(why.into());
+            }
+            let keep = outcome.is_ok();
+            self.outcomes.push(outcome);
+            end_part(tx, keep).await?;
+            tx.connection.forgive();
+        }
+        Ok(())
     }
 }
 
@@ -429,13 +452,18 @@ async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
 /// lost.
 async fn member(tx: &mut Tx, work: &mut dyn Work) -> Result<Option<StoreError>, StoreError> {
     tx.connection.execute("begin a part", "SAVEPOINT part", arguments![]).await?;
-    let keep = work.run(tx).await;
+    let mut keep = work.run(tx).await;
     let fault = tx.connection.take_fault();
     let met = match (tx.dialect(), fault) {
         (_, Some(why @ StoreError::Lost(_))) => return Err(why),
         (Dialect::Postgres, Some(why @ StoreError::Crossed(_))) => Some(why),
-        // After a fault PostgreSQL carries nothing out: where the code went on
-        // all the same, this says so.
+        // After a fault PostgreSQL carries nothing out, also where the code
+        // passed over it.
+        (Dialect::Postgres, Some(why)) if keep => {
+            work.spoil(&why);
+            keep = false;
+            None
+        }
         _ => None,
     };
     if !keep || met.is_some() {

@@ -280,6 +280,41 @@ async fn whoever_meets_another_in_the_middle_is_run_again() {
     println!("deadlocks met: {met}");
 }
 
+/// PostgreSQL carries nothing out after a fault: code that passes over one is
+/// told, and harms no other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_fault_that_is_passed_over_undoes_its_own_part_alone() {
+    let (stores, _database) = hosts(1).await;
+    let known = emit(&stores[0], "x", None, &["ticket/1"]).await;
+    let writes = all((0..20).map(|number| {
+        let (store, known) = (stores[0].clone(), known.clone());
+        async move {
+            let team = new(&store, "team", json!({"name": format!("{number}")}));
+            let twice = NewEvent {
+                id: known.id,
+                at: at(0),
+                kind: known.kind.clone(),
+                cause: Cause::outside("test"),
+            };
+            let written = store
+                .write(move |tx| {
+                    Box::pin(async move {
+                        tx.record_write(team, &Cause::outside("test"), &mut fresh, at(0)).await?;
+                        if number % 2 == 0 {
+                            assert!(tx.event_emit(&twice).await.is_err());
+                        }
+                        Ok::<_, RecordError>(())
+                    })
+                })
+                .await;
+            (number % 2 == 0, written.is_err())
+        }
+    }))
+    .await;
+    assert!(writes.iter().all(|(passed_over, refused)| passed_over == refused), "{writes:?}");
+    assert_eq!(stores[0].record_count("team", &[]).await.unwrap(), 10);
+}
+
 /// A unique value that two hosts take at once belongs to one, and the other is
 /// told by the field's name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
