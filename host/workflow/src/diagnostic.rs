@@ -1,5 +1,7 @@
 //! What is wrong with a workflow, where, and how to mend it.
 
+use std::cell::Cell;
+
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
@@ -212,6 +214,9 @@ pub(crate) struct Findings<'a> {
     source: &'a str,
     /// The byte at which each line begins.
     lines: Vec<usize>,
+    /// The last byte of which the column was asked for, and that column: a
+    /// long line is not counted from its start for each place on it.
+    counted: Cell<(usize, usize)>,
     found: Vec<Diagnostic>,
     /// Whether a line could not be read, so that what seems to be missing may
     /// stand on it.
@@ -223,7 +228,7 @@ impl<'a> Findings<'a> {
         let lines = std::iter::once(0)
             .chain(source.match_indices('\n').map(|(place, _)| place + 1))
             .collect();
-        Self { file, source, lines, found: Vec::new(), lost: false }
+        Self { file, source, lines, counted: Cell::new((0, 1)), found: Vec::new(), lost: false }
     }
 
     pub(crate) const fn source(&self) -> &'a str {
@@ -272,8 +277,18 @@ impl<'a> Findings<'a> {
             end += 1;
         }
         let line = self.lines.partition_point(|&begin| begin <= start);
-        let begin = self.lines[line - 1];
-        Span { start, end, line, column: self.source[begin..start].chars().count() + 1 }
+        Span { start, end, line, column: self.column(self.lines[line - 1], start) }
+    }
+
+    /// The column, from 1, of a byte on the line that begins at `begin`.
+    fn column(&self, begin: usize, start: usize) -> usize {
+        let (from, before) = match self.counted.get() {
+            (counted, column) if begin <= counted && counted <= start => (counted, column),
+            _ => (begin, 1),
+        };
+        let column = before + self.source[from..start].chars().count();
+        self.counted.set((start, column));
+        column
     }
 
     fn add(

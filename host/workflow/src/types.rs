@@ -1,6 +1,6 @@
 //! The types of formulas.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use relata_model::{FieldDefinition, FieldType, Value};
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,57 @@ impl Slot {
             || matches!(self.kind, Type::Nothing)
             || matches!(other.kind, Type::Nothing);
         Some(Self { kind: self.kind.join(&other.kind)?, optional })
+    }
+}
+
+/// The type of many values, found one by one: as [`Slot::join`] does it, but
+/// many words do not take the square of their number.
+#[derive(Debug, Default)]
+pub(crate) struct Joined {
+    slot: Option<Slot>,
+    /// The words of the slot, where it is a choice.
+    words: BTreeSet<String>,
+}
+
+impl Joined {
+    /// Takes one more value; where it does not go together with those before,
+    /// says of what type these are, and is of anything from then on.
+    pub(crate) fn add(&mut self, more: Slot) -> Result<(), Type> {
+        match (&mut self.slot, more) {
+            (
+                Some(Slot { kind: Type::Choice(all), optional }),
+                Slot { kind: Type::Choice(words), optional: is_optional },
+            ) => {
+                *optional |= is_optional;
+                for word in words {
+                    if self.words.insert(word.clone()) {
+                        all.push(word);
+                    }
+                }
+            }
+            (Some(before), more) => {
+                let Some(slot) = before.join(&more) else {
+                    let before = std::mem::replace(before, Slot::of(Type::Any));
+                    return Err(before.kind);
+                };
+                self.begin(slot);
+            }
+            (None, more) => self.begin(more),
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, slot: Slot) {
+        self.words = match &slot.kind {
+            Type::Choice(words) => words.iter().cloned().collect(),
+            _ => BTreeSet::new(),
+        };
+        self.slot = Some(slot);
+    }
+
+    /// The type of all; none where there was no value.
+    pub(crate) fn finish(self) -> Option<Slot> {
+        self.slot
     }
 }
 

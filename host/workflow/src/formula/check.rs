@@ -13,7 +13,7 @@ use super::{
 use crate::{
     definition::Expression,
     diagnostic as codes,
-    types::{Slot, Type},
+    types::{Joined, Slot, Type},
 };
 
 /// What a name stands for where a formula is.
@@ -210,27 +210,24 @@ impl<'a> Checker<'a> {
         match self.kind(id) {
             NodeKind::Literal(value) => literal(value),
             NodeKind::List(items) => {
-                let mut of: Option<Slot> = None;
+                let mut of = Joined::default();
                 for item in items {
                     let slot = self.slot(*item);
-                    of = match &of {
-                        None => Some(slot),
-                        Some(before) => Some(before.join(&slot).unwrap_or_else(|| {
-                            self.fault(
-                                *item,
-                                codes::WRONG_TYPE,
-                                format!(
-                                    "the list has {} and {}, but a list holds values of one kind",
-                                    before.kind.describe(),
-                                    slot.kind.describe()
-                                ),
-                                None,
-                            );
-                            Slot::of(Type::Any)
-                        })),
-                    };
+                    let kind = slot.kind.clone();
+                    if let Err(before) = of.add(slot) {
+                        self.fault(
+                            *item,
+                            codes::WRONG_TYPE,
+                            format!(
+                                "the list has {} and {}, but a list holds values of one kind",
+                                before.describe(),
+                                kind.describe()
+                            ),
+                            None,
+                        );
+                    }
                 }
-                Slot::of(Type::List(Box::new(of.unwrap_or(Slot::of(Type::Nothing)))))
+                Slot::of(Type::List(Box::new(of.finish().unwrap_or(Slot::of(Type::Nothing)))))
             }
             NodeKind::Variable(name) => self.variable(id, name),
             NodeKind::Field { of, name } => self.field(id, *of, name),

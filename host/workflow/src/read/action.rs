@@ -16,7 +16,7 @@ use crate::{
     diagnostic::{self as codes, Place},
     formula::Names,
     source::{Content, Entry, Node},
-    types::{Slot, Type},
+    types::{Joined, Slot, Type},
 };
 
 /// A step that was read, and the name of its result.
@@ -354,12 +354,13 @@ impl Reader<'_> {
                 self.value(node, &open, "this value", names);
             }
             let literals = one_kind(&plain);
-            let slot = literals
-                .iter()
-                .map(slot_of)
-                .reduce(|all, slot| all.join(&slot).unwrap_or(Slot::of(Type::Any)));
+            let mut all = Joined::default();
+            for literal in &literals {
+                // They are of one kind.
+                let _ = all.add(slot_of(literal));
+            }
             let expressions = literals.into_iter().map(Expression::Literal).collect();
-            return slot.map(|slot| (expressions, slot));
+            return all.finish().map(|slot| (expressions, slot));
         }
         self.mixed_together(values)
     }
@@ -377,14 +378,17 @@ impl Reader<'_> {
                 is_computed(node).then(|| self.value(node, &open, "this value", names))
             })
             .collect();
-        let computed = read.iter().flatten().flatten().map(|got| got.slot.clone());
-        let records = computed.reduce(|all, slot| all.join(&slot).unwrap_or(Slot::of(Type::Any)));
-        let written = match records.map(|slot| slot.kind) {
+        let mut computed = Joined::default();
+        for got in read.iter().flatten().flatten() {
+            // What does not go together is told below.
+            let _ = computed.add(got.slot.clone());
+        }
+        let written = match computed.finish().map(|slot| slot.kind) {
             Some(Type::Record(_)) => Parameter { wanted: Wanted::Record(Vec::new()), ..open },
             _ => open,
         };
         let mut expressions = Vec::new();
-        let mut all: Option<Slot> = None;
+        let mut all = Joined::default();
         let mut failed = false;
         for ((node, names), got) in values.iter().zip(&mut read) {
             let got = got.take().unwrap_or_else(|| self.value(node, &written, "this value", names));
@@ -392,26 +396,23 @@ impl Reader<'_> {
                 failed = true;
                 continue;
             };
-            all = match all {
-                None => Some(got.slot),
-                Some(before) => Some(before.join(&got.slot).unwrap_or_else(|| {
-                    let message = format!(
-                        "this row yields {}, and a row before it {}",
-                        got.slot.kind.describe(),
-                        before.kind.describe()
-                    );
-                    self.error(
-                        codes::WRONG_TYPE,
-                        node.place,
-                        message,
-                        Some("let all rows yield values of one kind".to_owned()),
-                    );
-                    Slot::of(Type::Any)
-                })),
-            };
+            let kind = got.slot.kind.clone();
+            if let Err(before) = all.add(got.slot) {
+                let message = format!(
+                    "this row yields {}, and a row before it {}",
+                    kind.describe(),
+                    before.describe()
+                );
+                self.error(
+                    codes::WRONG_TYPE,
+                    node.place,
+                    message,
+                    Some("let all rows yield values of one kind".to_owned()),
+                );
+            }
             expressions.push(got.expression);
         }
-        if failed { None } else { all.map(|all| (expressions, all)) }
+        if failed { None } else { all.finish().map(|all| (expressions, all)) }
     }
 
     fn blocks_together(

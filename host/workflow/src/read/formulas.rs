@@ -37,9 +37,21 @@ impl Reader<'_> {
         to: usize,
         names: &Names,
     ) -> Option<Read> {
+        let locator = Locator::new(self.findings.source(), node);
+        self.formula_in(node, &locator, from, to, names)
+    }
+
+    /// The same, for one of several in a text that was located once.
+    fn formula_in(
+        &mut self,
+        node: &Node,
+        locator: &Locator,
+        from: usize,
+        to: usize,
+        names: &Names,
+    ) -> Option<Read> {
         let text = node.text()?;
         let source = text.get(from..to)?;
-        let locator = Locator::new(self.findings.source(), node);
         let locate = |place: Place| {
             locator.place(Place { start: place.start + from, end: place.end + from })
         };
@@ -217,6 +229,7 @@ impl Reader<'_> {
             self.github_placeholder(node, text, dollar);
             return None;
         }
+        let locator = Locator::new(self.findings.source(), node);
         while let Some(open) = text[at..].find("{{") {
             let open = at + open;
             if open > at {
@@ -226,7 +239,6 @@ impl Reader<'_> {
             let again = text[open + 2..].find("{{").map(|again| open + 2 + again);
             let close = close.filter(|close| again.is_none_or(|again| again > *close));
             let Some(close) = close else {
-                let locator = Locator::new(self.findings.source(), node);
                 let place = locator.place(Place { start: open, end: open + 2 });
                 let help = Some("close it with `}}`".to_owned());
                 self.error(codes::FORMULA_SYNTAX, place, "`{{` is not closed", help);
@@ -234,7 +246,7 @@ impl Reader<'_> {
                 failed = true;
                 continue;
             };
-            match self.piece(node, open + 2, close, names) {
+            match self.piece(node, &locator, open + 2, close, names) {
                 Some(piece) => pieces.push(piece),
                 None => failed = true,
             }
@@ -259,12 +271,18 @@ impl Reader<'_> {
         self.error(codes::FORMULA_SYNTAX, place, message, Some(help));
     }
 
-    fn piece(&mut self, node: &Node, from: usize, to: usize, names: &Names) -> Option<Piece> {
+    fn piece(
+        &mut self,
+        node: &Node,
+        locator: &Locator,
+        from: usize,
+        to: usize,
+        names: &Names,
+    ) -> Option<Piece> {
         let inside = node.text()?.get(from..to)?;
-        let locator = Locator::new(self.findings.source(), node);
         let bar = bar(inside);
         let until = bar.map_or(to, |bar| from + bar);
-        let read = self.formula_at(node, from, until, names);
+        let read = self.formula_in(node, locator, from, until, names);
         let mut filter = None;
         let mut is_known = true;
         if let Some(bar) = bar {

@@ -8,7 +8,7 @@ use super::{Reader, schema::Wanted};
 use crate::{
     diagnostic::{self as codes, Place},
     formula::{Names, duration_help},
-    types::{Slot, Type},
+    types::{Joined, Slot, Type},
 };
 
 /// What is wrong with a value, before its place is known.
@@ -321,9 +321,12 @@ pub(crate) fn slot_of(value: &Value) -> Slot {
         Value::Money(_) => Type::Money,
         Value::Reference(reference) => Type::Record(vec![reference.object.clone()]),
         Value::List(items) => {
-            let slots = items.iter().map(slot_of);
-            let joined = slots.reduce(|all, slot| all.join(&slot).unwrap_or(Slot::of(Type::Any)));
-            Type::List(Box::new(joined.unwrap_or(Slot::of(Type::Nothing))))
+            let mut all = Joined::default();
+            for item in items {
+                // What does not go together is of anything.
+                let _ = all.add(slot_of(item));
+            }
+            Type::List(Box::new(all.finish().unwrap_or(Slot::of(Type::Nothing))))
         }
         Value::Map(parts) => {
             Type::Map(parts.iter().map(|(name, part)| (name.clone(), slot_of(part))).collect())

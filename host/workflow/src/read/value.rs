@@ -16,7 +16,7 @@ use crate::{
     diagnostic::{self as codes, Place},
     formula::Names,
     source::{Content, Entry, Node},
-    types::{Slot, Type},
+    types::{Joined, Slot, Type},
 };
 
 /// A value that was read, and its type.
@@ -211,20 +211,19 @@ impl Reader<'_> {
         };
         let parameter = Parameter { wanted: item, required: true, nullable: false };
         let mut expressions = Vec::new();
-        let mut of: Option<Slot> = None;
+        let mut of = Joined::default();
         let mut failed = false;
         for item in items {
             match self.value(item, &parameter, what, names) {
                 Some(got) => {
-                    of = Some(of.map_or(got.slot.clone(), |of| {
-                        of.join(&got.slot).unwrap_or(Slot::of(Type::Any))
-                    }));
+                    // What does not go together is of anything.
+                    let _ = of.add(got.slot);
                     expressions.push(got.expression);
                 }
                 None => failed = true,
             }
         }
-        let slot = Slot::of(Type::List(Box::new(of.unwrap_or(Slot::of(Type::Nothing)))));
+        let slot = Slot::of(Type::List(Box::new(of.finish().unwrap_or(Slot::of(Type::Nothing)))));
         (!failed).then_some(Got { expression: Expression::List(expressions), slot })
     }
 
