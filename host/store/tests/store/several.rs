@@ -528,9 +528,10 @@ async fn a_restart_of_the_server_is_survived() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_transaction_that_falls_silent_is_undone() {
     let database = Postgres::shared().database();
-    let stall = Duration::from_millis(200);
-    let stores =
-        [open_with(&database.url(), stall).await.unwrap(), open(&database.url()).await.unwrap()];
+    // Longer than a busy machine lets a test wait between two statements.
+    let stall = Duration::from_millis(1_500);
+    let other = open(&database.url()).await.unwrap();
+    let stores = [open_with(&database.url(), stall).await.unwrap(), other];
     let team = create(&stores[0], "team", json!({"name": "t"})).await.reference;
     let (held, silent) = (change(&stores[0], &team, json!({"name": "held"})), stores[0].clone());
     let locked = Arc::new(tokio::sync::Notify::new());
@@ -542,7 +543,7 @@ async fn a_transaction_that_falls_silent_is_undone() {
                     tx.record_write(held, &Cause::outside("test"), &mut fresh, at(1)).await?;
                     holds.notify_one();
                     // As if the machine had been suspended.
-                    tokio::time::sleep(3 * stall).await;
+                    tokio::time::sleep(2 * stall).await;
                     Ok::<_, RecordError>(())
                 })
             })
