@@ -1,8 +1,6 @@
 //! Workflows with planted mistakes: each is found in one run, at its place,
 //! with the mend, and nothing else is said; to programs the same as to people.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test may panic as a test may")]
-
 mod catalog;
 
 use std::{fs, path::Path, path::PathBuf};
