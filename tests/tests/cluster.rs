@@ -19,8 +19,9 @@ use fair::{counts, parts, undone};
 use postgres::Postgres;
 use relata_tests::{Backend, Place, Server, answer, data};
 
-/// So long a host has what it has claimed; a minute would be too long for a test.
-const LEASE: Duration = Duration::from_secs(3);
+/// So long a host has what it has claimed: a minute would be too long for a test,
+/// and less than a slow machine takes for a step would be too short.
+const LEASE: Duration = Duration::from_secs(8);
 
 /// So long what is left may take.
 const PATIENCE: Duration = Duration::from_secs(180);

@@ -287,11 +287,15 @@ impl App {
                     if self.stop_at_pause(held, Some(&call.action)).await? {
                         return Ok(());
                     }
-                    // The lane is held until the commit. Who waited for it
-                    // long may have lost the run meanwhile: the renewal
-                    // tells.
+                    // The lane is held until the commit. Whoever waits for it
+                    // keeps its run; who has lost it all the same is told by
+                    // the renewal.
                     let _lane = match &call.exclusive {
-                        Some(key) => Some(self.inner.lanes.enter(key).await),
+                        Some(key) => {
+                            let app = self.clone();
+                            let entering = async move { app.inner.lanes.enter(key).await };
+                            Some(self.keeping(held, entering).await?)
+                        }
                         None => None,
                     };
                     held.turn = match &call.exclusive {

@@ -122,13 +122,34 @@ impl App {
                 return Ok(Some(turn));
             }
             tokio::time::sleep(jitter(LANE_PAUSE)).await;
-            // Whoever waits keeps its run meanwhile.
-            if later(self.now(), self.lease() / 2) >= held.lease_until {
-                let until = later(self.now(), self.lease());
-                self.store().run_renew(held.run.id, held.epoch, until).await?;
-                held.lease_until = until;
+            self.keep(held).await?;
+        }
+    }
+
+    /// Waits for something, and keeps the run meanwhile: it may be long, and
+    /// another host would take the run for lost.
+    pub(crate) async fn keeping<T>(
+        &self,
+        held: &mut Held,
+        waited_for: impl Future<Output = T>,
+    ) -> Result<T, AppError> {
+        tokio::pin!(waited_for);
+        loop {
+            tokio::select! {
+                came = &mut waited_for => return Ok(came),
+                () = tokio::time::sleep(self.lease() / 4) => self.keep(held).await?,
             }
         }
+    }
+
+    /// Keeps a run for a whole lease where half of one is over.
+    async fn keep(&self, held: &mut Held) -> Result<(), AppError> {
+        if later(self.now(), self.lease() / 2) >= held.lease_until {
+            let until = later(self.now(), self.lease());
+            self.store().run_renew(held.run.id, held.epoch, until).await?;
+            held.lease_until = until;
+        }
+        Ok(())
     }
 
     /// Gives a lane up that no commit has given up.
