@@ -14,11 +14,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     App, AppError, Caller, EventOutcome,
+    activation::hex,
     arrivals::NotTaken,
     awaiting::{Wait, WaitFor},
     fresh,
     runner::later,
-    tokens::hexadecimal,
 };
 
 /// How many events or records one request brings at the most.
@@ -678,7 +678,7 @@ fn request_key(request: &IngestRequest<'_>, what: &str) -> Result<Option<Request
     Ok(Some(RequestKey {
         token: request.caller.id().to_owned(),
         key: key.to_owned(),
-        digest: hexadecimal(&digest.finalize()),
+        digest: hex(&digest.finalize()),
     }))
 }
 

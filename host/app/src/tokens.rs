@@ -21,7 +21,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{App, AppError, Secret, clock, fresh};
+use crate::{App, AppError, Secret, activation::hex, clock, fresh};
 
 /// What every token begins with, so that a leaked one is known as one.
 const FRONT: &str = "rlt_";
@@ -279,7 +279,7 @@ impl App {
         let row = TokenRow {
             id: format!("tok_{}", fresh::uuid(now).simple()),
             name: new.name,
-            digest: hexadecimal(&digest_of(secret.expose())),
+            digest: hex(&digest_of(secret.expose())),
             scopes: scopes.into_iter().map(|scope| scope.as_str().to_owned()).collect(),
             objects: Some(new.objects).filter(|objects| !objects.is_empty()),
             created_at: now,
@@ -443,10 +443,6 @@ fn digest_of(secret: &str) -> [u8; 32] {
     Sha256::digest(secret).into()
 }
 
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn bytes_of(hexadecimal: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if hexadecimal.len() != 64 || !hexadecimal.is_ascii() {
@@ -465,7 +461,7 @@ mod tests {
     #[test]
     fn a_hash_survives_its_text() {
         let digest = digest_of("rlt_abc");
-        assert_eq!(bytes_of(&hexadecimal(&digest)), Some(digest));
+        assert_eq!(bytes_of(&hex(&digest)), Some(digest));
         assert_eq!(bytes_of("00"), None);
         assert_eq!(bytes_of(&"zz".repeat(32)), None);
     }
