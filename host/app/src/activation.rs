@@ -244,7 +244,7 @@ impl App {
             let older = self.older_runs(&workflow, &version, running).await?;
             activations.push(Activation { workflow, version, unchanged, older });
         }
-        self.wake();
+        self.store().wake();
         Ok(activations)
     }
 

@@ -163,6 +163,7 @@ impl App {
                         lease_until: until,
                         inbox: Vec::new(),
                         crash_count: 0,
+                        begun: true,
                         cancel: None,
                         log_end,
                     };
@@ -172,7 +173,6 @@ impl App {
                 }
                 Ok(None) => {
                     self.inner.awaiting.came_in(count);
-                    self.wake();
                     return Ok(());
                 }
                 Err(NotTaken::Stale) => drop(self.active().await.map_err(fault)?),
@@ -219,18 +219,13 @@ impl App {
         places: Option<Vec<OwnedSemaphorePermit>>,
     ) {
         let mut places = places.into_iter().flatten();
-        let mut left = false;
         for matching in matchings {
             for outcome in &matching.runs {
-                match (claims.remove(&outcome.run), places.next()) {
-                    (Some(claim), Some(place)) => self.move_begun(claim, place),
-                    _ => left = true,
+                if let (Some(claim), Some(place)) = (claims.remove(&outcome.run), places.next()) {
+                    self.move_begun(claim, place);
                 }
             }
             self.inner.awaiting.event_matched(matching);
-        }
-        if left {
-            self.wake();
         }
     }
 }

@@ -277,7 +277,6 @@ impl App {
             depth: held.run.state.depth() + 1,
             entry: held.log.iter().rev().find(|row| row.action.is_some()).map(|row| row.seq),
         };
-        let begets = !changes.writes.is_empty() || child.is_some() || held.run.has_ended();
         let has_children =
             held.definition.steps.iter().any(|step| matches!(step.kind, StepKind::Run(_)));
         let step = Step {
@@ -308,9 +307,6 @@ impl App {
         held.lease_until = lease_until;
         if held.run.has_ended() {
             self.inner.awaiting.run_ended(&held.definition, &held.run);
-        }
-        if begets {
-            self.wake();
         }
         self.may_crash(Point::AfterCommit).await;
         Ok(more.then_some(committed))

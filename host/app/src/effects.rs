@@ -92,7 +92,6 @@ impl App {
             .store()
             .write(move |tx| Box::pin(async move { tx.outbox_resume(id, now).await }))
             .await?;
-        self.wake();
         if resumed { Ok(()) } else { Err(stands(&effect, "held, unknown or failed")) }
     }
 

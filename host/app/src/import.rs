@@ -84,7 +84,6 @@ impl App {
             progress(done, total);
         }
         report.rejected.sort_by_key(|line| line.line);
-        self.wake();
         Ok(report)
     }
 

@@ -336,7 +336,6 @@ impl App {
             Ok(answer) => {
                 let count = answer.items.iter().map(|item| item.events.len()).sum();
                 self.inner.awaiting.came_in(count);
-                self.wake();
                 Ok(TakenIn { answer, wait, repeated: false, notes: Vec::new() })
             }
             Err(NotWritten::Known(answer)) => self.repeated(answer, request.waits).await,

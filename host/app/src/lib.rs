@@ -139,7 +139,6 @@ struct Inner {
     versions: activation::Versions,
     rules: segments::Rules,
     secrets: SecretOverrides,
-    wakes: serve::Wakes,
     /// The runs that it has in motion, where it serves.
     moving: OnceLock<runner::Moving>,
     pauses: pauses::KnownPauses,
@@ -297,7 +296,6 @@ impl App {
                 versions: activation::Versions::default(),
                 rules: segments::Rules::default(),
                 secrets,
-                wakes: serve::Wakes::default(),
                 moving: OnceLock::new(),
                 pauses: pauses::KnownPauses::default(),
                 metrics,
@@ -380,13 +378,6 @@ impl App {
             );
             AppError::wrong(format!("there is no object `{name}`; {hint}"))
         })
-    }
-
-    /// Tells the runner that there is something to do. Only a hint: the
-    /// database is the truth, and is looked at anyway.
-    pub(crate) fn wake(&self) {
-        self.inner.wakes.all();
-        self.store().hint();
     }
 
     async fn set_clock(&self, at: Timestamp) -> Result<(), AppError> {

@@ -110,7 +110,7 @@ impl App {
             };
             return Err(AppError::wrong(format!("{} not paused; {hint}", is(scope))));
         };
-        self.wake();
+        self.store().wake();
         Ok(Resumed { runs, effects })
     }
 
@@ -280,7 +280,10 @@ impl App {
             .write(move |tx| {
                 Box::pin(async move {
                     for (claim, scope) in parking {
-                        match tx.run_park(claim.run.id, claim.epoch, &scope, claim.due_at).await {
+                        let parked = tx
+                            .run_park(claim.run.id, claim.epoch, &scope, claim.due_at, claim.begun)
+                            .await;
+                        match parked {
                             // Somebody else has it, and will see the pause.
                             Ok(()) | Err(StoreError::Fenced { .. }) => {}
                             Err(why) => return Err(why),

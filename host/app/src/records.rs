@@ -113,7 +113,6 @@ impl App {
                 })
             })
             .await?;
-        self.wake();
         Ok(written)
     }
 

@@ -201,10 +201,7 @@ impl App {
             .write(move |tx| Box::pin(async move { tx.run_reopen(&reopen, now).await }))
             .await?;
         match reopened {
-            Reopened::Done => {
-                self.wake();
-                Ok(retried)
-            }
+            Reopened::Done => Ok(retried),
             Reopened::Stale => Err(AppError::wrong(format!("{id} goes on already"))),
             Reopened::Taken(other) => Err(AppError::wrong(format!(
                 "{id} cannot go on: {other} is running for the same; cancel that one first"

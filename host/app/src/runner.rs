@@ -246,7 +246,7 @@ impl App {
             run: claim.run,
             epoch: claim.epoch,
             lease_until: claim.lease_until,
-            begun: false,
+            begun: claim.begun,
             definition,
             log: Vec::new(),
             consumed: Vec::new(),
@@ -559,7 +559,6 @@ impl App {
         if !asked {
             return Err(AppError::wrong(format!("{run} has ended already")));
         }
-        self.wake();
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 use std::{fs::OpenOptions, future::Future, sync::PoisonError, time::Duration};
 
 use relata_model::Timestamp;
+use relata_store::Part;
 use tokio::sync::{Notify, watch};
 
 use crate::{
@@ -12,46 +13,6 @@ use crate::{
     several::jitter,
     triggers,
 };
-
-/// What a host does in a loop of its own.
-#[derive(Debug, Clone, Copy)]
-enum Part {
-    /// Schedules, segments, pauses.
-    Clocks,
-    /// Events become runs.
-    Events,
-    /// Runs move.
-    Runs,
-    /// Effects go out.
-    Effects,
-}
-
-/// Who is told that there may be something to do, a loop each.
-#[derive(Debug, Default)]
-pub(crate) struct Wakes {
-    clocks: Notify,
-    events: Notify,
-    runs: Notify,
-    effects: Notify,
-}
-
-impl Wakes {
-    const fn of(&self, part: Part) -> &Notify {
-        match part {
-            Part::Clocks => &self.clocks,
-            Part::Events => &self.events,
-            Part::Runs => &self.runs,
-            Part::Effects => &self.effects,
-        }
-    }
-
-    /// Wakes all.
-    pub(crate) fn all(&self) {
-        for wake in [&self.clocks, &self.events, &self.runs, &self.effects] {
-            wake.notify_one();
-        }
-    }
-}
 
 /// The longest sleep: another program (an import, say) may have written
 /// something that nobody told this one of.
@@ -121,7 +82,7 @@ impl App {
     /// something to do, else when something falls due or somebody wakes it.
     /// What it met is told, and it goes on.
     async fn repeat(&self, mut halted: watch::Receiver<bool>, part: Part, moving: &Moving) {
-        let wake = self.inner.wakes.of(part);
+        let wake = self.store().wakes().of(part);
         let mut idle = 0;
         // Between two turns is the one place to stop: never within a write.
         while !*halted.borrow() {
@@ -156,7 +117,7 @@ impl App {
         loop {
             tokio::select! {
                 _ = halted.wait_for(|halted| *halted) => return,
-                () = hints.notified() => self.inner.wakes.all(),
+                () = hints.notified() => self.store().wakes().all(),
             }
         }
     }

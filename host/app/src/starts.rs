@@ -301,7 +301,6 @@ impl App {
             waits: refused.as_ref().is_some_and(|refused| refused.waits),
             why: refused.map(|refused| refused.why),
         };
-        self.wake();
         Ok(outcome)
     }
 

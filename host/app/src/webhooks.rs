@@ -139,7 +139,6 @@ impl App {
             })
             .await
             .map_err(AppError::from)?;
-        self.wake();
         Ok(WebhookReceipt { event, repeated: !first, ignored })
     }
 

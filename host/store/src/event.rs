@@ -13,6 +13,7 @@ use crate::{
     connection::{Row, arguments, to_json},
     given::Given,
     table::ColumnType::{Text, Whole},
+    wake::Part,
 };
 
 /// An event on its way into the log.
@@ -201,6 +202,9 @@ impl Tx {
         );
         let doing = "write to the event log";
         self.connection.execute(doing, AssertSqlSafe(sql), vec![given.into_argument()]).await?;
+        if !pending.is_empty() {
+            self.stir(Part::Events);
+        }
         if further.is_empty() {
             return Ok(());
         }

@@ -15,7 +15,11 @@ use crate::{
     listening::ids,
     run::{self, Priority, standing},
     table::ColumnType::{Text, Whole},
+    wake::Part,
 };
+
+/// What is due within so long is told to those who sleep until something is.
+const SOON_MS: i64 = 1_000;
 
 /// A run that a worker has for a while.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +37,8 @@ pub struct Claimed {
     /// How often somebody began a call for it ([`Store::run_begin`]) since it
     /// last got on, and no commit followed.
     pub crash_count: u32,
+    /// Whether the next call counts as begun already ([`Lease`]).
+    pub begun: bool,
     /// Why it shall end, if somebody asked for that.
     pub cancel: Option<String>,
     /// The end of the event log when it was claimed.
@@ -98,6 +104,10 @@ impl Store {
         lease_ms: i64,
         limit: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
+        // Most looks find nothing, and need not take the writer's time.
+        if !self.read().await?.run_is_due(now).await? {
+            return Ok(Vec::new());
+        }
         let owner = owner.to_owned();
         self.write(move |tx| {
             Box::pin(async move { tx.run_claim(&owner, now, lease_ms, limit).await })
@@ -140,6 +150,12 @@ impl Store {
 }
 
 impl Tx {
+    /// Whether there is a run to be moved now.
+    async fn run_is_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let sql = "SELECT id FROM relata_run WHERE due_at <= $1 LIMIT 1";
+        Ok(self.connection.row("look for due runs", sql, arguments![now]).await?.is_some())
+    }
+
     /// As [`Store::run_claim`], within a transaction.
     ///
     /// # Errors
@@ -192,6 +208,7 @@ impl Tx {
                         lease_until: row.time("lease_until")?,
                         inbox: Vec::new(),
                         crash_count: read.crash_count,
+                        begun: false,
                         cancel: read.cancel_requested,
                         log_end: 0,
                     }),
@@ -388,6 +405,10 @@ impl Tx {
                 && commit.due_at.is_none_or(|due_at| due_at > *now);
             if came && sleeps {
                 self.run_due(id, *now).await?;
+            } else if commit.keep_lease_until.is_none()
+                && commit.due_at.is_some_and(|due_at| is_soon(due_at, *now))
+            {
+                self.stir(Part::Runs);
             }
             answers.push(Ok(committed));
         }
@@ -482,6 +503,7 @@ impl Tx {
                 arguments![id, epoch, due_at],
             )
             .await?;
+        self.stir(Part::Runs);
         if touched == 0 { Err(StoreError::Fenced { run: id }) } else { Ok(()) }
     }
 
@@ -580,19 +602,25 @@ impl Tx {
                AND id NOT IN (SELECT given.id FROM {})",
             self.dialect().given("$4", &["id"])
         );
-        self.connection
+        let touched = self
+            .connection
             .execute(
                 "ask for the end of a run's children",
                 AssertSqlSafe(sql),
                 arguments![parent, why, now, to_json(&wanted)?],
             )
-            .await
+            .await?;
+        if touched > 0 {
+            self.stir(Part::Runs);
+        }
+        Ok(touched)
     }
 
     /// Lets a run be looked at now, unless a worker has it: that one will see
     /// when it commits.
     pub(crate) async fn run_due(&mut self, id: RunId, now: Timestamp) -> Result<(), StoreError> {
-        self.connection
+        let touched = self
+            .connection
             .execute(
                 "wake a run",
                 "UPDATE relata_run SET due_at = $2
@@ -601,6 +629,9 @@ impl Tx {
                 arguments![id, now],
             )
             .await?;
+        if touched > 0 {
+            self.stir(Part::Runs);
+        }
         Ok(())
     }
 
@@ -634,6 +665,10 @@ impl Tx {
             .await?;
         rows.iter().map(|row| Ok((row.parsed("run_id")?, row.text("enrolment_key")?))).collect()
     }
+}
+
+fn is_soon(at: Timestamp, now: Timestamp) -> bool {
+    at.as_millisecond() <= now.as_millisecond().saturating_add(SOON_MS)
 }
 
 /// A run that is kept for longer.

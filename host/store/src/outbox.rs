@@ -9,6 +9,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Store, StoreError, Tx,
     connection::{Conditions, Row, arguments},
+    wake::Part,
 };
 
 /// What kind of effect.
@@ -218,6 +219,10 @@ impl Store {
         lease_ms: i64,
         limit: u32,
     ) -> Result<Vec<Effect>, StoreError> {
+        // Most looks find nothing, and need not take the writer's time.
+        if !self.read().await?.outbox_is_due(now).await? {
+            return Ok(Vec::new());
+        }
         self.write(move |tx| Box::pin(async move { tx.outbox_claim(now, lease_ms, limit).await }))
             .await
     }
@@ -297,7 +302,16 @@ impl Tx {
                 ],
             )
             .await?;
+        if effect.status == EffectStatus::Due {
+            self.stir(Part::Effects);
+        }
         Ok(touched > 0)
+    }
+
+    /// Whether there is an effect to be carried out now.
+    async fn outbox_is_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let sql = "SELECT effect_id FROM relata_outbox WHERE status = 'due' AND due_at <= $1 LIMIT 1";
+        Ok(self.connection.row("look for due effects", sql, arguments![now]).await?.is_some())
     }
 
     /// As [`Store::outbox_claim`], within a transaction.
@@ -418,6 +432,7 @@ impl Tx {
                 arguments![id, now],
             )
             .await?;
+        self.stir(Part::Effects);
         Ok(touched > 0)
     }
 

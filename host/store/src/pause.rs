@@ -10,6 +10,7 @@ use relata_model::{EffectId, RunId, Timestamp};
 use crate::{
     Store, StoreError, Tx,
     connection::{Row, arguments},
+    wake::Part,
 };
 
 /// What a pause stops.
@@ -271,11 +272,14 @@ impl Tx {
                 arguments![],
             )
             .await?;
+        self.stir(Part::Runs);
+        self.stir(Part::Effects);
         Ok(Unparked { runs, effects })
     }
 
     /// Gives back a run as it was claimed, to be looked at when a pause is
-    /// gone. `due_at` is when it was due.
+    /// gone. `due_at` is when it was due; `begun`, whether a call counts as
+    /// begun that is not made now.
     ///
     /// # Errors
     ///
@@ -286,15 +290,16 @@ impl Tx {
         epoch: u64,
         scope: &PauseScope,
         due_at: Timestamp,
+        begun: bool,
     ) -> Result<(), StoreError> {
         let touched = self
             .connection
             .execute(
                 "park a run",
                 "UPDATE relata_run SET due_at = NULL, lease_owner = NULL, lease_until = NULL,
-                     parked_at = $3, parked_by = $4
+                     parked_at = $3, parked_by = $4, crash_count = crash_count - $5
                  WHERE id = $1 AND epoch = $2 AND status = 'active' AND lease_owner IS NOT NULL",
-                arguments![id, epoch, due_at, scope.to_string()],
+                arguments![id, epoch, due_at, scope.to_string(), begun],
             )
             .await?;
         if touched == 0 { Err(StoreError::Fenced { run: id }) } else { Ok(()) }

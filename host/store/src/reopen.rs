@@ -9,6 +9,7 @@ use relata_model::{RunId, Timestamp};
 use crate::{
     LogRow, StoreError, Tx,
     connection::{arguments, to_json},
+    wake::Part,
 };
 
 /// The next state of a run that had ended, and what goes with it.
@@ -72,6 +73,7 @@ impl Tx {
         if touched == 0 {
             return Ok(Reopened::Stale);
         }
+        self.stir(Part::Runs);
         let log: Vec<_> = reopen.log.iter().map(|row| (run.id, row)).collect();
         self.log_append_all(&log).await?;
         self.waiter_set_all(&[(run.id, &reopen.watches)]).await?;

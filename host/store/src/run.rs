@@ -12,6 +12,7 @@ use crate::{
     connection::{Conditions, Row, arguments, to_json},
     given::Given,
     table::ColumnType::{Text, Whole},
+    wake::Part,
 };
 
 /// In which order runs that are due are claimed.
@@ -63,7 +64,9 @@ pub struct NewRun {
     pub event: Option<EventId>,
 }
 
-/// Who has a run, and until when.
+/// Who has a run from its beginning, and until when. It is on its way to its
+/// first call at once, so that one counts as begun ([`Store::run_begin`]), and
+/// needs no write of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// The worker.
@@ -333,9 +336,9 @@ impl Tx {
                 lease.map(|lease| lease.until).or(new.due_at).filter(|_| !ended),
                 new.priority.number(),
                 run.seq,
-                // As if it had been claimed once.
+                // As if it had been claimed once, and its call begun.
                 lease.is_some(),
-                0_i64,
+                lease.is_some(),
                 lease.map(|lease| &lease.owner),
                 lease.map(|lease| lease.until),
                 run.started_at,
@@ -356,6 +359,9 @@ impl Tx {
         self.connection
             .execute("begin runs", AssertSqlSafe(sql), vec![given.into_argument()])
             .await?;
+        if runs.iter().any(|new| new.lease.is_none() && new.due_at.is_some()) {
+            self.stir(Part::Runs);
+        }
         let (mut log, mut listening) = (Vec::new(), Vec::new());
         for new in runs {
             log.extend(new.log.iter().map(|row| (new.run.id, row)));

@@ -16,7 +16,8 @@ use crate::{
     postgres::Server,
     sqlite,
     table::Tables,
-    writer::{self, Message, Together},
+    wake::{Part, Parts, Wakes},
+    writer::{self, Message, Together, Told},
 };
 
 /// So many writes may queue before the next one has to wait.
@@ -66,6 +67,7 @@ pub struct Store {
     tables: Arc<Tables>,
     hints: Option<Arc<Hints>>,
     observed: Arc<Observed>,
+    wakes: Arc<Wakes>,
 }
 
 /// The connections for reads.
@@ -83,9 +85,20 @@ pub(crate) enum Readers {
 pub struct Tx {
     pub(crate) connection: Connection,
     pub(crate) tables: Arc<Tables>,
+    /// Which parts of a host have something to do by what was written.
+    pub(crate) stirred: Parts,
 }
 
 impl Tx {
+    pub(crate) const fn new(connection: Connection, tables: Arc<Tables>) -> Self {
+        Self { connection, tables, stirred: Parts::new() }
+    }
+
+    /// What was written is for this part of a host to see to.
+    pub(crate) const fn stir(&mut self, part: Part) {
+        self.stirred.add(part);
+    }
+
     /// The objects of the company, as the store was opened with them.
     #[must_use]
     pub fn objects(&self) -> &Objects {
@@ -128,11 +141,17 @@ impl Store {
                 (connection, Readers::Postgres(readers), Some(server), Some(hints))
             }
         };
-        let tx = Tx { connection, tables: Arc::clone(&tables) };
+        let tx = Tx::new(connection, Arc::clone(&tables));
         let (messages, receiver) = mpsc::channel(QUEUE);
         let observed = Arc::<Observed>::default();
-        tokio::spawn(writer::run(tx, receiver, server, Arc::clone(&observed)));
-        Ok(Self { messages, readers, tables, hints, observed })
+        let wakes = Arc::<Wakes>::default();
+        let told = Told {
+            observed: Arc::clone(&observed),
+            wakes: Arc::clone(&wakes),
+            hints: hints.clone(),
+        };
+        tokio::spawn(writer::run(tx, receiver, server, told));
+        Ok(Self { messages, readers, tables, hints, observed, wakes })
     }
 
     /// Whether other hosts may move runs in the same database.
@@ -141,11 +160,20 @@ impl Store {
         self.hints.is_some()
     }
 
-    /// Tells the other hosts, soon, that there is something to do. Only a hint.
-    pub fn hint(&self) {
+    /// Tells all parts of this host, and the other hosts soon, that there may
+    /// be something to do. Only a hint. What a write leaves to be done is told
+    /// by its commit.
+    pub fn wake(&self) {
+        self.wakes.all();
         if let Some(hints) = &self.hints {
             hints.give();
         }
+    }
+
+    /// Where the parts of this host are woken.
+    #[must_use]
+    pub fn wakes(&self) -> &Wakes {
+        &self.wakes
     }
 
     /// Notified when a host has given a hint; none where there is no other
@@ -249,7 +277,7 @@ impl Store {
             sqlx::Error::PoolTimedOut if self.hints.is_none() => StoreError::Busy,
             other => StoreError::database("lend a reader")(other),
         })?;
-        Ok(Tx { connection, tables: Arc::clone(&self.tables) })
+        Ok(Tx::new(connection, Arc::clone(&self.tables)))
     }
 
     /// Finishes the writes that were asked for, and closes the file. Other

@@ -19,7 +19,13 @@ use futures::{FutureExt as _, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    StoreError, Tx, connection::arguments, dialect::Dialect, observe::Observed, postgres::Server,
+    StoreError, Tx,
+    connection::arguments,
+    dialect::Dialect,
+    hint::Hints,
+    observe::Observed,
+    postgres::Server,
+    wake::{Parts, Wakes},
 };
 
 /// At most so many logical transactions share one commit.
@@ -297,12 +303,33 @@ fn sentence(panic: &(dyn Any + Send)) -> String {
         .to_owned()
 }
 
+/// Who is told what the writer did.
+pub(crate) struct Told {
+    pub(crate) observed: Arc<Observed>,
+    pub(crate) wakes: Arc<Wakes>,
+    /// Where there may be other hosts.
+    pub(crate) hints: Option<Arc<Hints>>,
+}
+
+impl Told {
+    /// Wakes whom a commit has left something to do.
+    fn stirred(&self, parts: Parts) {
+        if parts.is_empty() {
+            return;
+        }
+        self.wakes.those(parts);
+        if let Some(hints) = &self.hints {
+            hints.give();
+        }
+    }
+}
+
 /// Serves until the last handle is gone or somebody closes the store.
 pub(crate) async fn run(
     mut tx: Tx,
     mut messages: mpsc::Receiver<Message>,
     server: Option<Server>,
-    observed: Arc<Observed>,
+    told: Told,
 ) {
     let mut waiting = Vec::with_capacity(BATCH);
     while messages.recv_many(&mut waiting, BATCH).await > 0 {
@@ -324,9 +351,9 @@ pub(crate) async fn run(
         }
         works.make_contiguous().sort_by_key(|work| work.rank());
         if !works.is_empty() {
-            let began = observed.begin();
-            batch(&mut tx, works, server.as_ref()).await;
-            observed.end(began, members);
+            let began = told.observed.begin();
+            batch(&mut tx, works, server.as_ref(), &told).await;
+            told.observed.end(began, members);
         }
         if let Some(done) = closing {
             // Writes that come from now on find the channel closed.
@@ -356,7 +383,12 @@ enum End {
 }
 
 /// Runs some logical transactions, in as few of the database as can be.
-async fn batch(tx: &mut Tx, mut works: VecDeque<Box<dyn Work>>, server: Option<&Server>) {
+async fn batch(
+    tx: &mut Tx,
+    mut works: VecDeque<Box<dyn Work>>,
+    server: Option<&Server>,
+    told: &Told,
+) {
     let (mut meetings, mut losses) = (0, 0);
     while !works.is_empty() {
         match transaction(tx, works.make_contiguous()).await {
@@ -364,6 +396,7 @@ async fn batch(tx: &mut Tx, mut works: VecDeque<Box<dyn Work>>, server: Option<&
                 for work in works.drain(..count) {
                     work.answer(Ok(()));
                 }
+                told.stirred(tx.stirred);
                 (meetings, losses) = (0, 0);
             }
             End::Met(why) => {
@@ -410,6 +443,7 @@ async fn batch(tx: &mut Tx, mut works: VecDeque<Box<dyn Work>>, server: Option<&
 /// host's.
 async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
     tx.connection.take_fault();
+    tx.stirred = Parts::new();
     if let Err(why) =
         tx.connection.execute("begin a transaction", tx.dialect().begin(), arguments![]).await
     {

@@ -13,6 +13,7 @@ use crate::{
     company::{PATH, body, is_done},
     host::Served,
     http::{Connection, request},
+    report::line,
 };
 
 /// What a while of driving came to.
@@ -24,6 +25,15 @@ pub(crate) struct Driven {
     pub(crate) p50_ms: f64,
     /// All but a hundredth of them.
     pub(crate) p99_ms: f64,
+}
+
+impl Driven {
+    /// The same in lines.
+    pub(crate) fn told(&self, connections: usize) -> String {
+        line(&format!("{connections} connections"), self.per_second, "runs/s")
+            + &line("  half of them within", self.p50_ms, "ms")
+            + &line("  99 of 100 within", self.p99_ms, "ms")
+    }
 }
 
 /// Whether an answer is as it has to be.

@@ -52,6 +52,10 @@ struct Arguments {
     /// `--quick`.
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
+    /// Drives this number of connections only, and tells nothing else: to look
+    /// at the host with a profiler meanwhile.
+    #[arg(long, value_name = "N", conflicts_with_all = ["json", "sleepers"])]
+    only: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -76,11 +80,8 @@ fn main() -> ExitCode {
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(async { Box::pin(measure(&arguments)).await }));
     match measured {
-        Ok(report) => {
-            print!("{}", report.told());
-            if arguments.json {
-                println!("{}", report.json());
-            }
+        Ok(told) => {
+            print!("{told}");
             ExitCode::SUCCESS
         }
         Err(why) => {
@@ -90,13 +91,21 @@ fn main() -> ExitCode {
     }
 }
 
-async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
+/// Measures, and says what came of it.
+async fn measure(arguments: &Arguments) -> anyhow::Result<String> {
     let quick = arguments.quick;
     let seconds = arguments.seconds.unwrap_or(if quick { 3 } else { 15 });
     let span = Duration::from_secs(seconds);
     let count = arguments.sleepers.unwrap_or(if quick { 20_000 } else { 1_000_000 });
     let company = Company::make(&arguments.relata, arguments.database_url.as_deref()).await?;
 
+    if let Some(connections) = arguments.only {
+        let served = company.serve().await?;
+        let records = company.records(&served).await?;
+        let driven = drive(&served, &company.secret, &records, connections, span).await?;
+        served.stop().await?;
+        return Ok(driven.told(connections));
+    }
     eprintln!("cold start …");
     let start = company.cold_start().await?;
     let served = company.serve().await?;
@@ -115,12 +124,14 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
     let floor = floors::measure(&company, quick).await?;
     eprintln!("{count} sleepers …");
     let sleepers = sleepers::measure(&company, count, quick).await?;
-    Ok(Report {
+    let report = Report {
         backend: arguments.backend.name(),
         http,
         floor,
         sleepers,
         start_ms: start.milliseconds,
         rss_mib: start.rss_mib,
-    })
+    };
+    let json = if arguments.json { format!("{}\n", report.json()) } else { String::new() };
+    Ok(report.told() + &json)
 }

@@ -1,7 +1,5 @@
 //! What was measured, for people and as one JSON object.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value as Json, json};
 
 use crate::{drive::Driven, floors::Floors, sleepers::Sleepers};
@@ -53,32 +51,31 @@ impl Report {
     /// The same in lines.
     pub(crate) fn told(&self) -> String {
         let mut text = format!("Runs of three steps over HTTP, ?wait=run, {}\n", self.backend);
-        let mut line = |name: &str, value: f64, unit: &str| {
-            // Writing into a text does not fail.
-            let _ = writeln!(text, "  {name:<44} {value:>12.2} {unit}");
-        };
         let mut most: f64 = 0.0;
         for (connections, driven) in &self.http {
-            line(&format!("{connections} connections"), driven.per_second, "runs/s");
-            line("  half of them within", driven.p50_ms, "ms");
-            line("  99 of 100 within", driven.p99_ms, "ms");
+            text += &driven.told(*connections);
             most = most.max(driven.per_second);
         }
         let composite = self.floor.composite_runs_per_s();
-        line("floor: bare group commit", self.floor.group_commit_runs_per_s, "runs/s");
-        line("floor: bare wasm call", self.floor.wasm_call_us, "us");
-        line("floor: bare axum", self.floor.http_requests_per_s, "requests/s");
-        line("floor: all of it, one after the other", composite, "runs/s");
-        line("the most of it that was reached", most / composite * 100.0, "%");
-        line("sleeping runs", self.sleepers.count as f64, "runs");
-        line("  memory more", self.sleepers.rss_mib, "MiB");
-        line("  on the disk, each", self.sleepers.bytes_each, "bytes");
-        line("  the host's share of a core", self.sleepers.idle_cpu_percent, "%");
-        line("  99 of 100 wake late by at most", self.sleepers.wake_p99_ms, "ms");
-        line("start to the first finished run", self.start_ms, "ms");
-        line("memory at rest", self.rss_mib, "MiB");
+        text += &line("floor: bare group commit", self.floor.group_commit_runs_per_s, "runs/s");
+        text += &line("floor: bare wasm call", self.floor.wasm_call_us, "us");
+        text += &line("floor: bare axum", self.floor.http_requests_per_s, "requests/s");
+        text += &line("floor: all of it, one after the other", composite, "runs/s");
+        text += &line("the most of it that was reached", most / composite * 100.0, "%");
+        text += &line("sleeping runs", self.sleepers.count as f64, "runs");
+        text += &line("  memory more", self.sleepers.rss_mib, "MiB");
+        text += &line("  on the disk, each", self.sleepers.bytes_each, "bytes");
+        text += &line("  the host's share of a core", self.sleepers.idle_cpu_percent, "%");
+        text += &line("  99 of 100 wake late by at most", self.sleepers.wake_p99_ms, "ms");
+        text += &line("start to the first finished run", self.start_ms, "ms");
+        text += &line("memory at rest", self.rss_mib, "MiB");
         text
     }
+}
+
+/// A figure for people.
+pub(crate) fn line(name: &str, value: f64, unit: &str) -> String {
+    format!("  {name:<44} {value:>12.2} {unit}\n")
 }
 
 /// Two digits are enough.

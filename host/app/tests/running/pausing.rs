@@ -166,7 +166,7 @@ async fn what_was_parked_in_vain_goes_on() {
         .write(move |tx| {
             Box::pin(async move {
                 let scope = PauseScope::Workflow("long gone".to_owned());
-                tx.run_park(run, claimed.epoch, &scope, late).await
+                tx.run_park(run, claimed.epoch, &scope, late, false).await
             })
         })
         .await

@@ -484,7 +484,7 @@ async fn a_hint_is_heard_by_the_other_host() {
     let heard = stores[1].hints().unwrap();
     // It says so once when it has begun to listen.
     heard.notified().await;
-    stores[0].hint();
+    stores[0].wake();
     heard.notified().await;
 }
 
