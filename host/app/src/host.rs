@@ -2,6 +2,8 @@
 //! turned round. Reads come from the store with the step's own writes over
 //! them; writes are collected in a [`ChangeSet`].
 
+use std::collections::BTreeMap;
+
 use relata_model::{FieldError, Fields, Record, Reference, Timestamp, Value};
 use relata_sandbox::{
     async_trait,
@@ -23,6 +25,9 @@ use crate::{
 };
 
 pub(crate) use crate::change_set::Cap;
+
+/// Records by reference; none where there is no such record.
+pub(crate) type Records = BTreeMap<Reference, Option<Record>>;
 
 /// What a step is to the host.
 #[derive(Debug, Clone)]
@@ -60,12 +65,28 @@ pub(crate) struct StepHost {
     /// Where this is a backtest: the records as they were, instead of the
     /// store's.
     pub(crate) past: Option<Past>,
+    /// Records as they were when the step was decided upon, a moment ago.
+    known: Records,
     effects: usize,
 }
 
 impl StepHost {
     pub(crate) fn new(app: App, scope: StepScope) -> Self {
-        Self { app, scope, changes: ChangeSet::default(), fault: None, past: None, effects: 0 }
+        Self {
+            app,
+            scope,
+            changes: ChangeSet::default(),
+            fault: None,
+            past: None,
+            known: Records::default(),
+            effects: 0,
+        }
+    }
+
+    /// These records need not be read again. If one is written meanwhile, the
+    /// step's commit finds that its revision has changed.
+    pub(crate) fn knowing(self, known: Records) -> Self {
+        Self { known, ..self }
     }
 
     /// Turns an error of ours into one for the plugin, and remembers it where
@@ -83,7 +104,10 @@ impl StepHost {
         let found = match (self.changes.record(reference), &mut self.past) {
             (Some(record), _) => Ok(record.cloned()),
             (None, Some(past)) => past.record(reference).await,
-            (None, None) => self.app.store().record_fetch(reference).await.map_err(AppError::from),
+            (None, None) => match self.known.get(reference) {
+                Some(record) => Ok(record.clone()),
+                None => self.app.store().record_fetch(reference).await.map_err(AppError::from),
+            },
         };
         match found {
             Ok(Some(record)) => Ok(record),

@@ -21,7 +21,7 @@ use crate::{
     App, AppError,
     change_set::ChangeSet,
     commit::NotCommitted,
-    host::{Cap, StepHost, StepScope},
+    host::{Cap, Records, StepHost, StepScope},
     testing::Point,
 };
 
@@ -303,7 +303,12 @@ impl App {
                         None => None,
                     };
                     self.begin(held).await?;
-                    let committed = self.call_and_commit(held, &call).await;
+                    // Whoever was in the lane before may have changed them.
+                    let known = match &call.exclusive {
+                        None => facts.records,
+                        Some(_) => Records::default(),
+                    };
+                    let committed = self.call_and_commit(held, &call, known).await;
                     self.leave_lane(held).await;
                     committed?
                 }
@@ -341,9 +346,10 @@ impl App {
         &self,
         held: &mut Held,
         call: &Call,
+        known: Records,
     ) -> Result<Option<Committed>, AppError> {
         let began = self.now();
-        let Answered { returned, changes, report } = self.call(held, call).await?;
+        let Answered { returned, changes, report } = self.call(held, call, known).await?;
         if later(began, LONG_CALL) < self.now() {
             // Less to look through for what it may have missed.
             held.log_end = self.store().event_log_end().await?;
@@ -448,7 +454,7 @@ impl App {
         Ok(())
     }
 
-    async fn call(&self, held: &Held, call: &Call) -> Result<Answered, AppError> {
+    async fn call(&self, held: &Held, call: &Call, known: Records) -> Result<Answered, AppError> {
         let StepKind::Do(step) = &held.definition.step(call.step).kind else {
             return Err(AppError::Fault(format!("{} is no action", call.path)));
         };
@@ -506,7 +512,7 @@ impl App {
             limits: None,
         };
         let Called { result, report, mut host } =
-            plugins.call(plugin, request, StepHost::new(self.clone(), scope)).await;
+            plugins.call(plugin, request, StepHost::new(self.clone(), scope).knowing(known)).await;
         self.metrics().called(&step.action, &report);
         if let Some(fault) = host.fault.take() {
             return Err(fault);

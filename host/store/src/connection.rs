@@ -2,11 +2,13 @@
 //! arguments that are whole numbers or texts, rows come out. Everything else
 //! in this crate is written against this.
 
+use deadpool::unmanaged::Object;
+use futures::TryStreamExt as _;
 use relata_model::{EffectId, EventId, RecordId, Reference, RunId, Timestamp};
 use serde::de::DeserializeOwned;
 use sqlx::{
-    Connection as _, PgConnection, PgPool, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite,
-    SqliteConnection,
+    AssertSqlSafe, Connection as _, Either, Executor as _, PgConnection, PgPool, Postgres,
+    Row as _, SqlSafeStr, SqlStr, SqliteConnection,
     pool::PoolConnection,
     postgres::{PgArguments, PgRow},
     sqlite::{SqliteArguments, SqliteRow},
@@ -24,6 +26,7 @@ pub(crate) struct Connection {
     driver: Driver,
     /// What went wrong last, until somebody asks ([`Connection::take_fault`]).
     fault: Option<StoreError>,
+    posted: Posted,
 }
 
 #[derive(Debug)]
@@ -31,7 +34,7 @@ enum Driver {
     /// The writer's, to a file.
     Sqlite(SqliteConnection),
     /// A reader's; goes back when dropped.
-    SqliteReader(PoolConnection<Sqlite>),
+    SqliteReader(Object<SqliteConnection>),
     /// The writer's, to a server.
     Postgres(PgConnection),
     /// A reader's; goes back when dropped.
@@ -40,28 +43,32 @@ enum Driver {
 
 impl From<SqliteConnection> for Connection {
     fn from(connection: SqliteConnection) -> Self {
-        Self { driver: Driver::Sqlite(connection), fault: None }
+        Self::over(Driver::Sqlite(connection))
     }
 }
 
-impl From<PoolConnection<Sqlite>> for Connection {
-    fn from(connection: PoolConnection<Sqlite>) -> Self {
-        Self { driver: Driver::SqliteReader(connection), fault: None }
+impl From<Object<SqliteConnection>> for Connection {
+    fn from(connection: Object<SqliteConnection>) -> Self {
+        Self::over(Driver::SqliteReader(connection))
     }
 }
 
 impl From<PgConnection> for Connection {
     fn from(connection: PgConnection) -> Self {
-        Self { driver: Driver::Postgres(connection), fault: None }
+        Self::over(Driver::Postgres(connection))
     }
 }
 
 impl Connection {
+    const fn over(driver: Driver) -> Self {
+        let posted = Posted { sql: String::new(), arguments: Vec::new() };
+        Self { driver, fault: None, posted }
+    }
+
     /// One of a server's readers; another one takes its place where the server
     /// has closed it meanwhile.
     pub(crate) async fn reader(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        let driver = Driver::PostgresReader(pool.acquire().await?, pool.clone());
-        Ok(Self { driver, fault: None })
+        Ok(Self::over(Driver::PostgresReader(pool.acquire().await?, pool.clone())))
     }
 
     /// Which database is at the other end.
@@ -93,6 +100,28 @@ impl Connection {
             .filter(|why| matches!(why, StoreError::Lost(_) | StoreError::Crossed(_)));
     }
 
+    /// Has a statement run of which nobody needs the answer: on a file with the
+    /// next one that is run, or with [`Self::settle`], and if it fails, that one
+    /// does. A trip to the file's thread takes longer than most statements.
+    pub(crate) async fn post(
+        &mut self,
+        doing: &'static str,
+        sql: impl SqlSafeStr,
+        arguments: Vec<Argument>,
+    ) -> Result<(), StoreError> {
+        if self.dialect() == Dialect::Sqlite {
+            self.posted.add(sql.into_sql_str().as_str(), arguments);
+            return Ok(());
+        }
+        self.execute(doing, sql, arguments).await.map(drop)
+    }
+
+    /// Forgets what was posted and has not been run: it belongs to what is
+    /// undone.
+    pub(crate) fn recall(&mut self) {
+        self.posted = Posted::default();
+    }
+
     /// Runs a statement; yields how many rows it touched.
     pub(crate) async fn execute(
         &mut self,
@@ -102,8 +131,13 @@ impl Connection {
     ) -> Result<u64, StoreError> {
         let sql = sql.into_sql_str();
         let done = match &mut self.driver {
-            Driver::Sqlite(connection) => sqlite_execute(connection, sql, arguments).await,
-            Driver::SqliteReader(connection) => sqlite_execute(connection, sql, arguments).await,
+            Driver::Sqlite(connection) => {
+                let (sql, arguments) = self.posted.before(sql, arguments);
+                sqlite_run(connection, sql, arguments).await.map(|(touched, _)| touched)
+            }
+            Driver::SqliteReader(connection) => {
+                sqlite_run(connection, sql, arguments).await.map(|(touched, _)| touched)
+            }
             Driver::Postgres(connection) => postgres_execute(connection, sql, arguments).await,
             Driver::PostgresReader(connection, _) => {
                 postgres_execute(connection, sql, arguments).await
@@ -121,8 +155,13 @@ impl Connection {
     ) -> Result<Vec<Row>, StoreError> {
         let sql = sql.into_sql_str();
         let rows = match &mut self.driver {
-            Driver::Sqlite(connection) => sqlite_rows(connection, sql, arguments).await,
-            Driver::SqliteReader(connection) => sqlite_rows(connection, sql, arguments).await,
+            Driver::Sqlite(connection) => {
+                let (sql, arguments) = self.posted.before(sql, arguments);
+                sqlite_run(connection, sql, arguments).await.map(|(_, rows)| rows)
+            }
+            Driver::SqliteReader(connection) => {
+                sqlite_run(connection, sql, arguments).await.map(|(_, rows)| rows)
+            }
             Driver::Postgres(connection) => postgres_rows(connection, sql, arguments).await,
             Driver::PostgresReader(connection, pool) => {
                 let mut stale = 0;
@@ -187,22 +226,69 @@ impl Connection {
     }
 }
 
-async fn sqlite_execute(
-    connection: &mut SqliteConnection,
-    sql: SqlStr,
+/// Statements for a file that go to it with the next one.
+#[derive(Debug, Default)]
+struct Posted {
+    sql: String,
     arguments: Vec<Argument>,
-) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query_with(sql, for_sqlite(arguments)).execute(connection).await?;
-    Ok(done.rows_affected())
 }
 
-async fn sqlite_rows(
+impl Posted {
+    fn add(&mut self, sql: &str, arguments: Vec<Argument>) {
+        if !self.sql.is_empty() {
+            self.sql.push_str(";\n");
+        }
+        renumber(sql, self.arguments.len(), &mut self.sql);
+        self.arguments.extend(arguments);
+    }
+
+    /// All of it, and this behind.
+    fn before(&mut self, sql: SqlStr, arguments: Vec<Argument>) -> (SqlStr, Vec<Argument>) {
+        if self.sql.is_empty() {
+            return (sql, arguments);
+        }
+        self.add(sql.as_str(), arguments);
+        let all = std::mem::take(self);
+        (AssertSqlSafe(all.sql).into_sql_str(), all.arguments)
+    }
+}
+
+/// A statement whose `$1` stands behind so many other arguments.
+fn renumber(sql: &str, by: usize, into: &mut String) {
+    let mut rest = sql;
+    while let Some(place) = rest.find('$') {
+        let (before, number) = rest.split_at(place + 1);
+        into.push_str(before);
+        let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+        let (digits, behind) = number.split_at(end);
+        match digits.parse::<usize>() {
+            Ok(number) => into.push_str(&(number + by).to_string()),
+            // A path into JSON: `$.name`.
+            Err(_) => into.push_str(digits),
+        }
+        rest = behind;
+    }
+    into.push_str(rest);
+}
+
+/// Runs one or several statements; yields how many rows the last one touched,
+/// and the rows.
+async fn sqlite_run(
     connection: &mut SqliteConnection,
     sql: SqlStr,
     arguments: Vec<Argument>,
-) -> Result<Vec<Row>, sqlx::Error> {
-    let rows = sqlx::query_with(sql, for_sqlite(arguments)).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(Row::Sqlite).collect())
+) -> Result<(u64, Vec<Row>), sqlx::Error> {
+    // That one query may be several statements is what sqlx wants to be rid of:
+    // if it goes, what is posted has to be run at once, one by one.
+    let mut came = connection.fetch_many(sqlx::query_with(sql, for_sqlite(arguments)));
+    let (mut touched, mut rows) = (0, Vec::new());
+    while let Some(part) = came.try_next().await? {
+        match part {
+            Either::Left(done) => touched = done.rows_affected(),
+            Either::Right(row) => rows.push(Row::Sqlite(row)),
+        }
+    }
+    Ok((touched, rows))
 }
 
 async fn postgres_execute(
@@ -502,5 +588,29 @@ impl Conditions {
         self.arguments.push(Argument::from(limit));
         let sql = format!("{choice}{} {end} LIMIT ${}", self.sql, self.arguments.len());
         (sqlx::AssertSqlSafe(sql), self.arguments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn posted_statements_keep_their_arguments() {
+        let mut posted = Posted::default();
+        posted.add("DELETE FROM a WHERE b = $1 AND c = $2", arguments![1_i64, "two"]);
+        posted.add("SELECT value ->> '$.name' FROM json_each($1)", arguments!["[]"]);
+        let (sql, all) = posted.before(
+            AssertSqlSafe("SELECT $12, $1 || '$'".to_owned()).into_sql_str(),
+            arguments!["last"],
+        );
+        assert_eq!(
+            sql.as_str(),
+            "DELETE FROM a WHERE b = $1 AND c = $2;\n\
+             SELECT value ->> '$.name' FROM json_each($3);\n\
+             SELECT $15, $4 || '$'"
+        );
+        assert_eq!(all, arguments![1_i64, "two", "[]", "last"]);
+        assert_eq!(posted.before("COMMIT".into_sql_str(), arguments![]).0.as_str(), "COMMIT");
     }
 }

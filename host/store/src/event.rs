@@ -14,6 +14,7 @@ use crate::{
     given::Given,
     table::ColumnType::{Text, Whole},
     wake::Part,
+    workflow::STAMP,
 };
 
 /// An event on its way into the log.
@@ -201,7 +202,7 @@ impl Tx {
             given.table(self.dialect(), "$1")
         );
         let doing = "write to the event log";
-        self.connection.execute(doing, AssertSqlSafe(sql), vec![given.into_argument()]).await?;
+        self.connection.post(doing, AssertSqlSafe(sql), vec![given.into_argument()]).await?;
         if !pending.is_empty() {
             self.stir(Part::Events);
         }
@@ -214,8 +215,7 @@ impl Tx {
              WHERE 1 = 1 ON CONFLICT DO NOTHING",
             further.table(self.dialect(), "$1")
         );
-        self.connection.execute(doing, AssertSqlSafe(sql), vec![further.into_argument()]).await?;
-        Ok(())
+        self.connection.post(doing, AssertSqlSafe(sql), vec![further.into_argument()]).await
     }
 
     /// The number of the last event in the log; 0 where there is none.
@@ -230,14 +230,21 @@ impl Tx {
     }
 
     /// Whether there is an event that triggers and waiting runs have not seen
-    /// yet.
+    /// yet, and [`Tx::workflow_stamp`], in one look.
     ///
     /// # Errors
     ///
     /// The database's.
-    pub async fn event_is_pending(&mut self) -> Result<bool, StoreError> {
-        let sql = "SELECT seq FROM relata_event WHERE pending = 1 LIMIT 1";
-        Ok(self.connection.row("read the event log", sql, arguments![]).await?.is_some())
+    pub async fn event_is_pending(&mut self) -> Result<(bool, u64), StoreError> {
+        let sql = format!(
+            "SELECT stamp, (SELECT seq FROM relata_event WHERE pending = 1 LIMIT 1) AS waits
+             FROM ({STAMP}) AS workflows"
+        );
+        let row =
+            self.connection.row("read the event log", AssertSqlSafe(sql), arguments![]).await?;
+        row.map_or(Ok((false, 0)), |row| {
+            Ok((row.whole_or_none("waits")?.is_some(), row.count("stamp")?))
+        })
     }
 
     /// The events that triggers and waiting runs have not seen yet, oldest

@@ -360,8 +360,7 @@ impl Tx {
         &mut self,
         commits: &[(&RunCommit, Timestamp)],
     ) -> Result<Vec<Result<Committed, StoreError>>, StoreError> {
-        let log_end = self.event_log_end().await?;
-        let cancels = self.run_update_all(commits).await?;
+        let (log_end, cancels) = self.run_update_all(commits).await?;
         let kept = |commit: &RunCommit| cancels.contains_key(&commit.run.id);
         let written: Vec<&RunCommit> =
             commits.iter().map(|(commit, _)| *commit).filter(|commit| kept(commit)).collect();
@@ -415,12 +414,13 @@ impl Tx {
         Ok(answers)
     }
 
-    /// Writes the runs' rows; yields those that were still the worker's, each
-    /// with the wish for its end that it has not taken in.
+    /// Writes the runs' rows; yields the end of the event log before that, and
+    /// the runs that were still the worker's, each with the wish for its end
+    /// that it has not taken in.
     async fn run_update_all(
         &mut self,
         commits: &[(&RunCommit, Timestamp)],
-    ) -> Result<HashMap<RunId, Option<String>>, StoreError> {
+    ) -> Result<(u64, HashMap<RunId, Option<String>>), StoreError> {
         let mut given = Given::new(&[
             ("id", Text),
             ("epoch", Whole),
@@ -470,16 +470,20 @@ impl Tx {
              WHERE relata_run.id = given.id AND relata_run.epoch = given.epoch
                AND relata_run.seq = given.seq_before AND relata_run.status = 'active'
                AND relata_run.lease_owner IS NOT NULL
-             RETURNING relata_run.id, relata_run.cancel_requested",
+             RETURNING relata_run.id, relata_run.cancel_requested,
+                       (SELECT COALESCE(MAX(seq), 0) FROM relata_event) AS log_end",
             given.table(self.dialect(), "$1")
         );
         let rows = self
             .connection
             .rows("commit runs", AssertSqlSafe(sql), vec![given.into_argument()])
             .await?;
-        rows.iter()
-            .map(|row| Ok((row.parsed("id")?, row.text_or_none("cancel_requested")?)))
-            .collect()
+        let log_end = rows.first().map_or(Ok(0), |row| row.count("log_end"))?;
+        let mut cancels = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            cancels.insert(row.parsed("id")?, row.text_or_none("cancel_requested")?);
+        }
+        Ok((log_end, cancels))
     }
 
     /// Gives a run back as it was claimed, with no call begun, to be looked
@@ -651,7 +655,7 @@ impl Tx {
                 runs.table(self.dialect(), "$1")
             );
             let runs = vec![runs.clone().into_argument()];
-            self.connection.execute("end runs", AssertSqlSafe(sql), runs).await?;
+            self.connection.post("end runs", AssertSqlSafe(sql), runs).await?;
         }
         let sql = format!(
             "UPDATE relata_enrolment SET running = 0

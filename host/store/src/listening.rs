@@ -81,9 +81,8 @@ impl Tx {
             missed.table(self.dialect(), "$1")
         );
         self.connection
-            .execute("tell runs what they missed", AssertSqlSafe(sql), vec![missed.into_argument()])
-            .await?;
-        Ok(())
+            .post("tell runs what they missed", AssertSqlSafe(sql), vec![missed.into_argument()])
+            .await
     }
 
     /// Holds off, until this transaction ends, those who tell runs what
@@ -215,7 +214,7 @@ impl Tx {
         );
         let doing = "set what runs listen for";
         let both = vec![listening.into_argument(), watches.clone()];
-        self.connection.execute(doing, AssertSqlSafe(sql), both).await?;
+        self.connection.post(doing, AssertSqlSafe(sql), both).await?;
         if none {
             return Ok(());
         }
@@ -225,8 +224,7 @@ impl Tx {
              ON CONFLICT (topic, topic_key, run_id) DO NOTHING",
             table.replace("$2", "$1")
         );
-        self.connection.execute(doing, AssertSqlSafe(sql), vec![watches]).await?;
-        Ok(())
+        self.connection.post(doing, AssertSqlSafe(sql), vec![watches]).await
     }
 
     pub(crate) async fn inbox_consume(&mut self, commits: &[&RunCommit]) -> Result<(), StoreError> {
@@ -245,9 +243,8 @@ impl Tx {
             given.table(self.dialect(), "$1")
         );
         self.connection
-            .execute("take in what happened", AssertSqlSafe(sql), vec![given.into_argument()])
-            .await?;
-        Ok(())
+            .post("take in what happened", AssertSqlSafe(sql), vec![given.into_argument()])
+            .await
     }
 
     pub(crate) async fn inbox_of(

@@ -310,7 +310,8 @@ impl Tx {
 
     /// Whether there is an effect to be carried out now.
     async fn outbox_is_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
-        let sql = "SELECT effect_id FROM relata_outbox WHERE status = 'due' AND due_at <= $1 LIMIT 1";
+        let sql =
+            "SELECT effect_id FROM relata_outbox WHERE status = 'due' AND due_at <= $1 LIMIT 1";
         Ok(self.connection.row("look for due effects", sql, arguments![now]).await?.is_some())
     }
 

@@ -356,9 +356,7 @@ impl Tx {
             "INSERT INTO relata_run ({names}) SELECT {names} FROM {}",
             given.table(self.dialect(), "$1")
         );
-        self.connection
-            .execute("begin runs", AssertSqlSafe(sql), vec![given.into_argument()])
-            .await?;
+        self.connection.post("begin runs", AssertSqlSafe(sql), vec![given.into_argument()]).await?;
         if runs.iter().any(|new| new.lease.is_none() && new.due_at.is_some()) {
             self.stir(Part::Runs);
         }
@@ -537,9 +535,8 @@ impl Tx {
             given.table(self.dialect(), "$1")
         );
         self.connection
-            .execute("write what runs did", AssertSqlSafe(sql), vec![given.into_argument()])
-            .await?;
-        Ok(())
+            .post("write what runs did", AssertSqlSafe(sql), vec![given.into_argument()])
+            .await
     }
 }
 

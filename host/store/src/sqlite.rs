@@ -2,9 +2,11 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use deadpool::unmanaged::Pool;
+use futures::future::try_join_all;
 use sqlx::{
     ConnectOptions as _,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use crate::{
@@ -60,12 +62,11 @@ pub(crate) async fn open(
     if config.scratch {
         connection.execute("mark itself", MARK_SCRATCH, arguments![]).await?;
     }
-    let readers = SqlitePoolOptions::new()
-        .max_connections(config.readers.max(1))
-        .acquire_timeout(Duration::from_secs(BUSY_SECONDS))
-        .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
-        .await
-        .map_err(failed)?;
+    // Lent and given back without a word to the file: nothing can happen to a
+    // connection meanwhile that a ping would show.
+    let reading = options.create_if_missing(false).pragma("query_only", "ON");
+    let readers = try_join_all((0..config.readers.max(1)).map(|_| reading.connect()));
+    let readers = Pool::from(readers.await.map_err(failed)?);
     Ok((connection, Readers::Sqlite(readers)))
 }
 

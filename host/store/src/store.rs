@@ -2,10 +2,14 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use deadpool::unmanaged::Pool;
 use futures::future::BoxFuture;
 use relata_model::{Objects, Timestamp};
-use sqlx::{PgPool, SqlitePool};
-use tokio::sync::{Notify, mpsc, oneshot};
+use sqlx::{Connection as _, PgPool, SqliteConnection};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::timeout,
+};
 
 use crate::{
     DatabaseUrl, StoreError, WriteObserver,
@@ -74,7 +78,7 @@ pub struct Store {
 #[derive(Debug, Clone)]
 pub(crate) enum Readers {
     /// Of a file.
-    Sqlite(SqlitePool),
+    Sqlite(Pool<SqliteConnection>),
     /// Of a server.
     Postgres(PgPool),
 }
@@ -269,14 +273,18 @@ impl Store {
     /// [`StoreError`] where no reader is to be had.
     pub async fn read(&self) -> Result<Tx, StoreError> {
         let connection = match &self.readers {
-            Readers::Sqlite(pool) => pool.acquire().await.map(Connection::from),
-            Readers::Postgres(pool) => Connection::reader(pool).await,
+            Readers::Sqlite(pool) => {
+                match timeout(Duration::from_secs(sqlite::BUSY_SECONDS), pool.get()).await {
+                    Ok(Ok(connection)) => Connection::from(connection),
+                    Ok(Err(_)) => return Err(StoreError::Closed),
+                    Err(_) => return Err(StoreError::Busy),
+                }
+            }
+            Readers::Postgres(pool) => Connection::reader(pool).await.map_err(|why| match why {
+                sqlx::Error::PoolClosed => StoreError::Closed,
+                other => StoreError::database("lend a reader")(other),
+            })?,
         };
-        let connection = connection.map_err(|why| match why {
-            sqlx::Error::PoolClosed => StoreError::Closed,
-            sqlx::Error::PoolTimedOut if self.hints.is_none() => StoreError::Busy,
-            other => StoreError::database("lend a reader")(other),
-        })?;
         Ok(Tx::new(connection, Arc::clone(&self.tables)))
     }
 
@@ -289,7 +297,7 @@ impl Store {
         // The readers first, so that the writer is the last one and tidies up
         // the write-ahead log.
         match &self.readers {
-            Readers::Sqlite(pool) => pool.close().await,
+            Readers::Sqlite(pool) => close(pool).await,
             Readers::Postgres(pool) => pool.close().await,
         }
         let (sender, receiver) = oneshot::channel();
@@ -297,4 +305,16 @@ impl Store {
             let _ = receiver.await;
         }
     }
+}
+
+/// Closes the readers of a file, each when it is given back.
+async fn close(readers: &Pool<SqliteConnection>) {
+    for _ in 0..readers.status().max_size {
+        // An error: somebody else closes them.
+        let Ok(reader) = readers.remove().await else { return };
+        if let Err(why) = reader.close().await {
+            tracing::warn!(error = %why, "a reader did not close cleanly; nothing is lost");
+        }
+    }
+    readers.close();
 }

@@ -65,6 +65,10 @@ pub struct WorkflowRow {
     pub deactivated_at: Option<Timestamp>,
 }
 
+/// Goes up whenever a workflow is activated or deactivated.
+pub(crate) const STAMP: &str =
+    "SELECT CAST(COALESCE(SUM(changes), 0) AS BIGINT) AS stamp FROM relata_workflow";
+
 impl Store {
     /// The versions that are active, by name.
     ///
@@ -340,14 +344,7 @@ impl Tx {
     ///
     /// The database's.
     pub async fn workflow_stamp(&mut self) -> Result<u64, StoreError> {
-        let row = self
-            .connection
-            .row(
-                "look for other workflows",
-                "SELECT CAST(COALESCE(SUM(changes), 0) AS BIGINT) AS stamp FROM relata_workflow",
-                arguments![],
-            )
-            .await?;
+        let row = self.connection.row("look for other workflows", STAMP, arguments![]).await?;
         row.map_or(Ok(0), |row| row.count("stamp"))
     }
 }

@@ -237,13 +237,16 @@ impl<M: Together> Members<M> {
         let wrote = all(tx, &self.members).await;
         let passed_over = tx.dialect() == Dialect::Postgres && tx.connection.fault().is_some();
         match wrote {
-            Ok(outcomes) if !passed_over => {
-                self.outcomes = outcomes;
-                return end_part(tx, true).await;
-            }
-            // What was met or lost concerns the whole transaction.
-            Err(why @ (StoreError::Lost(_) | StoreError::Crossed(_))) => return Err(why),
-            _ => end_part(tx, false).await?,
+            Ok(outcomes) if !passed_over => match end_part(tx).await {
+                Ok(()) => {
+                    self.outcomes = outcomes;
+                    return Ok(());
+                }
+                Err(why) if is_of_all(&why) => return Err(why),
+                Err(_) => undo_part(tx).await?,
+            },
+            Err(why) if is_of_all(&why) => return Err(why),
+            _ => undo_part(tx).await?,
         }
         tx.connection.forgive();
         for member in &self.members {
@@ -256,9 +259,18 @@ impl<M: Together> Members<M> {
             if let Some(why) = passed_over {
                 outcome = Err(why.into());
             }
-            let keep = outcome.is_ok();
+            if outcome.is_ok()
+                && let Err(why) = end_part(tx).await
+            {
+                if is_of_all(&why) {
+                    return Err(why);
+                }
+                outcome = Err(why.into());
+            }
+            if outcome.is_err() {
+                undo_part(tx).await?;
+            }
             self.outcomes.push(outcome);
-            end_part(tx, keep).await?;
             tx.connection.forgive();
         }
         Ok(())
@@ -287,11 +299,20 @@ async fn begin_part(tx: &mut Tx) -> Result<(), StoreError> {
     tx.connection.execute("begin a part", "SAVEPOINT inner_part", arguments![]).await.map(drop)
 }
 
-async fn end_part(tx: &mut Tx, keep: bool) -> Result<(), StoreError> {
-    if !keep {
-        tx.connection.execute("undo a part", "ROLLBACK TO inner_part", arguments![]).await?;
-    }
+/// Ends it; fails where what was posted within it does.
+async fn end_part(tx: &mut Tx) -> Result<(), StoreError> {
     tx.connection.execute("end a part", "RELEASE inner_part", arguments![]).await.map(drop)
+}
+
+async fn undo_part(tx: &mut Tx) -> Result<(), StoreError> {
+    tx.connection.recall();
+    tx.connection.execute("undo a part", "ROLLBACK TO inner_part", arguments![]).await?;
+    end_part(tx).await
+}
+
+/// What was met or lost concerns the whole transaction.
+const fn is_of_all(why: &StoreError) -> bool {
+    matches!(why, StoreError::Lost(_) | StoreError::Crossed(_))
 }
 
 fn sentence(panic: &(dyn Any + Send)) -> String {
@@ -444,8 +465,9 @@ async fn batch(
 async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
     tx.connection.take_fault();
     tx.stirred = Parts::new();
+    tx.connection.recall();
     if let Err(why) =
-        tx.connection.execute("begin a transaction", tx.dialect().begin(), arguments![]).await
+        tx.connection.post("begin a transaction", tx.dialect().begin(), arguments![]).await
     {
         return End::Lost(why);
     }
@@ -455,6 +477,7 @@ async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
         match member(tx, work.as_mut()).await {
             Ok(None) => count += 1,
             Ok(Some(met)) if count == 0 => {
+                tx.connection.recall();
                 let _ = tx.connection.execute("roll back", "ROLLBACK", arguments![]).await;
                 return End::Met(met);
             }
@@ -478,6 +501,7 @@ async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
     if !matches!(why, StoreError::Lost(_)) {
         // The database may have rolled back by itself (disk full, input or
         // output error); then this says so, and that is all right.
+        tx.connection.recall();
         let _ = tx.connection.execute("roll back", "ROLLBACK", arguments![]).await;
     }
     End::Lost(why)
@@ -502,9 +526,16 @@ async fn member(tx: &mut Tx, work: &mut dyn Work) -> Result<Option<StoreError>, 
         }
         _ => None,
     };
-    if !keep || met.is_some() {
-        tx.connection.execute("undo a part", "ROLLBACK TO part", arguments![]).await?;
+    if keep && met.is_none() {
+        match tx.connection.execute("end a part", "RELEASE part", arguments![]).await {
+            Ok(_) => return Ok(None),
+            Err(why) if is_of_all(&why) => return Err(why),
+            // Something that was posted within it.
+            Err(why) => work.spoil(&why),
+        }
     }
+    tx.connection.recall();
+    tx.connection.execute("undo a part", "ROLLBACK TO part", arguments![]).await?;
     tx.connection.execute("end a part", "RELEASE part", arguments![]).await?;
     Ok(met)
 }
