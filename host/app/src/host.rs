@@ -65,7 +65,8 @@ pub(crate) struct StepHost {
     /// Where this is a backtest: the records as they were, instead of the
     /// store's.
     pub(crate) past: Option<Past>,
-    /// Records as they were when the step was decided upon, a moment ago.
+    /// Records as they were when the step was decided upon, a moment ago, or
+    /// when it first read them: it sees each as of one moment.
     known: Records,
     effects: usize,
 }
@@ -106,7 +107,12 @@ impl StepHost {
             (None, Some(past)) => past.record(reference).await,
             (None, None) => match self.known.get(reference) {
                 Some(record) => Ok(record.clone()),
-                None => self.app.store().record_fetch(reference).await.map_err(AppError::from),
+                None => {
+                    let read = self.app.store().record_fetch(reference).await;
+                    read.map_err(AppError::from).inspect(|record| {
+                        self.known.insert(reference.clone(), record.clone());
+                    })
+                }
             },
         };
         match found {

@@ -2,7 +2,13 @@
 //! calls the action in its sandbox, and commits the step with everything it
 //! wrote. One call of an action, one commit.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use relata_engine::{
     ActionOutcome, Call, ChildCall, Due, Event, Input, Returned, Run, StepFailure, Watch, decide,
@@ -30,7 +36,7 @@ use crate::{
 const SIDE_BY_SIDE: usize = 16;
 
 /// How many at the most in a host that serves.
-const MOST_MOVING: u32 = 128;
+const MOST_MOVING: u32 = 512;
 
 /// After a call that took longer, what is in the event log by then is looked
 /// at afresh.
@@ -61,17 +67,21 @@ pub(crate) struct Moving {
     /// Under which name it claims them.
     owner: String,
     places: Arc<Semaphore>,
+    /// Whether runs that are due wait for a place.
+    behind: AtomicBool,
 }
 
 impl Moving {
     pub(crate) fn new(owner: String) -> Self {
-        Self { owner, places: Arc::new(Semaphore::new(MOST_MOVING as usize)) }
+        let places = Arc::new(Semaphore::new(MOST_MOVING as usize));
+        Self { owner, places, behind: AtomicBool::new(false) }
     }
 
-    /// How many more there may be; waits until it is at least one.
-    async fn room(&self) -> usize {
-        drop(self.place().await);
-        self.places.available_permits().max(1)
+    /// All places that there are; waits until it is at least one.
+    async fn room(&self) -> Vec<OwnedSemaphorePermit> {
+        let first = self.place().await;
+        let further = std::iter::from_fn(|| Arc::clone(&self.places).try_acquire_owned().ok());
+        first.into_iter().chain(further).collect()
     }
 
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
@@ -79,9 +89,13 @@ impl Moving {
         Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
-    /// A place, if there is one.
-    pub(crate) fn place_now(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    /// So many places, if there are; none while others wait for one: who comes
+    /// later waits behind them.
+    pub(crate) fn places_now(&self, count: usize) -> Option<Vec<OwnedSemaphorePermit>> {
+        if self.behind.load(Ordering::Relaxed) {
+            return None;
+        }
+        (0..count).map(|_| Arc::clone(&self.places).try_acquire_owned().ok()).collect()
     }
 
     /// Under which name it claims runs.
@@ -176,20 +190,24 @@ impl App {
     /// them in motion; waits until there is room, not until they rest.
     /// Answers how many there were.
     pub(crate) async fn begin_moving(&self, moving: &Moving) -> Result<usize, AppError> {
-        if self.all_paused() {
+        if self.all_paused() || !self.store().run_is_due(self.now()).await? {
+            moving.behind.store(false, Ordering::Relaxed);
             return Ok(0);
         }
-        let room = moving.room().await;
+        let mut places = moving.room().await;
+        let room = places.len();
         let (claimed, suspects) = self.claim(&moving.owner, room).await?;
         let count = claimed.len() + suspects.len();
+        moving.behind.store(count == room, Ordering::Relaxed);
         for claim in claimed {
-            let (app, place) = (self.clone(), moving.place().await);
+            let (app, place) = (self.clone(), places.pop());
             tokio::spawn(async move {
                 let run = claim.run.id;
                 let _ = fault_of(run, app.move_run(claim).await);
                 drop(place);
             });
         }
+        drop(places);
         for claim in suspects {
             let _all = moving.all_places().await;
             let run = claim.run.id;

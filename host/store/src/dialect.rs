@@ -192,10 +192,7 @@ impl Dialect {
     /// columns ([`crate::given::Given`]); `place` is the row's place.
     pub(crate) fn given_rows(self, placeholder: &str, columns: &[(&str, ColumnType)]) -> String {
         let column = |(place, (name, kind)): (usize, &(&str, ColumnType))| {
-            let value = match self {
-                Self::Sqlite => format!("json_extract(value, '$[{place}]')"),
-                Self::Postgres => format!("value ->> {place}"),
-            };
+            let value = format!("value ->> {place}");
             let kind = match (self, kind) {
                 (Self::Sqlite, ColumnType::Text | ColumnType::Whole)
                 | (Self::Postgres, ColumnType::Text) => None,
@@ -210,9 +207,12 @@ impl Dialect {
         let columns: Vec<String> = columns.iter().enumerate().map(column).collect();
         let columns = columns.join(", ");
         match self {
-            Self::Sqlite => {
-                format!("(SELECT key AS place, {columns} FROM json_each({placeholder})) AS given")
-            }
+            // A row is taken apart once, not once a column.
+            Self::Sqlite => format!(
+                "(WITH list AS MATERIALIZED (
+                      SELECT key AS place, jsonb(value) AS value FROM json_each({placeholder}))
+                  SELECT place, {columns} FROM list) AS given"
+            ),
             Self::Postgres => format!(
                 "(SELECT place, {columns} FROM jsonb_array_elements(CAST({placeholder} AS jsonb))
                   WITH ORDINALITY AS list(value, place)) AS given"

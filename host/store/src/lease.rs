@@ -104,15 +104,24 @@ impl Store {
         lease_ms: i64,
         limit: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
-        // Most looks find nothing, and need not take the writer's time.
-        if !self.read().await?.run_is_due(now).await? {
-            return Ok(Vec::new());
-        }
         let owner = owner.to_owned();
         self.write(move |tx| {
             Box::pin(async move { tx.run_claim(&owner, now, lease_ms, limit).await })
         })
         .await
+    }
+
+    /// Whether there is a run to be claimed now: most looks find none, and take
+    /// nothing of the writer's time.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn run_is_due(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let sql = "SELECT id FROM relata_run WHERE due_at <= $1 LIMIT 1";
+        let row =
+            self.read().await?.connection.row("look for due runs", sql, arguments![now]).await;
+        Ok(row?.is_some())
     }
 
     /// Keeps a run for longer; yields why it shall end, if somebody asked for
@@ -150,12 +159,6 @@ impl Store {
 }
 
 impl Tx {
-    /// Whether there is a run to be moved now.
-    async fn run_is_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
-        let sql = "SELECT id FROM relata_run WHERE due_at <= $1 LIMIT 1";
-        Ok(self.connection.row("look for due runs", sql, arguments![now]).await?.is_some())
-    }
-
     /// As [`Store::run_claim`], within a transaction.
     ///
     /// # Errors

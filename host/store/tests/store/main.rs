@@ -24,6 +24,7 @@ mod schedules;
 mod several;
 mod together;
 mod upgrades;
+mod wakes;
 mod webhooks;
 mod workflows;
 mod writer;
