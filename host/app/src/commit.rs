@@ -3,7 +3,7 @@
 //! that nobody waits for any more; and where the run has ended, what is told
 //! to the run that started it, and what waited for its place.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use relata_engine::{Happening, HappeningKind, Run, watches};
 use relata_model::{EventId, Timestamp};
@@ -114,7 +114,11 @@ async fn write_steps(tx: &mut Tx, steps: &[Step]) -> Result<Outcomes<Step>, Stor
         tx.listening_lock(true).await?;
     }
     let commits: Vec<&RunCommit> = steps.iter().map(|step| &step.commit).collect();
-    let held = tx.run_held(&commits).await?;
+    // Of a single one its commit says so, and what it has written is undone.
+    let held = match steps {
+        [step] => HashSet::from([step.commit.run.id]),
+        _ => tx.run_held(&commits).await?,
+    };
     // What no workflow answers is settled as it is written, if these are the
     // active ones.
     let active = match steps.iter().max_by_key(|step| step.active.stamp()) {

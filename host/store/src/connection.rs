@@ -253,22 +253,34 @@ impl Posted {
     }
 }
 
-/// A statement whose `$1` stands behind so many other arguments.
+/// A statement whose arguments (`$1`, or `?` for each in turn) stand behind so
+/// many others. What stands in quotes is a text or a name.
 fn renumber(sql: &str, by: usize, into: &mut String) {
-    let mut rest = sql;
-    while let Some(place) = rest.find('$') {
-        let (before, number) = rest.split_at(place + 1);
-        into.push_str(before);
-        let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
-        let (digits, behind) = number.split_at(end);
-        match digits.parse::<usize>() {
-            Ok(number) => into.push_str(&(number + by).to_string()),
-            // A path into JSON: `$.name`.
-            Err(_) => into.push_str(digits),
+    let mut quoted = None;
+    let mut place = by;
+    let mut rest = sql.chars().peekable();
+    while let Some(c) = rest.next() {
+        match (quoted, c) {
+            (Some(quote), _) if c == quote => quoted = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quoted = Some(c),
+            (None, '?') => {
+                place += 1;
+                into.push_str(&format!("${place}"));
+                continue;
+            }
+            (None, '$') => {
+                let mut number = 0;
+                while let Some(digit) = rest.next_if(char::is_ascii_digit) {
+                    number = number * 10 + digit.to_digit(10).unwrap_or(0) as usize;
+                }
+                into.push_str(&format!("${}", number + by));
+                continue;
+            }
+            (None, _) => {}
         }
-        rest = behind;
+        into.push(c);
     }
-    into.push_str(rest);
 }
 
 /// Runs one or several statements; yields how many rows the last one touched,
@@ -599,7 +611,8 @@ mod tests {
     fn posted_statements_keep_their_arguments() {
         let mut posted = Posted::default();
         posted.add("DELETE FROM a WHERE b = $1 AND c = $2", arguments![1_i64, "two"]);
-        posted.add("SELECT value ->> '$.name' FROM json_each($1)", arguments!["[]"]);
+        posted.add("SELECT value ->> '$.1' FROM json_each($1)", arguments!["[]"]);
+        posted.add("UPDATE \"?\" SET d = ? WHERE e = '?''$1' AND f = ?", arguments!["x", "y"]);
         let (sql, all) = posted.before(
             AssertSqlSafe("SELECT $12, $1 || '$'".to_owned()).into_sql_str(),
             arguments!["last"],
@@ -607,10 +620,11 @@ mod tests {
         assert_eq!(
             sql.as_str(),
             "DELETE FROM a WHERE b = $1 AND c = $2;\n\
-             SELECT value ->> '$.name' FROM json_each($3);\n\
-             SELECT $15, $4 || '$'"
+             SELECT value ->> '$.1' FROM json_each($3);\n\
+             UPDATE \"?\" SET d = $4 WHERE e = '?''$1' AND f = $5;\n\
+             SELECT $17, $6 || '$'"
         );
-        assert_eq!(all, arguments![1_i64, "two", "[]", "last"]);
+        assert_eq!(all, arguments![1_i64, "two", "[]", "x", "y", "last"]);
         assert_eq!(posted.before("COMMIT".into_sql_str(), arguments![]).0.as_str(), "COMMIT");
     }
 }

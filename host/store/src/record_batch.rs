@@ -19,6 +19,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Cause, Fresh, NewEvent, RecordError, StoreError, Tx, Write, Written,
     connection::{Argument, arguments},
+    dialect::Dialect,
     given::Given,
     record::{dedup, id_of, invalid, read, refused, select},
     table::{Column, ColumnType, ObjectTable, columns_of},
@@ -732,11 +733,13 @@ async fn update(
         object.name,
         given.table(tx.dialect(), "$1")
     );
-    let touched = tx
-        .connection
-        .execute("write records", AssertSqlSafe(sql), vec![given.into_argument()])
-        .await
-        .map_err(|why| refused(why, object))?;
+    let (doing, sql, given) = ("write records", AssertSqlSafe(sql), vec![given.into_argument()]);
+    if tx.dialect() == Dialect::Sqlite {
+        // They were read in this transaction, and nobody else writes.
+        return Ok(tx.connection.post(doing, sql, given).await?);
+    }
+    let touched =
+        tx.connection.execute(doing, sql, given).await.map_err(|why| refused(why, object))?;
     if touched == records.len() as u64 {
         return Ok(());
     }

@@ -414,10 +414,10 @@ async fn batch(
     while !works.is_empty() {
         match transaction(tx, works.make_contiguous()).await {
             End::Kept(count) => {
+                told.stirred(tx.stirred);
                 for work in works.drain(..count) {
                     work.answer(Ok(()));
                 }
-                told.stirred(tx.stirred);
                 (meetings, losses) = (0, 0);
             }
             End::Met(why) => {
@@ -471,19 +471,30 @@ async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
     {
         return End::Lost(why);
     }
+    let lone = works.len() == 1;
     let mut count = 0;
     let mut broken = None;
     for work in works {
-        match member(tx, work.as_mut()).await {
-            Ok(None) => count += 1,
-            Ok(Some(met)) if count == 0 => {
-                tx.connection.recall();
-                let _ = tx.connection.execute("roll back", "ROLLBACK", arguments![]).await;
-                return End::Met(met);
+        let ran = if lone {
+            run_work(tx, work.as_mut()).await
+        } else {
+            run_part(tx, work.as_mut()).await
+        };
+        match ran {
+            Ok(Ran::Kept) => count += 1,
+            // It needs no part of its own: what it did is all there is.
+            Ok(Ran::Spoiled) if lone => {
+                roll_back(tx).await;
+                return End::Kept(1);
+            }
+            Ok(Ran::Spoiled) => count += 1,
+            Ok(Ran::Met(why)) if count == 0 => {
+                roll_back(tx).await;
+                return End::Met(why);
             }
             // The locks of those before it may be what the other host waits
             // for: they are committed first.
-            Ok(Some(_)) => break,
+            Ok(Ran::Met(_)) => break,
             Err(why) => {
                 broken = Some(why);
                 break;
@@ -499,43 +510,63 @@ async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
         },
     };
     if !matches!(why, StoreError::Lost(_)) {
-        // The database may have rolled back by itself (disk full, input or
-        // output error); then this says so, and that is all right.
-        tx.connection.recall();
-        let _ = tx.connection.execute("roll back", "ROLLBACK", arguments![]).await;
+        roll_back(tx).await;
     }
     End::Lost(why)
 }
 
-/// Runs one logical transaction in its savepoint; answers what it met where
-/// another host stood in its way. Fails only where the whole transaction is
-/// lost.
-async fn member(tx: &mut Tx, work: &mut dyn Work) -> Result<Option<StoreError>, StoreError> {
-    tx.connection.execute("begin a part", "SAVEPOINT part", arguments![]).await?;
-    let mut keep = work.run(tx).await;
-    let fault = tx.connection.take_fault();
-    let met = match (tx.dialect(), fault) {
-        (_, Some(why @ StoreError::Lost(_))) => return Err(why),
-        (Dialect::Postgres, Some(why @ StoreError::Crossed(_))) => Some(why),
+async fn roll_back(tx: &mut Tx) {
+    tx.connection.recall();
+    // The database may have rolled back by itself (disk full, input or output
+    // error); then this says so, and that is all right.
+    let _ = tx.connection.execute("roll back", "ROLLBACK", arguments![]).await;
+}
+
+/// What became of a logical transaction before the commit.
+enum Ran {
+    /// What it wrote is to be kept.
+    Kept,
+    /// It has failed; nothing of it is to be kept.
+    Spoiled,
+    /// Another host stood in its way, so.
+    Met(StoreError),
+}
+
+/// Runs one logical transaction. Fails only where the whole one of the
+/// database is lost.
+async fn run_work(tx: &mut Tx, work: &mut dyn Work) -> Result<Ran, StoreError> {
+    let keep = work.run(tx).await;
+    match tx.connection.take_fault() {
+        Some(why @ StoreError::Lost(_)) => Err(why),
+        Some(why @ StoreError::Crossed(_)) => Ok(Ran::Met(why)),
         // After a fault PostgreSQL carries nothing out, also where the code
         // passed over it.
-        (Dialect::Postgres, Some(why)) if keep => {
+        Some(why) if keep => {
             work.spoil(&why);
-            keep = false;
-            None
+            Ok(Ran::Spoiled)
         }
-        _ => None,
-    };
-    if keep && met.is_none() {
+        _ if keep => Ok(Ran::Kept),
+        _ => Ok(Ran::Spoiled),
+    }
+}
+
+/// The same in a savepoint of its own, for one of several.
+async fn run_part(tx: &mut Tx, work: &mut dyn Work) -> Result<Ran, StoreError> {
+    tx.connection.execute("begin a part", "SAVEPOINT part", arguments![]).await?;
+    let mut ran = run_work(tx, work).await?;
+    if matches!(ran, Ran::Kept) {
         match tx.connection.execute("end a part", "RELEASE part", arguments![]).await {
-            Ok(_) => return Ok(None),
+            Ok(_) => return Ok(ran),
             Err(why) if is_of_all(&why) => return Err(why),
             // Something that was posted within it.
-            Err(why) => work.spoil(&why),
+            Err(why) => {
+                work.spoil(&why);
+                ran = Ran::Spoiled;
+            }
         }
     }
     tx.connection.recall();
     tx.connection.execute("undo a part", "ROLLBACK TO part", arguments![]).await?;
     tx.connection.execute("end a part", "RELEASE part", arguments![]).await?;
-    Ok(met)
+    Ok(ran)
 }
