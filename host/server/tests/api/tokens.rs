@@ -40,16 +40,17 @@ async fn a_token_may_do_what_it_says() {
     let mut lines = Vec::new();
     let calls = [
         (Method::POST, "/v1/events".to_owned(), paid),
+        (Method::GET, "/v1/runs".to_owned(), ""),
+        (Method::GET, "/v1/runs?record=order/O-1".to_owned(), ""),
+        (Method::GET, format!("/v1/runs/{run}"), ""),
+        (Method::POST, format!("/v1/runs/{run}/cancel"), ""),
+        (Method::POST, "/v1/records/contact".to_owned(), "{}"),
+        // Last of all: it begins a run.
         (
             Method::POST,
             "/v1/records/lead".to_owned(),
             r#"{"name": "Anna", "email": "a@a.example"}"#,
         ),
-        (Method::POST, "/v1/records/contact".to_owned(), "{}"),
-        (Method::GET, "/v1/runs".to_owned(), ""),
-        (Method::GET, "/v1/runs?record=order/O-1".to_owned(), ""),
-        (Method::GET, format!("/v1/runs/{run}"), ""),
-        (Method::POST, format!("/v1/runs/{run}/cancel"), ""),
     ];
     for (name, scopes, objects) in [
         ("events", &[Scope::EventsWrite][..], &[][..]),
@@ -71,19 +72,19 @@ async fn a_token_may_do_what_it_says() {
     }
     expect![[r#"
         events POST /v1/events: 202 {"event":"evt_…","repeated":false}
-        events POST /v1/records/lead: 403 scope: the token `events` may not do this; it needs records:write
-        events POST /v1/records/contact: 403 scope: the token `events` may not do this; it needs records:write
         events GET /v1/runs: 403 scope: the token `events` may not do this; it needs runs:read
         events GET /v1/runs?record=order/O-1: 403 scope: the token `events` may not do this; it needs runs:read
         events GET /v1/runs/RUN: 403 scope: the token `events` may not do this; it needs runs:read
         events POST /v1/runs/RUN/cancel: 403 scope: the token `events` may not do this; it needs runs:write
+        events POST /v1/records/contact: 403 scope: the token `events` may not do this; it needs records:write
+        events POST /v1/records/lead: 403 scope: the token `events` may not do this; it needs records:write
         leads POST /v1/events: 403 object: the token `leads` is not for order records
-        leads POST /v1/records/lead: 202 {"events":[{"event":"evt_…"}],"record":"lead/…","repeated":false}
-        leads POST /v1/records/contact: 403 object: the token `leads` is not for contact records
         leads GET /v1/runs: 200 {"next":null,"runs":[]}
         leads GET /v1/runs?record=order/O-1: 403 object: the token `leads` is not for order records
         leads GET /v1/runs/RUN: 404 not-found: there is no run `run_…`
-        leads POST /v1/runs/RUN/cancel: 404 not-found: there is no run `run_…`"#]].assert_eq(&lines.join("\n"));
+        leads POST /v1/runs/RUN/cancel: 404 not-found: there is no run `run_…`
+        leads POST /v1/records/contact: 403 object: the token `leads` is not for contact records
+        leads POST /v1/records/lead: 202 {"events":[{"event":"evt_…"}],"record":"lead/…","repeated":false}"#]].assert_eq(&lines.join("\n"));
     served.stop().await;
 }
 
