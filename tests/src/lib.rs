@@ -1,11 +1,13 @@
 //! Shared pieces of the end-to-end tests.
 
 mod mailbox;
+pub mod postgres;
 mod program;
 mod server;
 pub mod torture;
 
 pub use mailbox::{Mailbox, Mails, Moods};
+pub use postgres::Postgres;
 pub use server::{Backend, Place, Server, post};
 
 pub use program::{answer, data, program, root, run};

@@ -18,6 +18,7 @@ fn a_company_under_torture_loses_nothing_and_does_nothing_twice() {
         seed,
         length: Duration::from_secs(12),
         backend: Backend::Sqlite,
+        server: None,
         hosts: 1,
         pause: Duration::from_millis(1_500),
         past_the_lease: false,

@@ -13,7 +13,8 @@ use crate::cargo;
 pub(crate) enum Backend {
     /// A file in its data directory, and one host.
     Sqlite,
-    /// A server, and three hosts.
+    /// A server, and three hosts. Without a URL it is one of our own, which crashes as
+    /// well.
     Postgres,
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn run(
     torture.args([minutes.to_string(), seed.to_string()]).current_dir(cargo::root());
     match (backend, database_url) {
         (Backend::Sqlite, _) => torture.arg("sqlite"),
-        (Backend::Postgres, url) => torture.arg(url.unwrap_or_default()),
+        (Backend::Postgres, url) => torture.arg(url.as_deref().unwrap_or("postgres")),
     };
     cargo::exit_code(&mut torture)
 }

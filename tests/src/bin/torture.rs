@@ -2,15 +2,15 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it tells what it found")]
 
-use std::{process::ExitCode, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use relata_tests::{
-    Backend, Moods,
+    Backend, Moods, Postgres,
     torture::{Plan, torture},
 };
 
 /// How it is called; `cargo xtask torture` does so.
-const USAGE: &str = "torture MINUTES SEED [sqlite | postgres://…]";
+const USAGE: &str = "torture MINUTES SEED [sqlite | postgres | postgres://…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,10 +30,16 @@ fn main() -> ExitCode {
 
 fn plan(arguments: &[String]) -> Option<Plan> {
     let [minutes, seed, backend @ ..] = arguments else { return None };
-    let backend = match backend {
-        [] => Backend::Sqlite,
-        [word] if word == "sqlite" => Backend::Sqlite,
-        [url] => Backend::Postgres { url: url.clone() },
+    let (backend, server) = match backend {
+        [] => (Backend::Sqlite, None),
+        [word] if word == "sqlite" => (Backend::Sqlite, None),
+        // A server of ours, which crashes as well.
+        [word] if word == "postgres" => {
+            let server = Arc::new(Postgres::own());
+            server.sql("CREATE DATABASE torture");
+            (Backend::Postgres { url: server.url("torture") }, Some(server))
+        }
+        [url] => (Backend::Postgres { url: url.clone() }, None),
         _ => return None,
     };
     let minutes: f64 = minutes.parse().ok()?;
@@ -42,6 +48,7 @@ fn plan(arguments: &[String]) -> Option<Plan> {
         seed: seed.parse().ok()?,
         length,
         backend,
+        server,
         hosts: 3,
         pause: Duration::from_secs(4),
         past_the_lease: length > Duration::from_secs(180),

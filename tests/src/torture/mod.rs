@@ -20,7 +20,7 @@ use std::{
 use load::{Addresses, Asked, Load};
 use verdict::Counts;
 
-use crate::{Backend, Mailbox, Mails, Moods, Place, Server, answer};
+use crate::{Backend, Mailbox, Mails, Moods, Place, Postgres, Server, answer};
 
 /// How long a host has a run. After twice as long, nothing may be stuck.
 const LEASE: Duration = Duration::from_secs(60);
@@ -37,6 +37,8 @@ pub struct Plan {
     pub length: Duration,
     /// In which database it lies.
     pub backend: Backend,
+    /// The database's server, where it is ours and may crash as well.
+    pub server: Option<Arc<Postgres>>,
     /// How many hosts it has; one, where the database is a file.
     pub hosts: usize,
     /// The longest time between two faults.
@@ -58,6 +60,8 @@ pub struct Done {
     pub stops: usize,
     /// SIGSTOP, and SIGCONT after the lease was over.
     pub long_stops: usize,
+    /// Crashes of the database's server, and started again.
+    pub crashes: usize,
 }
 
 /// What came of it.
@@ -78,10 +82,10 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Done { kills, restarts, stops, long_stops } = &self.done;
+        let Done { kills, restarts, stops, long_stops, crashes } = &self.done;
         writeln!(
             f,
-            "seed {}: {kills} kills, {restarts} restarts, {stops} stops, {long_stops} stops past the lease",
+            "seed {}: {kills} kills, {restarts} restarts, {stops} stops, {long_stops} stops past the lease, {crashes} crashes of the database",
             self.seed
         )?;
         writeln!(
@@ -255,6 +259,12 @@ impl Hosts {
                         self.servers[number].kill();
                     }
                     self.again(number, chance)?;
+                }
+                60..64 if let Some(server) = &plan.server => {
+                    done.crashes += 1;
+                    server.stop();
+                    thread::sleep(Duration::from_millis(chance.u64(0..2_000)));
+                    server.start();
                 }
                 60..70 => {
                     done.restarts += 1;
