@@ -10,7 +10,7 @@ use relata_model::Timestamp;
 use relata_store::{BackupReport, Pause, PauseScope, inspect};
 use serde::Serialize;
 
-use crate::{App, AppError, Clock, ConfigError, DataDirectory};
+use crate::{App, AppError, Clock, ConfigError, DataDirectory, serve::only_runner};
 
 /// Who pauses a host after a restore.
 const RESTORE: &str = "restore";
@@ -117,7 +117,8 @@ impl App {
                 root.display()
             )));
         }
-        let lock = lock(&directory)?;
+        // Nobody may run the directory meanwhile.
+        let lock = only_runner(&directory)?;
         let io = |doing: &'static str, file: &Path| {
             let file = file.to_owned();
             move |why| AppError::from(ConfigError::Io { doing, file, why })
@@ -151,24 +152,6 @@ impl App {
             paused: !resume,
         })
     }
-}
-
-/// Nobody else may run the directory meanwhile.
-fn lock(directory: &DataDirectory) -> Result<File, AppError> {
-    let path = directory.lock();
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|why| AppError::wrong(format!("cannot open {}: {why}", path.display())))?;
-    if file.try_lock().is_err() {
-        return Err(AppError::wrong(format!(
-            "a `relata serve` runs {}; stop it first",
-            directory.root().display()
-        )));
-    }
-    Ok(file)
 }
 
 /// The file is on the disk before it gets its name, and the name after.

@@ -31,6 +31,7 @@ mod ingest;
 mod knowledge;
 mod lanes;
 mod metrics;
+mod names;
 mod near_miss;
 mod older_runs;
 mod outbox;

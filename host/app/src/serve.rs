@@ -1,14 +1,19 @@
 //! The host at work: loops that do what is due, and sleep until something is.
 //! A wake-up is a hint; the database is the truth.
 
-use std::{fs::OpenOptions, future::Future, sync::PoisonError, time::Duration};
+use std::{
+    fs::{File, OpenOptions},
+    future::Future,
+    sync::PoisonError,
+    time::Duration,
+};
 
 use relata_model::Timestamp;
 use relata_store::Part;
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    App, AppError, fresh,
+    App, AppError, DataDirectory, fresh,
     runner::{Moving, later},
     several::jitter,
     triggers,
@@ -232,19 +237,7 @@ impl App {
         if lock.is_some() {
             return Ok(());
         }
-        let path = self.directory().lock();
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|why| AppError::wrong(format!("cannot open {}: {why}", path.display())))?;
-        if file.try_lock().is_err() {
-            return Err(AppError::wrong(format!(
-                "another `relata` runs {} already; stop it first",
-                self.directory().root().display()
-            )));
-        }
+        let file = only_runner(self.directory())?;
         *lock = Some(file);
         Ok(())
     }
@@ -269,4 +262,23 @@ impl App {
             .await?;
         Ok(())
     }
+}
+
+/// Makes this program the only one that runs a directory, for as long as it
+/// holds the file.
+pub(crate) fn only_runner(directory: &DataDirectory) -> Result<File, AppError> {
+    let path = directory.lock();
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|why| AppError::wrong(format!("cannot open {}: {why}", path.display())))?;
+    if file.try_lock().is_err() {
+        return Err(AppError::wrong(format!(
+            "another `relata` runs {} already; stop it first",
+            directory.root().display()
+        )));
+    }
+    Ok(file)
 }

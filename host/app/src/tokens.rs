@@ -21,7 +21,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{App, AppError, Secret, activation::hex, clock, fresh};
+use crate::{App, AppError, Secret, activation::hex, clock, fresh, names::check_name};
 
 /// What every token begins with, so that a leaked one is known as one.
 const FRONT: &str = "rlt_";
@@ -35,9 +35,6 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// How far the time of the last use may be off.
 const USED_EVERY_MS: i64 = 60_000;
-
-/// The longest name.
-const LONGEST_NAME: usize = 64;
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -258,7 +255,7 @@ impl App {
     /// [`AppError::Wrong`] for a name, an object or a time that cannot be.
     pub async fn create_token(&self, new: NewToken) -> Result<(TokenView, Secret), AppError> {
         let now = self.now();
-        check_name(&new.name)?;
+        check_name("token", &new.name, "web-shop")?;
         if new.scopes.is_empty() {
             let all = Scope::ALL.map(Scope::as_str).join(", ");
             return Err(AppError::wrong(format!("say what the token may do: {all}")));
@@ -422,21 +419,6 @@ impl App {
         self.store().write(move |tx| Box::pin(async move { tx.token_used(&used).await })).await?;
         Ok(())
     }
-}
-
-fn check_name(name: &str) -> Result<(), AppError> {
-    let fits = name.len() <= LONGEST_NAME
-        && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if fits {
-        return Ok(());
-    }
-    Err(AppError::wrong(format!(
-        "`{}` cannot name a token; use up to {LONGEST_NAME} lower-case letters, digits and `-`, a letter first, such as web-shop",
-        text::shortened(name, LONGEST_NAME)
-    )))
 }
 
 fn digest_of(secret: &str) -> [u8; 32] {
