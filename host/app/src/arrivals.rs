@@ -205,7 +205,7 @@ impl App {
     /// none where it does not, or has no room.
     fn room_for(&self, runs: usize) -> Option<(String, Vec<OwnedSemaphorePermit>)> {
         let moving = self.inner.moving.get().filter(|_| runs > 0 && !self.all_paused())?;
-        let places = moving.places_now(runs)?;
+        let places = moving.places(runs)?;
         Some((moving.owner().to_owned(), places))
     }
 

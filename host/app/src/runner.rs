@@ -2,13 +2,7 @@
 //! calls the action in its sandbox, and commits the step with everything it
 //! wrote. One call of an action, one commit.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use relata_engine::{
     ActionOutcome, Call, ChildCall, Due, Event, Input, Returned, Run, StepFailure, Watch, decide,
@@ -35,8 +29,12 @@ use crate::{
 /// bounds what lies in memory.
 const SIDE_BY_SIDE: usize = 16;
 
-/// How many at the most in a host that serves.
-const MOST_MOVING: u32 = 512;
+/// How many runs that were claimed move at the most in a host that serves.
+const MOST_CLAIMED: u32 = 128;
+
+/// How many more that requests have begun: a hundred thousand that fall due at
+/// once do not keep those waiting.
+const MOST_BEGUN: u32 = 384;
 
 /// After a call that took longer, what is in the event log by then is looked
 /// at afresh.
@@ -66,36 +64,30 @@ pub(crate) enum Next {
 pub(crate) struct Moving {
     /// Under which name it claims them.
     owner: String,
-    places: Arc<Semaphore>,
-    /// Whether runs that are due wait for a place.
-    behind: AtomicBool,
+    /// Places for runs that are claimed.
+    claimed: Arc<Semaphore>,
+    /// Places for runs that requests begin.
+    begun: Arc<Semaphore>,
 }
 
 impl Moving {
     pub(crate) fn new(owner: String) -> Self {
-        let places = Arc::new(Semaphore::new(MOST_MOVING as usize));
-        Self { owner, places, behind: AtomicBool::new(false) }
+        let places = |count: u32| Arc::new(Semaphore::new(count as usize));
+        Self { owner, claimed: places(MOST_CLAIMED), begun: places(MOST_BEGUN) }
     }
 
-    /// All places that there are; waits until it is at least one.
+    /// All places that there are for claimed runs; waits until it is at least
+    /// one.
     async fn room(&self) -> Vec<OwnedSemaphorePermit> {
-        let first = self.place().await;
-        let further = std::iter::from_fn(|| Arc::clone(&self.places).try_acquire_owned().ok());
+        // The semaphore is never closed.
+        let first = Arc::clone(&self.claimed).acquire_owned().await.ok();
+        let further = std::iter::from_fn(|| Arc::clone(&self.claimed).try_acquire_owned().ok());
         first.into_iter().chain(further).collect()
     }
 
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        // The semaphore is never closed.
-        Arc::clone(&self.places).acquire_owned().await.ok()
-    }
-
-    /// So many places, if there are; none while others wait for one: who comes
-    /// later waits behind them.
-    pub(crate) fn places_now(&self, count: usize) -> Option<Vec<OwnedSemaphorePermit>> {
-        if self.behind.load(Ordering::Relaxed) {
-            return None;
-        }
-        (0..count).map(|_| Arc::clone(&self.places).try_acquire_owned().ok()).collect()
+    /// Places for so many runs that a request begins, if there are.
+    pub(crate) fn places(&self, count: usize) -> Option<Vec<OwnedSemaphorePermit>> {
+        (0..count).map(|_| Arc::clone(&self.begun).try_acquire_owned().ok()).collect()
     }
 
     /// Under which name it claims runs.
@@ -104,8 +96,11 @@ impl Moving {
     }
 
     /// All places: nothing else is in motion.
-    async fn all_places(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).acquire_many_owned(MOST_MOVING).await.ok()
+    async fn all_places(&self) -> [Option<OwnedSemaphorePermit>; 2] {
+        [
+            Arc::clone(&self.begun).acquire_many_owned(MOST_BEGUN).await.ok(),
+            Arc::clone(&self.claimed).acquire_many_owned(MOST_CLAIMED).await.ok(),
+        ]
     }
 
     /// Waits until the steps that have begun have come to their end.
@@ -191,14 +186,11 @@ impl App {
     /// Answers how many there were.
     pub(crate) async fn begin_moving(&self, moving: &Moving) -> Result<usize, AppError> {
         if self.all_paused() || !self.store().run_is_due(self.now()).await? {
-            moving.behind.store(false, Ordering::Relaxed);
             return Ok(0);
         }
         let mut places = moving.room().await;
-        let room = places.len();
-        let (claimed, suspects) = self.claim(&moving.owner, room).await?;
+        let (claimed, suspects) = self.claim(&moving.owner, places.len()).await?;
         let count = claimed.len() + suspects.len();
-        moving.behind.store(count == room, Ordering::Relaxed);
         for claim in claimed {
             let (app, place) = (self.clone(), places.pop());
             tokio::spawn(async move {

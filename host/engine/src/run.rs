@@ -21,8 +21,10 @@ pub struct Run {
     /// The digest of the workflow's version.
     pub version: String,
     /// The record it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Reference>,
     /// The value of `one_per`, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The run that started it with `run:`, and waits for its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,7 @@ use crate::{
     connection::{arguments, to_json},
     given::Given,
     listening::ids,
-    run::{self, Priority, standing},
+    run::{self, standing},
     table::ColumnType::{Text, Whole},
     wake::Part,
 };
@@ -91,8 +91,12 @@ pub struct Committed {
 
 impl Store {
     /// Takes up to `limit` runs that are due, those of the first priority
-    /// first, then those that waited longest, for `lease_ms` milliseconds. A
-    /// run whose lease has passed is due again.
+    /// first, for `lease_ms` milliseconds. A run whose lease has passed is due
+    /// again.
+    ///
+    /// Each workflow that has runs of a priority gets its share of them, those
+    /// that waited longest: a campaign of a hundred thousand holds up no
+    /// complaint.
     ///
     /// # Errors
     ///
@@ -172,12 +176,12 @@ impl Tx {
         limit: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
         let until = now.as_millisecond().saturating_add(lease_ms);
-        // One UPDATE a priority: with the priority fixed, the index yields
-        // exactly the runs that are due, however many sleep.
+        // One UPDATE a workflow: with priority and workflow fixed, the index
+        // yields exactly the runs that are due, however many sleep.
         let sql = format!(
             "WITH due AS MATERIALIZED (
-                 SELECT id FROM relata_run WHERE priority = $3 AND due_at <= $4
-                 ORDER BY due_at, id LIMIT $5{})
+                 SELECT id FROM relata_run WHERE priority = $3 AND workflow = $6 AND due_at <= $4
+                 ORDER BY due_at LIMIT $5{})
              UPDATE relata_run
              SET epoch = epoch + 1, lease_owner = $1, lease_until = $2, was_due_at = due_at, due_at = $2
              WHERE id IN (SELECT id FROM due)
@@ -185,8 +189,17 @@ impl Tx {
             self.dialect().skip_locked()
         );
         let mut claimed = Vec::new();
-        for priority in Priority::ALL {
+        let mut queues = self.run_queues(now).await?;
+        // Where there are more workflows than room, another one is the first
+        // each time.
+        for of_one_priority in queues.chunk_by_mut(|one, next| one.0 == next.0) {
+            let first = now.as_millisecond().rem_euclid(of_one_priority.len() as i64);
+            of_one_priority.rotate_left(usize::try_from(first).unwrap_or(0));
+        }
+        for (place, (priority, workflow)) in queues.iter().enumerate() {
             let room = limit.saturating_sub(u32::try_from(claimed.len()).unwrap_or(u32::MAX));
+            let others = queues[place..].iter().filter(|(other, _)| other == priority).count();
+            let share = room.div_ceil(u32::try_from(others).unwrap_or(u32::MAX));
             if room == 0 {
                 break;
             }
@@ -195,7 +208,7 @@ impl Tx {
                 .rows(
                     "claim runs",
                     AssertSqlSafe(sql.clone()),
-                    arguments![owner, until, priority.number(), now, room],
+                    arguments![owner, until, *priority, now, share, workflow],
                 )
                 .await?;
             let mut found = Vec::with_capacity(rows.len());
@@ -220,10 +233,10 @@ impl Tx {
                     }
                 }
             }
-            // RETURNING has no order.
-            found.sort_by_key(|claimed| (claimed.due_at, claimed.run.id));
-            claimed.extend(found);
+            claimed.extend(found.into_iter().map(|found| (*priority, found)));
         }
+        claimed.sort_by_key(|(priority, claimed)| (*priority, claimed.due_at, claimed.run.id));
+        let mut claimed: Vec<Claimed> = claimed.into_iter().map(|(_, claimed)| claimed).collect();
         if claimed.is_empty() {
             return Ok(claimed);
         }
@@ -235,6 +248,31 @@ impl Tx {
             claimed.log_end = log_end;
         }
         Ok(claimed)
+    }
+
+    /// The workflows that have runs to be claimed now, each with the number of
+    /// their priority, the first first. However many runs there are, it takes a
+    /// few steps down the index for each workflow.
+    async fn run_queues(&mut self, now: Timestamp) -> Result<Vec<(i64, String)>, StoreError> {
+        let sql = "WITH RECURSIVE queue(priority, workflow) AS (
+                 SELECT level.priority,
+                        (SELECT MIN(run.workflow) FROM relata_run AS run
+                         WHERE run.priority = level.priority AND run.due_at IS NOT NULL)
+                 FROM (SELECT CAST(0 AS BIGINT) AS priority UNION ALL SELECT 1 UNION ALL SELECT 2) AS level
+                 UNION ALL
+                 SELECT queue.priority,
+                        (SELECT MIN(run.workflow) FROM relata_run AS run
+                         WHERE run.priority = queue.priority AND run.workflow > queue.workflow
+                           AND run.due_at IS NOT NULL)
+                 FROM queue WHERE queue.workflow IS NOT NULL)
+             SELECT queue.priority, queue.workflow FROM queue
+             WHERE queue.workflow IS NOT NULL AND EXISTS (
+                 SELECT 1 FROM relata_run AS run
+                 WHERE run.priority = queue.priority AND run.workflow = queue.workflow
+                   AND run.due_at <= $1)
+             ORDER BY queue.priority, queue.workflow";
+        let rows = self.connection.rows("look for due runs", sql, arguments![now]).await?;
+        rows.iter().map(|row| Ok((row.whole("priority")?, row.text("workflow")?))).collect()
     }
 
     /// As [`Store::run_renew`], within a transaction.

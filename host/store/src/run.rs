@@ -28,9 +28,6 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// All, in the order of the claim.
-    pub(crate) const ALL: [Self; 3] = [Self::First, Self::Normal, Self::Last];
-
     pub(crate) const fn number(self) -> i64 {
         self as i64
     }

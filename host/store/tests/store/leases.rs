@@ -38,6 +38,29 @@ async fn claim(store: &Store, owner: &str, seconds: i64) -> Vec<RunId> {
 }
 
 on_each_backend! {
+    /// A campaign's runs have all waited longer, and the claim has room for few.
+    async fn each_workflow_gets_its_share_of_a_claim(backend) {
+        let store = backend.open().await;
+        for second in 0..40 {
+            begin(&store, beginning(run("campaign"), Some(at(second)))).await;
+        }
+        let first = NewRun { priority: Priority::First, ..beginning(run("urgent"), Some(at(90))) };
+        begin(&store, first).await;
+        begin(&store, beginning(run("complaint"), Some(at(90)))).await;
+        begin(&store, beginning(run("survey"), Some(at(91)))).await;
+        begin(&store, beginning(run("asleep"), Some(at(3_600)))).await;
+        let mut claims = Vec::new();
+        for moment in 100..103 {
+            let claimed = store.run_claim("host", at(moment), LEASE, 9).await.unwrap();
+            claims.push(claimed.into_iter().map(|claimed| claimed.run.workflow).collect::<Vec<_>>());
+        }
+        let of = |claim: usize, workflow: &str| claims[claim].iter().filter(|name| *name == workflow).count();
+        assert_eq!(claims[0][0], "urgent");
+        assert_eq!((of(0, "complaint"), of(0, "survey")), (1, 1));
+        assert!(of(0, "campaign") >= 3, "{claims:?}");
+        assert_eq!((claims[1].len(), of(1, "campaign"), of(2, "campaign")), (9, 9, 9));
+    }
+
     async fn two_workers_never_claim_one_run(backend) {
         let store = backend.open().await;
         let mut begun = BTreeSet::new();
