@@ -12,6 +12,7 @@
 mod company;
 mod drive;
 mod floors;
+mod herd;
 mod host;
 mod http;
 mod report;
@@ -56,6 +57,10 @@ struct Arguments {
     /// at the host with a profiler meanwhile.
     #[arg(long, value_name = "N", conflicts_with_all = ["json", "sleepers"])]
     only: Option<usize>,
+    /// Lets so many runs fall due within one second, and tells how long it
+    /// takes until all have woken, and how long new events wait meanwhile.
+    #[arg(long, value_name = "N", conflicts_with_all = ["json", "sleepers", "only", "quick"])]
+    herd: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -99,6 +104,9 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<String> {
     let count = arguments.sleepers.unwrap_or(if quick { 20_000 } else { 1_000_000 });
     let company = Company::make(&arguments.relata, arguments.database_url.as_deref()).await?;
 
+    if let Some(count) = arguments.herd {
+        return herd::measure(&company, count).await;
+    }
     if let Some(connections) = arguments.only {
         let served = company.serve().await?;
         let records = company.records(&served).await?;

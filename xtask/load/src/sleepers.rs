@@ -94,6 +94,6 @@ fn size(data: &Path) -> anyhow::Result<u64> {
     Ok(bytes)
 }
 
-fn now_ms() -> anyhow::Result<u64> {
+pub(crate) fn now_ms() -> anyhow::Result<u64> {
     Ok(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?)
 }

@@ -33,6 +33,9 @@ pub(crate) struct BenchArgs {
     /// For `sleepers`: they wake from this time on, milliseconds since 1970
     #[arg(long, value_name = "MS")]
     due: Option<i64>,
+    /// For `sleepers`: they wake so many microseconds apart
+    #[arg(long, value_name = "US", default_value_t = 10_000)]
+    apart_us: i64,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -72,7 +75,9 @@ pub(crate) async fn run(context: &Context, args: BenchArgs) -> anyhow::Result<Ex
     let report = match args.what {
         Bench::Sleepers => {
             let told = match args.count {
-                Some(count) => Box::pin(sleepers::put(context, count, args.due)).await?,
+                Some(count) => {
+                    Box::pin(sleepers::put(context, count, args.due, args.apart_us)).await?
+                }
                 None => sleepers::woken(context).await?,
             };
             out::json(&told)?;

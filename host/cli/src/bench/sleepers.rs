@@ -38,30 +38,29 @@ const PAGE: u32 = 1_000;
 /// How many transactions are under way at a time.
 const TOGETHER: u64 = 16;
 
-/// How far apart those are that wake, milliseconds.
-const APART_MS: i64 = 10;
-
 /// Puts so many to sleep. Those that are due from a time on (milliseconds
-/// since 1970) wake 10 ms apart; without one they all sleep on for days.
+/// since 1970) wake so many microseconds apart; without one they all sleep on
+/// for days.
 pub(super) async fn put(
     context: &Context,
     count: u64,
     due_ms: Option<i64>,
+    apart_us: i64,
 ) -> anyhow::Result<Json> {
     let app = context.open().await?;
-    let put = put_in(&app, count, due_ms).await;
+    let put = put_in(&app, count, due_ms, apart_us).await;
     app.close().await;
     put
 }
 
-async fn put_in(app: &App, count: u64, due_ms: Option<i64>) -> anyhow::Result<Json> {
+async fn put_in(app: &App, count: u64, due_ms: Option<i64>, apart_us: i64) -> anyhow::Result<Json> {
     let activated = app.activate("sleeper.yaml", WORKFLOW, "bench", Running::Finish).await?;
     let now = app.now();
     let sleeper = Sleeper::of(app, activated.version).await?;
     let first = due_ms.unwrap_or(now.as_millisecond() + SLEEP_MS);
-    let apart = if due_ms.is_some() { APART_MS } else { 0 };
+    let apart = if due_ms.is_some() { apart_us } else { 0 };
     let due = |number: u64| {
-        Timestamp::from_millisecond(first + apart * i64::try_from(number).unwrap_or(0))
+        Timestamp::from_millisecond(first + apart * i64::try_from(number).unwrap_or(0) / 1_000)
     };
     let mut done = 0;
     while done < count {
@@ -194,5 +193,6 @@ pub(super) async fn woken(context: &Context) -> anyhow::Result<Json> {
         "woken": late.len(),
         "earliest_ms": late.first(),
         "p99_ms": late.get(place),
+        "latest_ms": late.last(),
     }))
 }
