@@ -478,6 +478,45 @@ async fn a_turn_that_was_overtaken_cannot_commit() {
     assert!(leave(0, third).await);
 }
 
+/// One host's run begins to listen while another host tells what happened:
+/// whoever is second waits for the first, and so sees it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_tells_waits_for_who_begins_to_listen() {
+    let (stores, _database) = hosts(2).await;
+    let id = begin(&stores[0], beginning(run("w"), Some(at(0)))).await;
+    let claimed = stores[0].run_claim("w1", at(0), LEASE, 9).await.unwrap().remove(0);
+    let topic = Watch::event("survey.answered", "contact/1");
+    let listens = relata_store::RunCommit {
+        watches: Some(BTreeSet::from([topic.clone()])),
+        decided_at: Some(claimed.log_end),
+        ..next(&claimed)
+    };
+    // In a transaction that goes on for a while after its commit is written.
+    let listening = Arc::new(tokio::sync::Notify::new());
+    let (begun, first) = (Arc::clone(&listening), stores[0].clone());
+    let commit = tokio::spawn(async move {
+        let commit = first.write(move |tx| {
+            Box::pin(async move {
+                tx.listening_lock(true).await?;
+                tx.run_commit(&listens, at(1)).await?;
+                begun.notify_one();
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                Ok::<_, StoreError>(())
+            })
+        });
+        commit.await.unwrap();
+    });
+    listening.notified().await;
+    let told = stores[1].write(move |tx| {
+        Box::pin(async move {
+            tx.listening_lock(false).await?;
+            tx.waiter_runs(&[topic]).await
+        })
+    });
+    assert_eq!(told.await.unwrap(), [id]);
+    commit.await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hint_is_heard_by_the_other_host() {
     let (stores, _database) = hosts(2).await;
