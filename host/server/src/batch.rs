@@ -3,12 +3,18 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use axum::http::{HeaderMap, StatusCode, header};
-use relata_app::{Accepted, EventOutcome, IngestedItem, MOST_ITEMS};
+use axum::{
+    extract::{Query, Request, rejection::QueryRejection},
+    http::{HeaderMap, StatusCode, header},
+};
+use relata_app::{
+    Accepted, App, EventOutcome, IngestError, IngestRequest, IngestedItem, MOST_ITEMS, Scope,
+    TakenIn,
+};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::error::ApiError;
+use crate::{Api, auth::caller, error::ApiError};
 
 /// How long a request waits where it does not say.
 const USUAL_WAIT: Duration = Duration::from_secs(30);
@@ -70,6 +76,71 @@ fn lines(body: &[u8]) -> Result<Vec<Json>, ApiError> {
 
 fn no_json(why: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "no-json", why)
+}
+
+/// What came of a request's events or records.
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    /// One for each, in their order.
+    pub(crate) items: Vec<ItemAnswer>,
+    pub(crate) rest: Rest,
+    /// Whether it was a batch; else there is one.
+    pub(crate) is_batch: bool,
+}
+
+/// Has what a request brings taken in, and waits for what comes of it where it
+/// says so.
+pub(crate) async fn take_in(
+    Api { app, gate }: Api,
+    scope: Scope,
+    parameters: Result<Query<Parameters>, QueryRejection>,
+    request: Request,
+    ingest: impl AsyncFnOnce(&App, IngestRequest<'_>) -> Result<TakenIn, IngestError>,
+) -> Result<Answered, ApiError> {
+    let caller = caller(&app, request.headers(), scope).await?;
+    let timeout = wait(&read(parameters)?)?;
+    let _room = gate.enter(&app)?;
+    let key = idempotency_key(request.headers())?;
+    let headers = request.headers().clone();
+    let (taken_in, is_batch) = {
+        // What was sent is let go before a long wait.
+        let body = gate.body(request, gate.longest()).await?;
+        let Batch { items, is_batch } = Batch::read(&headers, &body.bytes)?;
+        let request = IngestRequest {
+            caller: &caller,
+            key: key.as_deref(),
+            body: &body.bytes,
+            items: &items,
+            is_batch,
+            waits: timeout.is_some(),
+        };
+        (ingest(&app, request).await.map_err(ApiError::not_taken)?, is_batch)
+    };
+    let accepted = taken_in.outcome(timeout.unwrap_or(Duration::ZERO)).await;
+    let (status, items, rest) = Rest::of(accepted, is_batch);
+    Ok(Answered { status, items, rest, is_batch })
+}
+
+/// The parameters of an address.
+pub(crate) fn read(
+    parameters: Result<Query<Parameters>, QueryRejection>,
+) -> Result<Parameters, ApiError> {
+    match parameters {
+        Ok(Query(parameters)) => Ok(parameters),
+        Err(_) => Err(wrong("what stands behind the `?` does not read; write name=value&…")),
+    }
+}
+
+/// The header `Idempotency-Key`.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    key.to_str().map(|key| Some(key.to_owned())).map_err(|_| {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "wrong-key",
+            "the header Idempotency-Key takes plain letters and digits",
+        )
+    })
 }
 
 /// What stands behind the `?` of an address.

@@ -1,20 +1,18 @@
 //! `POST /v1/events`: other programs say what happened. `GET
 //! /v1/events/{id}`: what came of it.
 
-use std::time::Duration;
-
 use axum::{
     Json,
     extract::{Path, Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode},
 };
-use relata_app::{EventOutcome, IngestRequest, Scope, model::EventId};
+use relata_app::{App, EventOutcome, IngestRequest, Scope, model::EventId};
 use serde::Serialize;
 
 use crate::{
     Api,
     auth::caller,
-    batch::{Batch, ItemAnswer, Parameters, Rest, wait, wrong},
+    batch::{Answered, ItemAnswer, Parameters, Rest, take_in},
     error::ApiError,
 };
 
@@ -38,31 +36,13 @@ pub(crate) enum Sent {
 /// 202 once the events are in the log; 200 where the request waits and
 /// nothing more comes of them.
 pub(crate) async fn send(
-    State(Api { app, gate }): State<Api>,
+    State(api): State<Api>,
     parameters: Result<Query<Parameters>, QueryRejection>,
     request: Request,
 ) -> Result<(StatusCode, Json<Sent>), ApiError> {
-    let caller = caller(&app, request.headers(), Scope::EventsWrite).await?;
-    let timeout = wait(&read(parameters)?)?;
-    let _room = gate.enter(&app)?;
-    let key = idempotency_key(request.headers())?;
-    let headers = request.headers().clone();
-    let (taken_in, is_batch) = {
-        // What was sent is let go before a long wait.
-        let body = gate.body(request, gate.longest()).await?;
-        let Batch { items, is_batch } = Batch::read(&headers, &body.bytes)?;
-        let request = IngestRequest {
-            caller: &caller,
-            key: key.as_deref(),
-            body: &body.bytes,
-            items: &items,
-            is_batch,
-            waits: timeout.is_some(),
-        };
-        (app.ingest_events(request).await.map_err(ApiError::not_taken)?, is_batch)
-    };
-    let accepted = taken_in.outcome(timeout.unwrap_or(Duration::ZERO)).await;
-    let (status, mut items, rest) = Rest::of(accepted, is_batch);
+    let ingest = async |app: &App, request: IngestRequest<'_>| app.ingest_events(request).await;
+    let Answered { status, mut items, rest, is_batch } =
+        take_in(api, Scope::EventsWrite, parameters, request, ingest).await?;
     let sent = if is_batch {
         Sent::Batch { events: items, rest }
     } else {
@@ -93,26 +73,4 @@ pub(crate) async fn show(
     }
     let outcome = app.event_outcome(event).await.map_err(ApiError::of)?;
     outcome.map(Json).ok_or_else(gone)
-}
-
-/// The parameters of an address.
-pub(crate) fn read(
-    parameters: Result<Query<Parameters>, QueryRejection>,
-) -> Result<Parameters, ApiError> {
-    match parameters {
-        Ok(Query(parameters)) => Ok(parameters),
-        Err(_) => Err(wrong("what stands behind the `?` does not read; write name=value&…")),
-    }
-}
-
-/// The header `Idempotency-Key`.
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    key.to_str().map(|key| Some(key.to_owned())).map_err(|_| {
-        ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "wrong-key",
-            "the header Idempotency-Key takes plain letters and digits",
-        )
-    })
 }

@@ -1,21 +1,17 @@
 //! `POST /v1/records/{object}`: other programs create records.
 
-use std::time::Duration;
-
 use axum::{
     Json,
     extract::{Path, Query, Request, State, rejection::QueryRejection},
     http::StatusCode,
 };
-use relata_app::{IngestRequest, Scope};
+use relata_app::{App, IngestRequest, Scope};
 use serde::Serialize;
 
 use crate::{
     Api,
-    auth::caller,
-    batch::{Batch, ItemAnswer, Parameters, Rest, wait},
+    batch::{Answered, ItemAnswer, Parameters, Rest, take_in},
     error::ApiError,
-    events::{idempotency_key, read},
 };
 
 /// The records that were created.
@@ -38,32 +34,15 @@ pub(crate) enum Created {
 /// 202 once the records are there and their events in the log; 200 where the
 /// request waits and nothing more comes of them.
 pub(crate) async fn create(
-    State(Api { app, gate }): State<Api>,
+    State(api): State<Api>,
     Path(object): Path<String>,
     parameters: Result<Query<Parameters>, QueryRejection>,
     request: Request,
 ) -> Result<(StatusCode, Json<Created>), ApiError> {
-    let caller = caller(&app, request.headers(), Scope::RecordsWrite).await?;
-    let timeout = wait(&read(parameters)?)?;
-    let _room = gate.enter(&app)?;
-    let key = idempotency_key(request.headers())?;
-    let headers = request.headers().clone();
-    let (taken_in, is_batch) = {
-        // What was sent is let go before a long wait.
-        let body = gate.body(request, gate.longest()).await?;
-        let Batch { items, is_batch } = Batch::read(&headers, &body.bytes)?;
-        let request = IngestRequest {
-            caller: &caller,
-            key: key.as_deref(),
-            body: &body.bytes,
-            items: &items,
-            is_batch,
-            waits: timeout.is_some(),
-        };
-        (app.ingest_records(&object, request).await.map_err(ApiError::not_taken)?, is_batch)
-    };
-    let accepted = taken_in.outcome(timeout.unwrap_or(Duration::ZERO)).await;
-    let (status, mut items, rest) = Rest::of(accepted, is_batch);
+    let ingest =
+        async |app: &App, request: IngestRequest<'_>| app.ingest_records(&object, request).await;
+    let Answered { status, mut items, rest, is_batch } =
+        take_in(api, Scope::RecordsWrite, parameters, request, ingest).await?;
     let created = if is_batch {
         Created::Batch { records: items, rest }
     } else {

@@ -15,9 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Api,
     auth::caller,
-    batch::{Parameters, only, wrong},
+    batch::{Parameters, only, read, wrong},
     error::ApiError,
-    events::read,
 };
 
 /// How many runs a page has where nobody says.
