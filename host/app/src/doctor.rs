@@ -140,7 +140,8 @@ impl App {
             let mend = "`relata runs list --dead` lists them; mend the cause, then `relata runs retry --dead`";
             found.push(Finding::new("dead-letters", Severity::Warning, what, mend).with(&dead));
         }
-        let mut failed = RunSearch { since: Some(earlier(now, NEWS_MS)), ..newest() };
+        let mut failed = newest();
+        failed.filter.since = Some(earlier(now, NEWS_MS));
         failed.filter.status = Some(RunStatus::Failed);
         let failed = ids(store.run_search(&failed, NAMED).await?);
         if !failed.is_empty() {

@@ -1,7 +1,7 @@
 //! Looking for runs: by how they stand, when they began, what went wrong and
 //! what is said of them.
 
-use relata_model::{RunId, Timestamp};
+use relata_model::RunId;
 
 use crate::{
     RunFilter, RunRow, Store, StoreError, Tx,
@@ -14,10 +14,6 @@ use crate::{
 pub struct RunSearch {
     /// As a list of runs is asked for.
     pub filter: RunFilter,
-    /// Begun at this time or later.
-    pub since: Option<Timestamp>,
-    /// Begun before this time.
-    pub until: Option<Timestamp>,
     /// Given up by their host, and not let go on since.
     pub given_up: bool,
     /// With this text in the reason for their end, or in the error of a step.
@@ -91,12 +87,6 @@ const GIVEN_UP: &str = "outcome = 'failed' AND EXISTS (
                          AND again.seq > gave.seq AND again.kind = 'retried'))";
 
 fn narrow(conditions: &mut Conditions, search: &RunSearch) {
-    if let Some(since) = search.since {
-        conditions.and("started_at >= ?", since);
-    }
-    if let Some(until) = search.until {
-        conditions.and("started_at < ?", until);
-    }
     if search.given_up {
         conditions.and_plain(GIVEN_UP);
     }

@@ -106,7 +106,8 @@ async fn many_are_found_by_their_error_and_go_on() {
     assert_eq!(app.search_runs(text, 9).await.expect("runs").len(), 2);
     let percent = RunSearch { text: Some("100%_".to_owned()), ..RunSearch::default() };
     assert_eq!(app.search_runs(percent, 9).await.expect("runs"), []);
-    let later = RunSearch { since: Some(later(&company)), ..RunSearch::default() };
+    let filter = RunFilter { since: Some(later(&company)), ..RunFilter::default() };
+    let later = RunSearch { filter, ..RunSearch::default() };
     assert_eq!(app.search_runs(later, 9).await.expect("runs"), []);
 
     let tried = app.retry_all(failed(Some("nobody")), &request, true).await.expect("runs");

@@ -76,8 +76,6 @@ impl SearchArgs {
         };
         let status = self.status.or(self.failed.then_some(Stands::Failed));
         Ok(RunSearch {
-            since: at(self.since)?,
-            until: at(self.until)?,
             given_up: self.dead,
             error: self.error,
             text: self.text,
@@ -86,6 +84,8 @@ impl SearchArgs {
                 workflow: self.workflow,
                 subject: self.record,
                 parent: self.begun_by,
+                since: at(self.since)?,
+                until: at(self.until)?,
                 status: status.map(|stands| match stands {
                     Stands::Active => RunStatus::Active,
                     Stands::Done => RunStatus::Done,
