@@ -42,6 +42,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "api", include_str!("../migrations/0005_api.sql")),
     (6, "several hosts", include_str!("../migrations/0006_several_hosts.sql")),
     (7, "operating", include_str!("../migrations/0007_operating.sql")),
+    (8, "fair claims", include_str!("../migrations/0008_fair_claims.sql")),
 ];
 
 /// The newest migration that this version has.
@@ -427,4 +428,25 @@ fn index_name(name: String, dialect: Dialect) -> String {
     });
     // Names are ASCII.
     format!("{}_{digest:016x}", &name[..dialect.longest_name() - 17])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is not in the list is never run, and nothing else says so.
+    #[test]
+    fn every_migration_is_in_the_list() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort_unstable();
+        let listed: Vec<String> = MIGRATIONS
+            .iter()
+            .map(|(number, name, _)| format!("{number:04}_{}.sql", name.replace(' ', "_")))
+            .collect();
+        assert_eq!(files, listed);
+    }
 }
