@@ -491,7 +491,7 @@ impl Tx {
                 why,
                 if ended { None } else { kept.or(commit.due_at) },
                 run.seq,
-                to_json(run)?,
+                run::snapshot(run)?,
                 kept,
                 kept.is_some(),
                 Some(*now).filter(|_| ended),

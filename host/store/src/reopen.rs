@@ -6,11 +6,7 @@ use std::collections::BTreeSet;
 use relata_engine::{Run, Watch};
 use relata_model::{RunId, Timestamp};
 
-use crate::{
-    LogRow, StoreError, Tx,
-    connection::{arguments, to_json},
-    wake::Part,
-};
+use crate::{LogRow, StoreError, Tx, connection::arguments, run::snapshot, wake::Part};
 
 /// The next state of a run that had ended, and what goes with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +63,7 @@ impl Tx {
                      cancel_requested = NULL, cancel_asked_at = NULL, ended_at = NULL,
                      parked_at = NULL, parked_by = NULL
                  WHERE id = $1 AND seq = $2 AND status = 'ended'",
-                arguments![run.id, reopen.seq_before, now, run.seq, to_json(run)?],
+                arguments![run.id, reopen.seq_before, now, run.seq, snapshot(run)?],
             )
             .await?;
         if touched == 0 {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use relata_engine::{Outcome, Run, Status, Watch};
+use relata_engine::{Outcome, Run, State, Status, Watch};
 use relata_model::{EventId, Reference, RunId, Timestamp, text};
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sqlx::AssertSqlSafe;
 
@@ -340,7 +341,7 @@ impl Tx {
                 lease.map(|lease| lease.until),
                 run.started_at,
                 Some(run.started_at).filter(|_| ended),
-                to_json(run)?,
+                snapshot(run)?,
                 run.parent,
                 new.event
             ]);
@@ -610,9 +611,39 @@ pub(crate) fn read_log(row: &Row) -> Result<LogRow, StoreError> {
     })
 }
 
+/// What of a run stands in no column of its own.
+#[derive(Deserialize)]
+struct Snapshot {
+    status: Status,
+    state: State,
+}
+
+/// The column `snapshot`.
+pub(crate) fn snapshot(run: &Run) -> Result<String, StoreError> {
+    #[derive(Serialize)]
+    struct Snapshot<'r> {
+        status: &'r Status,
+        state: &'r State,
+    }
+    to_json(&Snapshot { status: &run.status, state: &run.state })
+}
+
 pub(crate) fn read(row: &Row) -> Result<RunRow, StoreError> {
+    let Snapshot { status, state } = row.json("snapshot")?;
+    let run = Run {
+        id: row.parsed("id")?,
+        workflow: row.text("workflow")?,
+        version: row.text("version")?,
+        subject: row.parsed_or_none("subject")?,
+        key: row.text_or_none("run_key")?,
+        parent: row.parsed_or_none("parent")?,
+        started_at: row.time("started_at")?,
+        seq: row.count("seq")?,
+        status,
+        state,
+    };
     Ok(RunRow {
-        run: row.json("snapshot")?,
+        run,
         due_at: row.time_or_none("due_at")?,
         priority: Priority::from_number(row.whole("priority")?),
         crash_count: row.small("crash_count")?,
