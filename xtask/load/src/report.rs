@@ -39,7 +39,7 @@ impl Report {
             "sleepers": {
                 "count": self.sleepers.count,
                 "rss_mib": round(self.sleepers.rss_mib),
-                "bytes_each": round(self.sleepers.bytes_each),
+                "bytes_each": self.sleepers.bytes_each.map(round),
                 "idle_cpu_percent": round(self.sleepers.idle_cpu_percent),
                 "wake_p99_ms": round(self.sleepers.wake_p99_ms),
             },
@@ -64,7 +64,9 @@ impl Report {
         text += &line("the most of it that was reached", most / composite * 100.0, "%");
         text += &line("sleeping runs", self.sleepers.count as f64, "runs");
         text += &line("  memory more", self.sleepers.rss_mib, "MiB");
-        text += &line("  on the disk, each", self.sleepers.bytes_each, "bytes");
+        if let Some(bytes_each) = self.sleepers.bytes_each {
+            text += &line("  on the disk, each", bytes_each, "bytes");
+        }
         text += &line("  the host's share of a core", self.sleepers.idle_cpu_percent, "%");
         text += &line("  99 of 100 wake late by at most", self.sleepers.wake_p99_ms, "ms");
         text += &line("start to the first finished run", self.start_ms, "ms");

@@ -20,8 +20,8 @@ pub(crate) struct Sleepers {
     pub(crate) count: u64,
     /// By how much the host's memory is more than without them.
     pub(crate) rss_mib: f64,
-    /// On the disk.
-    pub(crate) bytes_each: f64,
+    /// On the disk; none where they lie on a server.
+    pub(crate) bytes_each: Option<f64>,
     /// The host's share of one core while they sleep.
     pub(crate) idle_cpu_percent: f64,
     /// How late all but a hundredth of those wake that are due.
@@ -60,7 +60,8 @@ pub(crate) async fn measure(
     let last = put["last_due_ms"].as_u64().context("no last time")?;
     let wake_p99_ms = lateness(company, wakers, last).await?;
     served.stop().await?;
-    let bytes_each = grown as f64 / count.max(1) as f64;
+    let on_disk = program.database_url.is_none();
+    let bytes_each = on_disk.then(|| grown as f64 / count.max(1) as f64);
     Ok(Sleepers { count, rss_mib, bytes_each, idle_cpu_percent, wake_p99_ms })
 }
 
