@@ -26,6 +26,9 @@ use crate::{
 
 pub(crate) use crate::change_set::Cap;
 
+/// A step that had to wait for its turn for longer reads its records again.
+const STALE_US: u64 = 50_000;
+
 /// Records by reference; none where there is no such record.
 pub(crate) type Records = BTreeMap<Reference, Option<Record>>;
 
@@ -68,6 +71,9 @@ pub(crate) struct StepHost {
     /// Records as they were when the step was decided upon, a moment ago, or
     /// when it first read them: it sees each as of one moment.
     known: Records,
+    /// When it was decided, by a clock of microseconds; none once it has begun to
+    /// read.
+    decided_at: Option<u64>,
     effects: usize,
 }
 
@@ -80,14 +86,16 @@ impl StepHost {
             fault: None,
             past: None,
             known: Records::default(),
+            decided_at: None,
             effects: 0,
         }
     }
 
-    /// These records need not be read again. If one is written meanwhile, the
-    /// step's commit finds that its revision has changed.
+    /// These records need not be read again, if the step has its turn soon. If
+    /// one is written meanwhile, the step's commit finds that its revision has
+    /// changed.
     pub(crate) fn knowing(self, known: Records) -> Self {
-        Self { known, ..self }
+        Self { known, decided_at: Some(App::stopwatch()), ..self }
     }
 
     /// Turns an error of ours into one for the plugin, and remembers it where
@@ -102,6 +110,10 @@ impl StepHost {
     }
 
     async fn fetch(&mut self, reference: &Reference) -> Result<Record, HostError> {
+        let decided_at = self.decided_at.take();
+        if decided_at.is_some_and(|at| App::stopwatch().saturating_sub(at) > STALE_US) {
+            self.known.clear();
+        }
         let found = match (self.changes.record(reference), &mut self.past) {
             (Some(record), _) => Ok(record.cloned()),
             (None, Some(past)) => past.record(reference).await,

@@ -101,8 +101,8 @@ impl Connection {
     }
 
     /// Has a statement run of which nobody needs the answer: on a file with the
-    /// next one that is run, or with [`Self::settle`], and if it fails, that one
-    /// does. A trip to the file's thread takes longer than most statements.
+    /// next one that is run, and if it fails, that one does. A trip to the
+    /// file's thread takes longer than most statements.
     pub(crate) async fn post(
         &mut self,
         doing: &'static str,

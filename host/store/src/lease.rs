@@ -198,11 +198,11 @@ impl Tx {
         }
         for (place, (priority, workflow)) in queues.iter().enumerate() {
             let room = limit.saturating_sub(u32::try_from(claimed.len()).unwrap_or(u32::MAX));
-            let others = queues[place..].iter().filter(|(other, _)| other == priority).count();
-            let share = room.div_ceil(u32::try_from(others).unwrap_or(u32::MAX));
             if room == 0 {
                 break;
             }
+            let others = queues[place..].iter().filter(|(other, _)| other == priority).count();
+            let share = room.div_ceil(u32::try_from(others).unwrap_or(u32::MAX));
             let rows = self
                 .connection
                 .rows(

@@ -27,6 +27,9 @@ use crate::{
 /// So many writes may queue before the next one has to wait.
 const QUEUE: usize = 4_096;
 
+/// So long a reader that is in use may take when the store is closed.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// Where the store is.
 #[derive(Debug, Clone)]
 pub enum Place {
@@ -307,11 +310,11 @@ impl Store {
     }
 }
 
-/// Closes the readers of a file, each when it is given back.
+/// Closes the readers of a file, each when it is given back; not for longer
+/// than that takes, since another clone may be closing them too.
 async fn close(readers: &Pool<SqliteConnection>) {
     for _ in 0..readers.status().max_size {
-        // An error: somebody else closes them.
-        let Ok(reader) = readers.remove().await else { return };
+        let Ok(Ok(reader)) = timeout(FAREWELL, readers.remove()).await else { break };
         if let Err(why) = reader.close().await {
             tracing::warn!(error = %why, "a reader did not close cleanly; nothing is lost");
         }
