@@ -558,10 +558,12 @@ async fn run_part(tx: &mut Tx, work: &mut dyn Work) -> Result<Ran, StoreError> {
         match tx.connection.execute("end a part", "RELEASE part", arguments![]).await {
             Ok(_) => return Ok(ran),
             Err(why) if is_of_all(&why) => return Err(why),
-            // Something that was posted within it.
+            // Something that was posted within it, and is undone with it: no
+            // fault of whoever comes next.
             Err(why) => {
                 work.spoil(&why);
                 ran = Ran::Spoiled;
+                tx.connection.take_fault();
             }
         }
     }

@@ -137,6 +137,46 @@ on_each_backend! {
         assert_eq!(left, ["relata.db"]);
     }
 
+    /// What is written last, and shows only at the end of a member: it spoils
+    /// that member, whether it is alone or among others.
+    async fn a_fault_that_shows_late_harms_no_other(backend) {
+        let store = backend.open().await;
+        let emitted = |number: u32| {
+            let store = store.clone();
+            async move {
+                let team = new(&store, "team", json!({"name": "t", "external_id": format!("t{number}")}));
+                let twice = relata_store::NewEvent {
+                    id: relata_model::EventId::from_uuid(uuid::Uuid::from_u128(7)),
+                    at: at(0),
+                    kind: relata_engine::HappeningKind::Named {
+                        name: "order.paid".to_owned(),
+                        key: None,
+                        about: Vec::new(),
+                        data: relata_model::Value::Nothing,
+                    },
+                    cause: Cause::outside("test"),
+                };
+                let done: Result<(), RecordError> = store
+                    .write(move |tx| {
+                        Box::pin(async move {
+                            tx.record_write(team, &Cause::outside("test"), &mut fresh, at(0)).await?;
+                            if number % 2 == 1 {
+                                tx.event_emit(&twice).await?;
+                            }
+                            Ok(())
+                        })
+                    })
+                    .await;
+                done.is_ok()
+            }
+        };
+        assert!(emitted(1).await);
+        assert!(!emitted(3).await, "the event is in the log already");
+        let kept = futures::future::join_all((10..30).map(emitted)).await;
+        assert_eq!(kept, (10..30).map(|number| number % 2 == 0).collect::<Vec<_>>());
+        assert_eq!(store.record_count("team", &[]).await.unwrap(), 11);
+    }
+
     /// A reader cannot write, whatever it is asked.
     async fn a_reader_only_reads(backend) {
         let store = backend.open().await;
