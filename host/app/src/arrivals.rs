@@ -71,7 +71,7 @@ impl Together for Arrival {
 
     async fn write_all(tx: &mut Tx, arrivals: &[Self]) -> Result<Outcomes<Self>, StoreError> {
         tx.listening_lock(false).await?;
-        let (in_turn, stamp) = tx.event_is_pending().await?;
+        let (in_turn, stamp) = tx.event_pending_and_stamp().await?;
         let mut outcomes: Vec<Option<NotTaken>> = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
             if arrival.matched.is_some() && !in_turn && arrival.active.stamp() != stamp {

@@ -26,10 +26,6 @@ impl App {
         let open = self.store().breaker_fetch(&destination).await?.filter(|row| row.is_open());
         let Some(open) = open else { return Ok(Some(most)) };
         let now = self.now();
-        let waits = self.store().outbox_due(now).await?;
-        if !waits {
-            return Ok(None);
-        }
         let probe_at = open.probe_at.unwrap_or(now);
         let next = later(now, pause(open.failures));
         let why = format!("{destination} does not answer; tried again {probe_at}");

@@ -6,7 +6,7 @@ use relata_model::text;
 use crate::AppError;
 
 /// The longest name, characters.
-pub(crate) const LONGEST_NAME: usize = 64;
+const LONGEST_NAME: usize = 64;
 
 /// Whether a thing of this kind can have this name. A variable of the
 /// environment can say each one, so there are no underscores.

@@ -37,7 +37,7 @@ impl Letter {
 impl App {
     /// Delivers the effects that are due. Answers how many were tried.
     pub(crate) async fn deliver(&self) -> Result<usize, AppError> {
-        if self.all_paused() {
+        if self.all_paused() || !self.store().outbox_due(self.now()).await? {
             return Ok(0);
         }
         let Some(batch) = self.breaker_lets(BATCH).await? else { return Ok(0) };

@@ -51,25 +51,6 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Whether an effect is due.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub async fn outbox_due(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let row = self
-            .read()
-            .await?
-            .connection
-            .row(
-                "look for effects",
-                "SELECT 1 AS found FROM relata_outbox WHERE status = 'due' AND due_at <= $1 LIMIT 1",
-                arguments![now],
-            )
-            .await?;
-        Ok(row.is_some())
-    }
-
     /// How a destination stands; none where it did not fail.
     ///
     /// # Errors

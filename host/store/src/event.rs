@@ -235,7 +235,7 @@ impl Tx {
     /// # Errors
     ///
     /// The database's.
-    pub async fn event_is_pending(&mut self) -> Result<(bool, u64), StoreError> {
+    pub async fn event_pending_and_stamp(&mut self) -> Result<(bool, u64), StoreError> {
         let sql = format!(
             "SELECT stamp, (SELECT seq FROM relata_event WHERE pending = 1 LIMIT 1) AS waits
              FROM ({STAMP}) AS workflows"

@@ -211,29 +211,30 @@ impl Tx {
                     arguments![owner, until, *priority, now, share, workflow],
                 )
                 .await?;
-            let mut found = Vec::with_capacity(rows.len());
             for row in rows {
                 // One run that this version cannot read must not stop the
                 // others. It stays claimed, and so is tried again now and
                 // then.
                 match run::read(&row) {
-                    Ok(read) => found.push(Claimed {
-                        run: read.run,
-                        epoch: row.count("epoch")?,
-                        due_at: row.time("was_due_at")?,
-                        lease_until: row.time("lease_until")?,
-                        inbox: Vec::new(),
-                        crash_count: read.crash_count,
-                        begun: false,
-                        cancel: read.cancel_requested,
-                        log_end: 0,
-                    }),
+                    Ok(read) => claimed.push((
+                        *priority,
+                        Claimed {
+                            run: read.run,
+                            epoch: row.count("epoch")?,
+                            due_at: row.time("was_due_at")?,
+                            lease_until: row.time("lease_until")?,
+                            inbox: Vec::new(),
+                            crash_count: read.crash_count,
+                            begun: false,
+                            cancel: read.cancel_requested,
+                            log_end: 0,
+                        },
+                    )),
                     Err(why) => {
                         tracing::error!(run.id = row.text("id")?, error = %why, "a run cannot be read and waits");
                     }
                 }
             }
-            claimed.extend(found.into_iter().map(|found| (*priority, found)));
         }
         claimed.sort_by_key(|(priority, claimed)| (*priority, claimed.due_at, claimed.run.id));
         let mut claimed: Vec<Claimed> = claimed.into_iter().map(|(_, claimed)| claimed).collect();

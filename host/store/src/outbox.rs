@@ -206,6 +206,20 @@ pub struct EffectFilter {
 }
 
 impl Store {
+    /// Whether there is an effect to be carried out now: most looks find none,
+    /// and take nothing of the writer's time.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_due(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT effect_id FROM relata_outbox WHERE status = 'due' AND due_at <= $1 LIMIT 1";
+        let row =
+            self.read().await?.connection.row("look for due effects", sql, arguments![now]).await;
+        Ok(row?.is_some())
+    }
+
     /// Takes up to `limit` effects that are due and marks them as being
     /// carried out, longest due first, for `lease_ms` milliseconds. Whoever
     /// takes them says with [`Tx::outbox_settle`] what became of each.
@@ -219,10 +233,6 @@ impl Store {
         lease_ms: i64,
         limit: u32,
     ) -> Result<Vec<Effect>, StoreError> {
-        // Most looks find nothing, and need not take the writer's time.
-        if !self.read().await?.outbox_is_due(now).await? {
-            return Ok(Vec::new());
-        }
         self.write(move |tx| Box::pin(async move { tx.outbox_claim(now, lease_ms, limit).await }))
             .await
     }
@@ -306,13 +316,6 @@ impl Tx {
             self.stir(Part::Effects);
         }
         Ok(touched > 0)
-    }
-
-    /// Whether there is an effect to be carried out now.
-    async fn outbox_is_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
-        let sql =
-            "SELECT effect_id FROM relata_outbox WHERE status = 'due' AND due_at <= $1 LIMIT 1";
-        Ok(self.connection.row("look for due effects", sql, arguments![now]).await?.is_some())
     }
 
     /// As [`Store::outbox_claim`], within a transaction.
