@@ -18,10 +18,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("relata-server", &["relata-app"]),
     (
         "relata-app",
-        &["relata-engine", "relata-store", "relata-sandbox", "relata-bundled", "relata-channels"],
+        &[
+            "relata-engine",
+            "relata-store",
+            "relata-sandbox",
+            "relata-package",
+            "relata-bundled",
+            "relata-channels",
+        ],
     ),
     ("relata-store", &["relata-engine", "relata-model"]),
-    ("relata-sandbox", &["relata-model"]),
+    ("relata-sandbox", &["relata-model", "relata-package"]),
+    ("relata-package", &[]),
     ("relata-channels", &["relata-model"]),
     // Its build script turns the plugins into components; it knows no room.
     ("relata-bundled", &["relata-plugin-build"]),

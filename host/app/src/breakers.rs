@@ -1,11 +1,11 @@
 //! The circuit breaker of a destination: after some failures in a row that
-//! are not the mails' fault nothing is sent there for a while, then one mail
-//! to see. The mails wait, and their attempts do not count.
+//! are not the effects' fault nothing is sent there for a while, then one
+//! to see. The others wait, and their attempts do not count.
 
 use std::time::Duration;
 
-use relata_channels::{MailError, Receipt};
 use relata_model::Timestamp;
+use relata_store::{Effect, Way};
 
 use crate::{App, AppError, runner::later};
 
@@ -19,8 +19,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 impl App {
-    /// How many effects may be sent now, of at most `most`; none where the
-    /// destination is open, and what was due is put off until it is tried.
+    /// How many mails may be sent now, of at most `most`; none where the mail
+    /// server's breaker is open, and what was due is put off until it is tried.
     pub(crate) async fn breaker_lets(&self, most: u32) -> Result<Option<u32>, AppError> {
         let Some(destination) = self.inner.mail.destination() else { return Ok(Some(most)) };
         let open = self.store().breaker_fetch(&destination).await?.filter(|row| row.is_open());
@@ -35,26 +35,55 @@ impl App {
                     if tx.breaker_probe(&destination, now, next).await? {
                         return Ok(Some(1));
                     }
-                    tx.outbox_postpone(now, probe_at.max(later(now, Duration::from_secs(1))), &why)
-                        .await?;
+                    tx.outbox_postpone(
+                        Way::Mail,
+                        now,
+                        probe_at.max(later(now, Duration::from_secs(1))),
+                        &why,
+                    )
+                    .await?;
                     Ok(None)
                 })
             })
             .await
     }
 
-    /// What came of an attempt counts for its destination.
+    /// Whether a request may be sent to its destination now; where not, it is
+    /// put back until the destination is tried again.
+    pub(crate) async fn breaker_lets_one(
+        &self,
+        effect: &Effect,
+        destination: &str,
+    ) -> Result<bool, AppError> {
+        let open = self.store().breaker_fetch(destination).await?.filter(|row| row.is_open());
+        let Some(open) = open else { return Ok(true) };
+        let now = self.now();
+        let probe_at = open.probe_at.unwrap_or(now);
+        let next = later(now, pause(open.failures));
+        let why = format!("{destination} does not answer; tried again {probe_at}");
+        let (id, attempts, destination) = (effect.id, effect.attempts, destination.to_owned());
+        self.store()
+            .write(move |tx| {
+                Box::pin(async move {
+                    if tx.breaker_probe(&destination, now, next).await? {
+                        return Ok(true);
+                    }
+                    let until = probe_at.max(later(now, Duration::from_secs(1)));
+                    tx.outbox_put_back(id, attempts, until, &why).await?;
+                    Ok(false)
+                })
+            })
+            .await
+    }
+
+    /// What came of an attempt counts for its destination: why it could not be
+    /// reached, or nothing where it answered, whatever that was.
     pub(crate) async fn breaker_told(
         &self,
-        sent: &Result<Receipt, MailError>,
+        destination: String,
+        failed: Option<String>,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        let Some(destination) = self.inner.mail.destination() else { return Ok(()) };
-        let failed = match sent {
-            Err(why) if why.is_unreachable() => Some(why.to_string()),
-            // An answer to the mail is an answer of the server.
-            _ => None,
-        };
         let known = self.store().breaker_fetch(&destination).await?;
         let Some(why) = failed else {
             let Some(row) = known else { return Ok(()) };
@@ -76,7 +105,7 @@ impl App {
             .write(move |tx| {
                 Box::pin(async move {
                     // Many are sent at once, and fail at once; of an open one
-                    // only the mail counts that was sent to see.
+                    // only the effect counts that was sent to see.
                     let Some(failures) = tx.breaker_fail(&destination, &why, before).await? else {
                         return Ok::<_, AppError>(false);
                     };

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use relata_channels::MailConfig;
+use relata_channels::{HttpConfig, MailConfig};
 use relata_model::TimeZone;
 use relata_store::DatabaseUrl;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub struct Config {
     pub rehearsal: bool,
     /// How mails go out.
     pub mail: MailConfig,
+    /// How plugins' requests to web services go out.
+    #[serde(default)]
+    pub http: HttpConfig,
     /// Where the records are, if not in a file of the data directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseConfig>,
@@ -134,6 +137,12 @@ path = "mail"
 # security = "starttls"          # starttls, tls or none
 # username = "relata"
 # password_env = "RELATA_SMTP_PASSWORD"
+
+# Plugins call web services in the open internet alone, unless a host of this
+# network is named here.
+#
+# [http]
+# private_hosts = ["erp.internal"]
 "#;
 
 /// The shipped workflows, tests and templates that a new directory starts

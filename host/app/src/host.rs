@@ -9,7 +9,8 @@ use relata_sandbox::{
     async_trait,
     contract::{
         Code, Condition, Entity, EventRequest, Fields as JsonFields, HostCalls, HostError,
-        MailRequest, Notice, Operator, Page, Query, Receipt, StateItem, StatePut,
+        HttpRequest, HttpResponse, MailRequest, Notice, Operator, Page, Query, Receipt, StateItem,
+        StatePut,
     },
 };
 use relata_store::{self as store, EffectKind, EffectStatus, NewEffect, Write};
@@ -21,6 +22,7 @@ use crate::{
     change_set::{ChangeSet, Queued, Remembered, Written, matches},
     fresh,
     outbox::Letter,
+    requests::{Parcel, RequestFault},
     runner,
 };
 
@@ -219,7 +221,7 @@ impl StepHost {
         // A notice to a colleague knows no quiet hours and counts for no cap.
         let (due_at, cap) = match kind {
             EffectKind::Mail => (self.sending_time().await?, self.scope.hold_above.clone()),
-            EffectKind::Notice => (self.scope.now, None),
+            EffectKind::Notice | EffectKind::Request => (self.scope.now, None),
         };
         let effect = NewEffect {
             id,
@@ -577,12 +579,72 @@ impl HostCalls for StepHost {
         Ok(present + 1)
     }
 
+    async fn http_send(&mut self, request: HttpRequest) -> Result<HttpResponse, HostError> {
+        if let Some(past) = &mut self.past {
+            return Err(past.cannot_tell("what a web service answered"));
+        }
+        if self.is_trial() && !request.method.is_safe() {
+            return Err(HostError::new(
+                Code::Denied,
+                format!(
+                    "a trial sends no {} to {}: it would not be undone",
+                    request.method, request.to
+                ),
+            ));
+        }
+        match self.app.request(request).await {
+            Ok(answer) => Ok(answer),
+            Err(RequestFault::Plugin(why)) => Err(why),
+            Err(RequestFault::Host(why)) => Err(self.refuse(why)),
+        }
+    }
+
+    async fn http_deliver(&mut self, request: HttpRequest) -> Result<String, HostError> {
+        let id = self.effect_id();
+        // The sandbox gave it a key where the plugin gave none.
+        let made = format!("{}/", self.scope.idempotency_key);
+        let own_key = request
+            .headers
+            .iter()
+            .any(|(name, value)| name == "idempotency-key" && !value.starts_with(&made));
+        let parcel = Parcel::new(request, &id.to_string(), own_key);
+        let effect = NewEffect {
+            id,
+            run: self.scope.run,
+            workflow: Some(self.scope.workflow.clone()),
+            step: Some(self.scope.step.clone()),
+            rounds: self.scope.rounds.clone(),
+            kind: EffectKind::Request,
+            template: None,
+            recipient: None,
+            if_unknown: parcel.if_unknown(self.scope.if_unknown),
+            body: serde_json::to_value(parcel).unwrap_or_default(),
+            status: EffectStatus::Due,
+            reason: None,
+            due_at: self.scope.now,
+        };
+        self.changes.writes.push(Written::Queued(Box::new(Queued { effect, cap: None })));
+        Ok(id.to_string())
+    }
+
+    async fn has_secret(&mut self, name: &str) -> Result<bool, HostError> {
+        match self.app.secret(name) {
+            Ok(secret) => Ok(secret.is_some()),
+            Err(why) => Err(self.refuse(why)),
+        }
+    }
+
     fn cancelled(&self) -> bool {
         false
     }
 }
 
 impl StepHost {
+    /// Whether it only tries an action, outside of a run and of a test.
+    fn is_trial(&self) -> bool {
+        self.scope.run.is_none() && !self.app.is_test()
+    }
+
     /// Conditions off the wire, their values read as the fields' types.
     async fn filter(
         &mut self,

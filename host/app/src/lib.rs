@@ -40,6 +40,7 @@ mod plugins;
 mod queue;
 mod records;
 mod rehearsal;
+mod requests;
 mod retention;
 mod retries;
 mod runner;
@@ -66,7 +67,7 @@ use std::{
     time::Duration,
 };
 
-use relata_channels::MailOut;
+use relata_channels::{HttpOut, MailOut};
 use relata_model::{ObjectDefinition, Objects, TimeZone, Timestamp, text};
 use relata_store::{DatabaseUrl, Place, Store, StoreConfig};
 use tokio::sync::OnceCell;
@@ -135,6 +136,7 @@ struct Inner {
     store: Store,
     clock: Clock,
     mail: MailOut,
+    http: HttpOut,
     plugins: OnceCell<Arc<Plugins>>,
     lanes: lanes::Lanes,
     versions: activation::Versions,
@@ -280,6 +282,8 @@ impl App {
         let zone = TimeZone::get(&config.time_zone).unwrap_or(TimeZone::UTC);
         let mail = MailOut::new(&config.mail.rooted_at(directory.root()))
             .map_err(|why| AppError::wrong(format!("relata.toml, [mail]: {why}")))?;
+        let http = HttpOut::new(&config.http.rooted_at(directory.root()))
+            .map_err(|why| AppError::wrong(format!("relata.toml, [http]: {why}")))?;
         let metrics = Arc::<metrics::Metrics>::default();
         store.observe_writes(metrics.observer());
         Ok(Self {
@@ -292,6 +296,7 @@ impl App {
                 store,
                 clock,
                 mail,
+                http,
                 plugins,
                 lanes: lanes::Lanes::default(),
                 versions: activation::Versions::default(),

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use relata_channels::{Mail, MailError, Mailbox};
 use relata_model::{Timestamp, Value};
-use relata_store::{Cause, Delivery, Effect, EffectKind, Write};
+use relata_store::{Cause, Delivery, Effect, EffectKind, Way, Write};
 use relata_workflow::IfUnknown;
 use serde::{Deserialize, Serialize};
 
-use crate::{App, AppError, fresh, runner::later, testing::Point};
+use crate::{App, AppError, fresh, requests, runner::later, testing::Point};
 
 /// How many effects are claimed at once.
 const BATCH: u32 = 32;
@@ -40,9 +40,11 @@ impl App {
         if self.all_paused() || !self.store().outbox_due(self.now()).await? {
             return Ok(0);
         }
-        let Some(batch) = self.breaker_lets(BATCH).await? else { return Ok(0) };
         let lease = i64::try_from(self.sending_lease().as_millis()).unwrap_or(i64::MAX);
-        let effects = self.store().outbox_claim(self.now(), lease, batch).await?;
+        let mut effects = self.store().outbox_claim(Way::Web, self.now(), lease, BATCH).await?;
+        if let Some(batch) = self.breaker_lets(BATCH).await? {
+            effects.extend(self.store().outbox_claim(Way::Mail, self.now(), lease, batch).await?);
+        }
         let count = effects.len();
         let sending = effects.into_iter().map(|effect| self.deliver_one(effect));
         for settled in futures::future::join_all(sending).await {
@@ -55,6 +57,9 @@ impl App {
         self.may_crash(Point::AfterTake).await;
         if self.park_effect(&effect).await? {
             return Ok(());
+        }
+        if effect.kind == EffectKind::Request {
+            return self.deliver_request(effect).await;
         }
         let letter: Letter = serde_json::from_value(effect.body.clone()).map_err(|why| {
             AppError::Fault(format!("the effect {} does not read: {why}", effect.id))
@@ -83,6 +88,25 @@ impl App {
         Ok(())
     }
 
+    async fn deliver_request(&self, effect: Effect) -> Result<(), AppError> {
+        let parcel = self.parcel(&effect)?;
+        if !self.breaker_lets_one(&effect, &parcel.to_address).await? {
+            return Ok(());
+        }
+        let destination = parcel.to_address.clone();
+        let sent = self.deliver_parcel(&effect, parcel).await?;
+        self.may_crash(Point::AfterSend).await;
+        let now = self.now();
+        let away = sent.as_ref().err().filter(|why| why.unreachable).map(|why| why.why.clone());
+        self.breaker_told(destination, away, now).await?;
+        let again = |after| later(now, after);
+        let delivery =
+            requests::delivery(sent, &effect, MOST_ATTEMPTS, again, pause(effect.attempts));
+        self.settle(effect, delivery, None, now).await?;
+        self.may_crash(Point::AfterSettle).await;
+        Ok(())
+    }
+
     async fn settle_effect(
         &self,
         effect: Effect,
@@ -90,7 +114,11 @@ impl App {
         sent: Result<relata_channels::Receipt, MailError>,
     ) -> Result<(), AppError> {
         let now = self.now();
-        self.breaker_told(&sent, now).await?;
+        if let Some(destination) = self.inner.mail.destination() {
+            // An answer to the mail is an answer of the server.
+            let away = sent.as_ref().err().filter(|why| why.is_unreachable());
+            self.breaker_told(destination, away.map(ToString::to_string), now).await?;
+        }
         let delivery = match sent {
             Ok(receipt) => Delivery::Sent { receipt: Some(receipt.to_string()) },
             Err(why) if why.is_unknown() => match effect.if_unknown {
@@ -106,13 +134,24 @@ impl App {
             }
             Err(why) => Delivery::Failed { why: why.to_string() },
         };
-        if let Delivery::Failed { why } | Delivery::Unknown { why } = &delivery {
-            tracing::warn!(effect.id = %effect.id, error = %why, "an effect was not delivered; see `relata outbox`");
-        }
         let timeline = match &delivery {
             Delivery::Sent { .. } => sent_interaction(&effect, subject, now),
             _ => None,
         };
+        self.settle(effect, delivery, timeline, now).await
+    }
+
+    /// Writes down what became of an attempt, and on a timeline what was sent.
+    async fn settle(
+        &self,
+        effect: Effect,
+        delivery: Delivery,
+        timeline: Option<Write>,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        if let Delivery::Failed { why } | Delivery::Unknown { why } = &delivery {
+            tracing::warn!(effect.id = %effect.id, error = %why, "an effect was not delivered; see `relata outbox`");
+        }
         let cause = Cause {
             actor: "outbox".to_owned(),
             run: effect.run,
@@ -140,6 +179,8 @@ fn sent_interaction(effect: &Effect, subject: &str, now: Timestamp) -> Option<Wr
     let kind = match effect.kind {
         EffectKind::Mail => "mail_sent",
         EffectKind::Notice => "notice",
+        // It is sent to a service, and to nobody with a timeline.
+        EffectKind::Request => return None,
     };
     let mut fields = BTreeMap::from([
         ("external_id".to_owned(), Value::Text(effect.id.to_string())),

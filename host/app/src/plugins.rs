@@ -60,7 +60,7 @@ impl Plugins {
         let mut plugins = BTreeMap::new();
         for bundled in relata_bundled::plugins() {
             let manifest = PluginManifest::parse(bundled.manifest)?;
-            let plugin = sandbox.load(manifest, bundled.component).await?;
+            let plugin = sandbox.load(manifest, None, bundled.component).await?;
             plugins.insert(plugin.name().to_owned(), plugin);
         }
         Ok(Self { sandbox, plugins })
@@ -79,7 +79,7 @@ impl Plugins {
                 manifest.name
             )));
         }
-        let plugin = self.sandbox.load(manifest, component).await?;
+        let plugin = self.sandbox.load(manifest, None, component).await?;
         self.plugins.insert(plugin.name().to_owned(), plugin);
         Ok(())
     }

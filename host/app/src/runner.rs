@@ -520,6 +520,7 @@ impl App {
             now_ms: u64::try_from(now.as_millisecond()).unwrap_or(0),
             seed: seed(&call.idempotency_key),
             limits: None,
+            leaves: None,
         };
         let Called { result, report, mut host } =
             plugins.call(plugin, request, StepHost::new(self.clone(), scope).knowing(known)).await;

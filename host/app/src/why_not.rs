@@ -261,6 +261,7 @@ pub(crate) fn mailed(effect: &Effect) -> String {
         (EffectKind::Mail, Some(template)) => format!("mail {template}"),
         (EffectKind::Mail, None) => "mail".to_owned(),
         (EffectKind::Notice, _) => "notice".to_owned(),
+        (EffectKind::Request, _) => "request".to_owned(),
     };
     let to =
         effect.recipient.as_ref().map_or_else(String::new, |recipient| format!(" to {recipient}"));

@@ -3,14 +3,19 @@
 //! Mail out: [`MailOut`] sends a [`Mail`] through an SMTP server, or writes it
 //! to a directory as an `.eml` file. The id of the effect is the mail's
 //! Message-ID, so that a repetition is known as one.
+//!
+//! HTTP out: [`HttpOut`] sends a plugin's [`HttpCall`], and nowhere into a private
+//! network.
 
 mod config;
 mod error;
+mod http;
 mod mail;
 mod send;
 mod smtp;
 
 pub use config::{MailConfig, Security, Smtp, Transport};
 pub use error::{MailConfigError, MailError};
+pub use http::{HttpAnswer, HttpCall, HttpConfig, HttpConfigError, HttpError, HttpOut};
 pub use mail::{Mail, Mailbox};
 pub use send::{MailOut, Receipt};

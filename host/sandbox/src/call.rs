@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jsonschema::Validator;
+use relata_package::{Limits, Permissions};
 use serde_json::Value;
 use tokio::time::Instant;
 use wasmtime::{Store, Trap, WasmBacktrace};
@@ -12,15 +13,14 @@ use wasmtime::{Store, Trap, WasmBacktrace};
 use crate::config::HOST_CALL_BYTES;
 use crate::contract::v0_1_0::Answer;
 use crate::contract::{
-    Code, Condition, Context, Entity, EventRequest, Fields, HostCalls, HostError, MailRequest,
-    Notice, Outcome, Page, Query, Receipt, StateItem, StatePut,
+    Code, Condition, Context, Entity, EventRequest, Fields, HostCalls, HostError, HttpRequest,
+    HttpResponse, MailRequest, Notice, Outcome, Page, Query, Receipt, StateItem, StatePut,
 };
 use crate::error::{CallError, CallFault};
-use crate::gate::{Caller, CpuLimitReached, Gate, Resources};
-use crate::limits::Limits;
-use crate::permissions::Permissions;
+use crate::gate::{Caller, CpuLimitReached, Gate, Resources, Rights};
 use crate::plugin::Plugin;
 use crate::report::CallReport;
+use crate::requests::Requests;
 use crate::sandbox::Shared;
 
 /// How wasmtime says that more was passed to the host than
@@ -44,6 +44,8 @@ pub struct CallRequest<'a> {
     pub seed: u64,
     /// Limits for this call instead of the plugin's own.
     pub limits: Option<Limits>,
+    /// What the step leaves of the plugin's permissions.
+    pub leaves: Option<&'a Permissions>,
 }
 
 impl<'a> CallRequest<'a> {
@@ -57,6 +59,7 @@ impl<'a> CallRequest<'a> {
             now_ms: 0,
             seed: 0,
             limits: None,
+            leaves: None,
         }
     }
 }
@@ -98,8 +101,12 @@ impl Plugin {
                 action: request.action.to_owned(),
                 run_id: request.context.run_id.clone(),
                 step_id: request.context.step_id.clone(),
+                idempotency_key: request.context.idempotency_key.clone(),
             },
-            permissions: Arc::clone(&self.inner.permissions),
+            rights: match request.leaves {
+                None => self.inner.rights.clone(),
+                Some(leaves) => self.inner.rights.leaving(leaves),
+            },
             limits,
             now_ms: request.now_ms,
             seed: request.seed,
@@ -187,7 +194,7 @@ fn misfit(schema: &Validator, value: &Value) -> Option<String> {
 /// Everything about a call but the function that is called.
 pub(crate) struct Setup {
     pub(crate) caller: Caller,
-    pub(crate) permissions: Arc<Permissions>,
+    pub(crate) rights: Rights,
     pub(crate) limits: Limits,
     pub(crate) now_ms: u64,
     pub(crate) seed: u64,
@@ -206,11 +213,12 @@ impl Setup {
         let _place = shared.places.acquire().await.expect("the semaphore is never closed");
         let gate = Gate {
             caller: self.caller,
-            permissions: self.permissions,
+            rights: self.rights,
             limits,
             host,
             now_ms: self.now_ms,
             random: fastrand::Rng::with_seed(self.seed),
+            requests: Requests::new(self.seed),
             running: shared.ticker.run(),
             resources: Resources::new(&limits),
             report: CallReport::default(),
@@ -225,7 +233,8 @@ impl Setup {
         // It also bounds what is copied of the answer; the limit of the output
         // may be higher by the manifest, and is checked once more afterwards.
         let output = (limits.output_kib as usize) << 10;
-        store.set_hostcall_fuel(HOST_CALL_BYTES.max(output + (64 << 10)));
+        let body = (limits.http_kib as usize) << 10;
+        store.set_hostcall_fuel(HOST_CALL_BYTES.max(output.max(body) + (64 << 10)));
 
         let time = Duration::from_secs(u64::from(limits.call_s));
         let result = tokio::time::timeout(time, guest(&mut store)).await;
@@ -368,6 +377,18 @@ impl HostCalls for Nobody {
     }
 
     async fn state_put(&mut self, _: StatePut) -> Result<u64, HostError> {
+        nobody()
+    }
+
+    async fn http_send(&mut self, _: HttpRequest) -> Result<HttpResponse, HostError> {
+        nobody()
+    }
+
+    async fn http_deliver(&mut self, _: HttpRequest) -> Result<String, HostError> {
+        nobody()
+    }
+
+    async fn has_secret(&mut self, _: &str) -> Result<bool, HostError> {
         nobody()
     }
 

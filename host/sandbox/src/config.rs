@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::limits::Limits;
+use relata_package::Limits;
 
 /// The configuration of a [`Sandbox`](crate::Sandbox).
 #[derive(Debug, Clone)]

@@ -8,14 +8,13 @@
 
 use std::any::Any;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use relata_package::{Destination, Method};
 use serde_json::{Map, Value};
 
 pub(crate) mod v0_1_0;
-
-/// The contract versions this host can run, oldest first.
-pub const VERSIONS: &[&str] = &["0.1.0"];
 
 /// The fields of a record: a JSON object.
 pub type Fields = Map<String, Value>;
@@ -81,8 +80,64 @@ pub trait HostCalls: Any + Send {
     /// Stores the plugin's own value and answers its new revision.
     async fn state_put(&mut self, put: StatePut) -> Result<u64, HostError>;
 
+    /// Sends a request and answers what came, a redirect like anything else:
+    /// the sandbox decides whether to follow it. Where [`SecretUse`]s say so,
+    /// secrets take the place of their placeholders, and where one comes back
+    /// in the answer, its placeholder takes its place.
+    async fn http_send(&mut self, request: HttpRequest) -> Result<HttpResponse, HostError>;
+
+    /// Sends a request after the step has committed, under the id that is
+    /// answered.
+    async fn http_deliver(&mut self, request: HttpRequest) -> Result<String, HostError>;
+
+    /// Whether there is a secret of this name.
+    async fn has_secret(&mut self, name: &str) -> Result<bool, HostError>;
+
     /// Whether the run was cancelled meanwhile. Must not block.
     fn cancelled(&self) -> bool;
+}
+
+/// A request to a web service that the plugin may make: its permissions and
+/// limits were checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// The address in full, in its normal form.
+    pub url: String,
+    /// Where that leads.
+    pub to: Destination,
+    /// Header lines, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// For how long to wait for the whole answer.
+    pub timeout: Duration,
+    /// How many bytes the answer's body may have.
+    pub answer_bytes: usize,
+    /// Placeholders that stand in the address, a header or the body, and may
+    /// become secrets there.
+    pub secrets: Vec<SecretUse>,
+}
+
+/// A placeholder and the secret that it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretUse {
+    /// The text in the request.
+    pub placeholder: String,
+    /// The secret's name.
+    pub name: String,
+}
+
+/// What a web service answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpResponse {
+    /// The status: 200.
+    pub status: u16,
+    /// Header lines, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// A record as the plugin sees it.

@@ -1,9 +1,10 @@
 //! Why a sandbox, a plugin or a call failed, in sentences for the operations
 //! staff.
 
+use relata_package::LimitRefused;
+
 use crate::config::{HOST_CALL_BYTES, MAX_COMPONENT_BYTES, STACK_BYTES, TABLE_ELEMENTS};
 use crate::contract::HostError;
-use crate::limits::LimitRefused;
 
 /// A sandbox that cannot be set up.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use relata_package::{Channel, Denied, Limits, Permissions};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
@@ -14,9 +15,8 @@ use crate::contract::{
     Code, Condition, Entity, EventRequest, Fields, HostCalls, HostError, MailRequest, Notice, Page,
     Query, Receipt, StateItem, StatePut,
 };
-use crate::limits::Limits;
-use crate::permissions::{Channel, Denied, Permissions};
 use crate::report::{CallReport, LogLevel, LogLine, Panic};
+use crate::requests::Requests;
 use crate::ticker::Running;
 
 /// The largest page of a query.
@@ -35,6 +35,49 @@ pub(crate) struct Caller {
     pub(crate) action: String,
     pub(crate) run_id: String,
     pub(crate) step_id: String,
+    pub(crate) idempotency_key: String,
+}
+
+/// What a plugin may do, and how that came to be.
+#[derive(Clone)]
+pub(crate) struct Rights {
+    /// What its manifest asks for.
+    asked: Arc<Permissions>,
+    /// Of that, what was agreed to.
+    granted: Arc<Permissions>,
+    /// Of that, what the step leaves.
+    effective: Arc<Permissions>,
+}
+
+impl Rights {
+    /// What a manifest asks for, as far as it is granted.
+    pub(crate) fn of(asked: &Permissions, granted: Option<&Permissions>) -> Self {
+        let asked = Arc::new(asked.clone());
+        let granted =
+            granted.map_or_else(|| Arc::clone(&asked), |granted| Arc::new(asked.meet(granted)));
+        Self { asked, effective: Arc::clone(&granted), granted }
+    }
+
+    /// The same, as far as a step leaves it.
+    pub(crate) fn leaving(&self, leaves: &Permissions) -> Self {
+        Self { effective: Arc::new(self.granted.meet(leaves)), ..self.clone() }
+    }
+
+    pub(crate) fn effective(&self) -> &Permissions {
+        &self.effective
+    }
+
+    /// How what is missing may be given.
+    fn remedy(&self, denied: &Denied) -> String {
+        let grant = &denied.grant;
+        if !self.asked.covers(grant) {
+            format!("{} in its plugin.toml allows it", grant.remedy())
+        } else if !self.granted.covers(grant) {
+            "its plugin.toml asks for it, but it was installed without; `relata plugin install` shows what it asks for".to_owned()
+        } else {
+            "the step's `permissions` leave it out".to_owned()
+        }
+    }
 }
 
 /// The guest used up its CPU time.
@@ -45,11 +88,12 @@ pub(crate) struct CpuLimitReached;
 /// The state of one call: the data of its wasmtime store.
 pub(crate) struct Gate {
     pub(crate) caller: Caller,
-    pub(crate) permissions: Arc<Permissions>,
+    pub(crate) rights: Rights,
     pub(crate) limits: Limits,
     pub(crate) host: Box<dyn HostCalls>,
     pub(crate) now_ms: u64,
     pub(crate) random: fastrand::Rng,
+    pub(crate) requests: Requests,
     pub(crate) running: Running,
     pub(crate) resources: Resources,
     pub(crate) report: CallReport,
@@ -142,12 +186,12 @@ fn object_of(reference: &str) -> Result<&str, HostError> {
 /// A limit of the call, for the plugin to pass on. It is permanent, although
 /// the contract has a code `limit`: that one is worth another attempt, and this
 /// would only be met again.
-fn limit_error(message: String) -> HostError {
+pub(crate) fn limit_error(message: String) -> HostError {
     HostError::new(Code::Permanent, message)
 }
 
 /// A host call under way.
-struct Wait {
+pub(crate) struct Wait {
     since: Instant,
     ticks: u64,
 }
@@ -171,22 +215,22 @@ impl Gate {
         clippy::disallowed_methods,
         reason = "it measures how long a host call takes, no decision depends on it"
     )]
-    fn now() -> Instant {
+    pub(crate) fn now() -> Instant {
         Instant::now()
     }
 
-    fn wait_begins(&self) -> Wait {
+    pub(crate) fn wait_begins(&self) -> Wait {
         Wait { since: Self::now(), ticks: self.running.ticks() }
     }
 
-    fn wait_ends(&mut self, wait: Wait) {
+    pub(crate) fn wait_ends(&mut self, wait: Wait) {
         self.report.waited += Self::now().saturating_duration_since(wait.since);
         if self.running.ticks() != wait.ticks {
             self.waited_through_tick = true;
         }
     }
 
-    fn denied(&self, denied: Denied) -> HostError {
+    pub(crate) fn denied(&self, denied: Denied) -> HostError {
         tracing::warn!(
             plugin.name = %self.caller.plugin,
             plugin.action = %self.caller.action,
@@ -195,7 +239,10 @@ impl Gate {
             "plugin `{}` {denied}",
             self.caller.plugin,
         );
-        denied.for_plugin(&self.caller.plugin)
+        HostError::new(
+            Code::Denied,
+            format!("plugin `{}` {denied}: {}", self.caller.plugin, self.rights.remedy(&denied)),
+        )
     }
 
     fn count_query(&mut self) -> Result<(), HostError> {
@@ -210,7 +257,7 @@ impl Gate {
         Ok(())
     }
 
-    fn count_write(&mut self) -> Result<(), HostError> {
+    pub(crate) fn count_write(&mut self) -> Result<(), HostError> {
         self.report.host_calls += 1;
         self.report.writes += 1;
         let limit = self.limits.writes;
@@ -225,7 +272,7 @@ impl Gate {
     pub(crate) async fn record_get(&mut self, record: &str) -> Result<Entity, HostError> {
         self.count_query()?;
         let object = object_of(record)?;
-        let permissions = Arc::clone(&self.permissions);
+        let permissions = Arc::clone(&self.rights.effective);
         let readable =
             permissions.check_object_read(object).map_err(|denied| self.denied(denied))?;
         let wait = self.wait_begins();
@@ -238,7 +285,7 @@ impl Gate {
 
     pub(crate) async fn record_query(&mut self, mut query: Query) -> Result<Page, HostError> {
         self.count_query()?;
-        let permissions = Arc::clone(&self.permissions);
+        let permissions = Arc::clone(&self.rights.effective);
         let readable =
             permissions.check_object_read(&query.object).map_err(|denied| self.denied(denied))?;
         for field in
@@ -268,7 +315,7 @@ impl Gate {
         filter: Vec<Condition>,
     ) -> Result<u64, HostError> {
         self.count_query()?;
-        let permissions = Arc::clone(&self.permissions);
+        let permissions = Arc::clone(&self.rights.effective);
         permissions.check_object_read(object).map_err(|denied| self.denied(denied))?;
         for condition in &filter {
             permissions
@@ -287,7 +334,7 @@ impl Gate {
         fields: Fields,
     ) -> Result<Entity, HostError> {
         self.count_write()?;
-        self.permissions.check_create(object).map_err(|denied| self.denied(denied))?;
+        self.rights.effective.check_create(object).map_err(|denied| self.denied(denied))?;
         let written: Vec<String> = fields.keys().cloned().collect();
         let wait = self.wait_begins();
         let result = self.host.record_create(object, fields).await;
@@ -303,7 +350,7 @@ impl Gate {
     ) -> Result<Entity, HostError> {
         self.count_write()?;
         let object = object_of(record)?;
-        let permissions = Arc::clone(&self.permissions);
+        let permissions = Arc::clone(&self.rights.effective);
         permissions.check_object_update(object).map_err(|denied| self.denied(denied))?;
         for field in fields.keys() {
             permissions.check_update(object, field).map_err(|denied| self.denied(denied))?;
@@ -318,7 +365,7 @@ impl Gate {
     /// Of a record just written, the plugin sees what it wrote and what it may
     /// read.
     fn cut_written(&self, object: &str, written: &[String], mut entity: Entity) -> Entity {
-        let readable = self.permissions.check_object_read(object).ok();
+        let readable = self.rights.effective.check_object_read(object).ok();
         entity.fields.retain(|field, _| {
             written.iter().any(|name| name == field)
                 || readable.is_some_and(|readable| readable.contains(field))
@@ -333,7 +380,7 @@ impl Gate {
     ) -> Result<(), HostError> {
         self.count_write()?;
         let object = object_of(record)?;
-        self.permissions.check_delete(object).map_err(|denied| self.denied(denied))?;
+        self.rights.effective.check_delete(object).map_err(|denied| self.denied(denied))?;
         let wait = self.wait_begins();
         let result = self.host.record_delete(record, if_revision).await;
         self.wait_ends(wait);
@@ -342,7 +389,7 @@ impl Gate {
 
     pub(crate) async fn send_mail(&mut self, mail: MailRequest) -> Result<Receipt, HostError> {
         self.count_write()?;
-        self.permissions.check_message(Channel::Mail).map_err(|denied| self.denied(denied))?;
+        self.rights.effective.check_message(Channel::Mail).map_err(|denied| self.denied(denied))?;
         object_of(&mail.to)?;
         let wait = self.wait_begins();
         let result = self.host.send_mail(mail).await;
@@ -352,7 +399,10 @@ impl Gate {
 
     pub(crate) async fn notify(&mut self, notice: Notice) -> Result<Receipt, HostError> {
         self.count_write()?;
-        self.permissions.check_message(Channel::Notify).map_err(|denied| self.denied(denied))?;
+        self.rights
+            .effective
+            .check_message(Channel::Notify)
+            .map_err(|denied| self.denied(denied))?;
         object_of(&notice.to)?;
         let wait = self.wait_begins();
         let result = self.host.notify(notice).await;
@@ -362,7 +412,7 @@ impl Gate {
 
     pub(crate) async fn emit(&mut self, event: EventRequest) -> Result<(), HostError> {
         self.count_write()?;
-        self.permissions.check_event(&event.name).map_err(|denied| self.denied(denied))?;
+        self.rights.effective.check_event(&event.name).map_err(|denied| self.denied(denied))?;
         for record in &event.about {
             object_of(record)?;
         }
@@ -374,7 +424,7 @@ impl Gate {
 
     pub(crate) async fn state_get(&mut self, key: &str) -> Result<Option<StateItem>, HostError> {
         self.count_query()?;
-        self.permissions.check_state().map_err(|denied| self.denied(denied))?;
+        self.rights.effective.check_state().map_err(|denied| self.denied(denied))?;
         let wait = self.wait_begins();
         let result = self.host.state_get(key).await;
         self.wait_ends(wait);
@@ -383,7 +433,7 @@ impl Gate {
 
     pub(crate) async fn state_put(&mut self, put: StatePut) -> Result<u64, HostError> {
         self.count_write()?;
-        self.permissions.check_state().map_err(|denied| self.denied(denied))?;
+        self.rights.effective.check_state().map_err(|denied| self.denied(denied))?;
         let wait = self.wait_begins();
         let result = self.host.state_put(put).await;
         self.wait_ends(wait);

@@ -13,7 +13,7 @@
 //!
 //! let sandbox = Sandbox::new(SandboxConfig::default())?;
 //! let manifest = PluginManifest::parse(&std::fs::read_to_string("assign/plugin.toml")?)?;
-//! let plugin = sandbox.load(manifest, std::fs::read("assign.wasm")?).await?;
+//! let plugin = sandbox.load(manifest, None, std::fs::read("assign.wasm")?).await?;
 //! let input = serde_json::json!({ "record": "lead/17", "team": "emea" });
 //! let called = plugin.call(CallRequest::new("round_robin", &input), host).await;
 //! println!("{:?} in {} ms of CPU", called.result?, called.report.cpu_ms);
@@ -43,11 +43,9 @@ pub mod contract;
 mod error;
 mod floor;
 mod gate;
-mod limits;
-mod manifest;
-mod permissions;
 mod plugin;
 mod report;
+mod requests;
 mod sandbox;
 mod ticker;
 
@@ -57,9 +55,10 @@ pub use config::{MAX_COMPONENT_BYTES, SandboxConfig};
 pub use contract::{Context, Descriptor, HostCalls, HostError, Outcome};
 pub use error::{CallError, CallFault, LoadError, LoadFault, SandboxError};
 pub use floor::Floor;
-pub use limits::{LimitRefused, Limits, LimitsAsked};
-pub use manifest::{ManifestError, PluginManifest};
-pub use permissions::{Channel, Denied, Permissions, Readable, RecordPermissions};
 pub use plugin::Plugin;
+pub use relata_package::{
+    Channel, Denied, Destination, Grant, HostPattern, LimitRefused, Limits, LimitsAsked,
+    ManifestError, Method, Permissions, PluginManifest, Scheme,
+};
 pub use report::{CallReport, LogLevel, LogLine, Panic};
 pub use sandbox::Sandbox;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jsonschema::{PatternOptions, Validator};
+use relata_package::{Limits, Permissions, PluginManifest, is_name};
 use serde_json::Value;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
@@ -13,10 +14,7 @@ use crate::call::{Nobody, Setup};
 use crate::contract::Descriptor;
 use crate::contract::v0_1_0::{ACTIONS, Guest, RawDescriptor};
 use crate::error::LoadFault;
-use crate::gate::Caller;
-use crate::limits::Limits;
-use crate::manifest::{PluginManifest, is_name};
-use crate::permissions::Permissions;
+use crate::gate::{Caller, Rights};
 use crate::sandbox::Shared;
 
 /// The most that a pattern in a schema may take up, in bytes.
@@ -31,7 +29,7 @@ pub struct Plugin {
 pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) manifest: PluginManifest,
-    pub(crate) permissions: Arc<Permissions>,
+    pub(crate) rights: Rights,
     pub(crate) limits: Limits,
     pub(crate) guest: Guest,
     pub(crate) schemas: BTreeMap<String, Schemas>,
@@ -82,6 +80,11 @@ impl Plugin {
         self.inner.limits
     }
 
+    /// What it may do: what its manifest asks for and the operator agreed to.
+    pub fn permissions(&self) -> &Permissions {
+        self.inner.rights.effective()
+    }
+
     /// What it actually imports: `relata:plugin/log@0.1.0` and so on.
     pub fn imports(&self) -> &[String] {
         &self.inner.imports
@@ -106,6 +109,7 @@ impl Plugin {
     pub(crate) async fn load(
         shared: Arc<Shared>,
         manifest: PluginManifest,
+        granted: Option<&Permissions>,
         digest: String,
         component: &Component,
     ) -> Result<Self, LoadFault> {
@@ -120,7 +124,7 @@ impl Plugin {
         let (descriptors, schemas) = parse_descriptors(described)?;
         Ok(Self {
             inner: Arc::new(Inner {
-                permissions: Arc::new(manifest.permissions.clone()),
+                rights: Rights::of(&manifest.permissions, granted),
                 shared,
                 manifest,
                 limits,
@@ -163,6 +167,14 @@ fn check_imports(
                 .events
                 .is_empty()
                 .then_some("events = [\"NAME\"] under [permissions]")),
+            Some("http") => Ok(permissions
+                .http
+                .is_empty()
+                .then_some("[[permissions.http]] with host and methods")),
+            Some("secrets") => Ok(permissions
+                .secrets
+                .is_empty()
+                .then_some("NAME = [\"HOST\"] under [permissions.secrets]")),
             Some("state") => Ok((!permissions.state).then_some("state = true under [permissions]")),
             _ => Err(()),
         };
@@ -203,9 +215,10 @@ async fn describe(
             action: "describe".to_owned(),
             run_id: String::new(),
             step_id: String::new(),
+            idempotency_key: String::new(),
         },
         // It is asked before anybody agreed to anything.
-        permissions: Arc::new(Permissions::default()),
+        rights: Rights::of(&Permissions::default(), None),
         limits: *limits,
         now_ms: 0,
         seed: 0,

@@ -57,6 +57,8 @@ pub struct CallReport {
     pub queries: u32,
     /// Of these, writes, mails, notices, events and state values.
     pub writes: u32,
+    /// Of these, requests to web services, redirects not counted.
+    pub http_calls: u32,
     /// The log, up to the plugin's limit.
     pub logs: Vec<LogLine>,
     /// Lines that no longer fitted into the log.

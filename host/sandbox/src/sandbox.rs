@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use relata_package::{Permissions, PluginManifest};
 use tokio::sync::{Mutex, Semaphore};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{
@@ -19,7 +20,6 @@ use crate::config::{
 use crate::contract::v0_1_0;
 use crate::error::{LoadError, LoadFault, SandboxError};
 use crate::gate::Gate;
-use crate::manifest::PluginManifest;
 use crate::plugin::Plugin;
 use crate::ticker::Ticker;
 
@@ -79,6 +79,9 @@ impl Sandbox {
     /// it imports with the contract and with its manifest, and asks it for its
     /// actions.
     ///
+    /// It may do what its manifest asks for, and of that only what is
+    /// `granted`; nothing said grants it all.
+    ///
     /// `component` is a WebAssembly component, embedded (`&'static [u8]`) or
     /// read from a file (`Vec<u8>`). Compiling takes 50-100 ms for a Rust
     /// plugin and several seconds for a JavaScript or Python one; it happens
@@ -86,12 +89,13 @@ impl Sandbox {
     pub async fn load(
         &self,
         manifest: PluginManifest,
+        granted: Option<&Permissions>,
         component: impl Into<Cow<'static, [u8]>>,
     ) -> Result<Plugin, LoadError> {
         let name = manifest.name.clone();
         let loaded = async {
             let (digest, component) = self.compile(component.into()).await?;
-            Plugin::load(Arc::clone(&self.shared), manifest, digest, &component).await
+            Plugin::load(Arc::clone(&self.shared), manifest, granted, digest, &component).await
         };
         Box::pin(loaded).await.map_err(|fault| LoadError { plugin: name, fault: Box::new(fault) })
     }

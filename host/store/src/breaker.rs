@@ -2,16 +2,17 @@
 //! alone for a while, then one effect is sent to see.
 
 use relata_model::Timestamp;
+use sqlx::AssertSqlSafe;
 
 use crate::{
-    Store, StoreError, Tx,
+    Store, StoreError, Tx, Way,
     connection::{Row, arguments},
 };
 
 /// A destination that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakerRow {
-    /// The name of a mail server.
+    /// The name of a mail server, or `https://api.example.com`.
     pub destination: String,
     /// How often in a row.
     pub failures: u32,
@@ -138,24 +139,26 @@ impl Tx {
         Ok(())
     }
 
-    /// Puts off all effects that are due: a destination that does not answer
-    /// gets them later. Their attempts do not count.
+    /// Puts off all effects of a way that are due: a destination that does not
+    /// answer gets them later. Their attempts do not count.
     ///
     /// # Errors
     ///
     /// The database's.
     pub async fn outbox_postpone(
         &mut self,
+        way: Way,
         now: Timestamp,
         until: Timestamp,
         why: &str,
     ) -> Result<u64, StoreError> {
+        let sql = format!(
+            "UPDATE relata_outbox SET due_at = $2, reason = $3
+             WHERE status = 'due' AND due_at <= $1 AND {}",
+            way.condition()
+        );
         self.connection
-            .execute(
-                "put effects off",
-                "UPDATE relata_outbox SET due_at = $2, reason = $3 WHERE status = 'due' AND due_at <= $1",
-                arguments![now, until, why],
-            )
+            .execute("put effects off", AssertSqlSafe(sql), arguments![now, until, why])
             .await
     }
 

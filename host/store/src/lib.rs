@@ -55,7 +55,7 @@ pub use health::{Backlog, Counts};
 pub use ingest::{EventResult, KnownRequest, RequestKey};
 pub use lease::{Claimed, Committed, RunCommit};
 pub use observe::{WriteBatch, WriteObserver};
-pub use outbox::{Delivery, Effect, EffectFilter, EffectKind, EffectStatus, NewEffect};
+pub use outbox::{Delivery, Effect, EffectFilter, EffectKind, EffectStatus, NewEffect, Way};
 pub use pause::{Pause, PauseScope, PauseScopeError, Unparked};
 pub use postgres::{DatabaseUrl, DatabaseUrlError};
 pub use query::{Condition, Operator, Order, PAGE, Page, Query};

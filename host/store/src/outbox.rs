@@ -19,6 +19,8 @@ pub enum EffectKind {
     Mail,
     /// A notice to somebody who works here.
     Notice,
+    /// A request to a web service.
+    Request,
 }
 
 impl EffectKind {
@@ -28,6 +30,26 @@ impl EffectKind {
         match self {
             Self::Mail => "mail",
             Self::Notice => "notice",
+            Self::Request => "request",
+        }
+    }
+}
+
+/// Effects that go the same way, and wait for each other there alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Mails and notices, through the mail server.
+    Mail,
+    /// Requests, each to its own web service.
+    Web,
+}
+
+impl Way {
+    /// The condition on a row.
+    pub(crate) const fn condition(self) -> &'static str {
+        match self {
+            Self::Mail => "kind <> 'request'",
+            Self::Web => "kind = 'request'",
         }
     }
 }
@@ -229,12 +251,15 @@ impl Store {
     /// The database's.
     pub async fn outbox_claim(
         &self,
+        way: Way,
         now: Timestamp,
         lease_ms: i64,
         limit: u32,
     ) -> Result<Vec<Effect>, StoreError> {
-        self.write(move |tx| Box::pin(async move { tx.outbox_claim(now, lease_ms, limit).await }))
-            .await
+        self.write(move |tx| {
+            Box::pin(async move { tx.outbox_claim(way, now, lease_ms, limit).await })
+        })
+        .await
     }
 
     /// One effect.
@@ -325,6 +350,7 @@ impl Tx {
     /// The database's.
     pub async fn outbox_claim(
         &mut self,
+        way: Way,
         now: Timestamp,
         lease_ms: i64,
         limit: u32,
@@ -332,11 +358,12 @@ impl Tx {
         let until = now.as_millisecond().saturating_add(lease_ms);
         let sql = format!(
             "WITH ready AS MATERIALIZED (
-                 SELECT effect_id FROM relata_outbox WHERE status = 'due' AND due_at <= $1
+                 SELECT effect_id FROM relata_outbox WHERE status = 'due' AND due_at <= $1 AND {}
                  ORDER BY due_at, effect_id LIMIT $2{})
              UPDATE relata_outbox SET status = 'sending', attempts = attempts + 1, lease_until = $3
              WHERE effect_id IN (SELECT effect_id FROM ready)
              RETURNING *",
+            way.condition(),
             self.dialect().skip_locked()
         );
         let rows = self
@@ -384,8 +411,34 @@ impl Tx {
         Ok(touched > 0)
     }
 
+    /// Gives back an effect as it was claimed, to be carried out later; the
+    /// attempt does not count. False where it is not being carried out any more.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_put_back(
+        &mut self,
+        id: EffectId,
+        attempts: u32,
+        until: Timestamp,
+        why: &str,
+    ) -> Result<bool, StoreError> {
+        let touched = self
+            .connection
+            .execute(
+                "put an effect back",
+                "UPDATE relata_outbox SET status = 'due', attempts = attempts - 1, due_at = $3, reason = $4,
+                     lease_until = NULL
+                 WHERE effect_id = $1 AND attempts = $2 AND status = 'sending'",
+                arguments![id, attempts, until, why],
+            )
+            .await?;
+        Ok(touched > 0)
+    }
+
     /// What a crash left half done becomes due again where the receiver takes
-    /// the same effect only once (`repeatable`), else what its step says, which
+    /// the same mail only once (`repeatable`), else what its step says, which
     /// is unknown by itself. Yields how many there were. Of these only those
     /// whose lease has ended, or all with `alone`: at the start of the only
     /// host, which knows that no other is alive.
@@ -405,9 +458,9 @@ impl Tx {
             .execute(
                 "recover effects",
                 "UPDATE relata_outbox
-                 SET status = CASE WHEN $1 = 1 OR if_unknown = 'retry' THEN 'due'
+                 SET status = CASE WHEN ($1 = 1 AND kind <> 'request') OR if_unknown = 'retry' THEN 'due'
                                    WHEN if_unknown = 'skip' THEN 'suppressed' ELSE 'unknown' END,
-                     reason = CASE WHEN $1 = 1 OR if_unknown = 'retry' THEN NULL
+                     reason = CASE WHEN ($1 = 1 AND kind <> 'request') OR if_unknown = 'retry' THEN NULL
                                    WHEN if_unknown = 'skip' THEN $3 ELSE $2 END,
                      due_at = $4, lease_until = NULL
                  WHERE status = 'sending' AND ($5 = 1 OR lease_until IS NULL OR lease_until <= $4)",
@@ -549,6 +602,7 @@ fn read(row: &Row) -> Result<Effect, StoreError> {
         kind: match row.text("kind")?.as_str() {
             "mail" => EffectKind::Mail,
             "notice" => EffectKind::Notice,
+            "request" => EffectKind::Request,
             other => {
                 return Err(StoreError::unreadable("an effect", format!("its kind is `{other}`")));
             }

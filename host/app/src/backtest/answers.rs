@@ -200,6 +200,7 @@ impl Answers {
             now_ms: u64::try_from(now.as_millisecond()).unwrap_or(0),
             seed: seed(&call.idempotency_key),
             limits: None,
+            leaves: None,
         };
         let place = knowledge.place;
         let nothing = Box::new(Knowledge::new(self.app.clone(), place));

@@ -6,6 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use relata_channels::{HttpAnswer, HttpCall, HttpError};
 use relata_engine::{ActionOutcome, StepFailure};
 use relata_model::{EffectId, Reference, Value};
 use relata_workflow::test_file::Answer;
@@ -27,8 +28,22 @@ pub(crate) struct Rig {
     visited: Mutex<Vec<Point>>,
     /// The effects that were sent, as often as they were.
     sent: Mutex<Vec<EffectId>>,
+    /// What answers its requests.
+    web: Mutex<Web>,
     /// The host is down.
     crashed: Notify,
+}
+
+/// Answers a test's requests to web services.
+pub(crate) type WebService = Box<dyn FnMut(&HttpCall) -> Result<HttpAnswer, HttpError> + Send>;
+
+#[derive(Default)]
+struct Web(Option<WebService>);
+
+impl std::fmt::Debug for Web {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Web")
+    }
 }
 
 /// Where a test's host goes down.
@@ -154,6 +169,18 @@ impl Rig {
                 visited.push(point);
                 place == wanted
             }
+        }
+    }
+
+    /// What an action's request is answered: nothing leaves a test.
+    pub(crate) fn web_answer(&self, call: &HttpCall) -> Result<HttpAnswer, HttpError> {
+        let mut web = self.web.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut web.0 {
+            Some(service) => service(call),
+            None => Err(HttpError::Unusable {
+                host: "a web service".to_owned(),
+                why: "a test sends no requests; let the action pretend (`pretend:`)".to_owned(),
+            }),
         }
     }
 

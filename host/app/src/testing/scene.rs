@@ -191,6 +191,7 @@ impl<'a> Scene<'a> {
                     transport: Transport::Directory { path: "mail".into() },
                 },
                 retention: None,
+                http: relata_channels::HttpConfig::default(),
             },
             directory,
             objects: Arc::clone(&self.stage.objects),

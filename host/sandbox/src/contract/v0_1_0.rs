@@ -1,6 +1,7 @@
 //! `relata:plugin@0.1.0`: the generated bindings, and nothing but conversions
 //! around them.
 
+use relata_package::Method;
 use serde_json::{Map, Value};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, Store};
@@ -11,6 +12,7 @@ use super::{
 };
 use crate::gate::Gate;
 use crate::report::LogLevel;
+use crate::requests::Request;
 
 #[allow(
     missing_docs,
@@ -32,7 +34,7 @@ mod bindings {
 }
 
 use bindings::exports::relata::plugin::actions as guest;
-use bindings::relata::plugin::{env, events, log, messages, records, state, types};
+use bindings::relata::plugin::{env, events, http, log, messages, records, secrets, state, types};
 
 /// The name of the interface that a plugin exports.
 pub(crate) const ACTIONS: &str = "relata:plugin/actions@0.1.0";
@@ -375,6 +377,49 @@ impl state::Host for Gate {
             ttl_ms,
         };
         self.state_put(put).await.map_err(to_guest)
+    }
+}
+
+fn method(method: http::Method) -> Method {
+    match method {
+        http::Method::Get => Method::Get,
+        http::Method::Head => Method::Head,
+        http::Method::Post => Method::Post,
+        http::Method::Put => Method::Put,
+        http::Method::Patch => Method::Patch,
+        http::Method::Delete => Method::Delete,
+    }
+}
+
+fn request(request: http::Request) -> Request {
+    Request {
+        method: method(request.method),
+        url: request.url,
+        headers: request.headers.into_iter().map(|header| (header.name, header.value)).collect(),
+        body: request.body,
+        timeout_ms: request.timeout_ms,
+    }
+}
+
+impl http::Host for Gate {
+    async fn send(&mut self, sent: http::Request) -> Result<http::Response, types::Error> {
+        let answer = self.http_send(request(sent)).await.map_err(to_guest)?;
+        let headers = answer.headers.into_iter();
+        Ok(http::Response {
+            status: answer.status,
+            headers: headers.map(|(name, value)| http::Header { name, value }).collect(),
+            body: answer.body,
+        })
+    }
+
+    async fn deliver(&mut self, sent: http::Request) -> Result<String, types::Error> {
+        self.http_deliver(request(sent)).await.map_err(to_guest)
+    }
+}
+
+impl secrets::Host for Gate {
+    async fn placeholder(&mut self, name: String) -> Result<String, types::Error> {
+        self.secret_placeholder(&name).await.map_err(to_guest)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use relata_sandbox::contract::{
-    Code, Condition, Entity, EventRequest, Fields, MailRequest, Notice, Page, Query, Receipt,
-    StateItem, StatePut,
+    Code, Condition, Entity, EventRequest, Fields, HttpRequest, HttpResponse, MailRequest, Notice,
+    Page, Query, Receipt, StateItem, StatePut,
 };
 use relata_sandbox::{
     CallRequest, Called, HostCalls, HostError, Outcome, Plugin, PluginManifest, Sandbox,
@@ -19,6 +19,8 @@ pub struct Desk {
     pub asked: Vec<String>,
     /// How long each read takes.
     pub delay: Duration,
+    /// Where the first request is sent on to: a status and a `location`.
+    pub redirects: Vec<(u16, &'static str)>,
 }
 
 fn lead(fields: Value) -> Entity {
@@ -96,6 +98,38 @@ impl HostCalls for Desk {
         Ok(1)
     }
 
+    async fn http_send(&mut self, request: HttpRequest) -> Result<HttpResponse, HostError> {
+        let mut asked = format!("{} {}", request.method, request.url);
+        for (name, value) in &request.headers {
+            asked.push_str(&format!(" {name}: {value}"));
+        }
+        if !request.body.is_empty() {
+            asked.push_str(&format!(" {}", String::from_utf8_lossy(&request.body)));
+        }
+        for secret in &request.secrets {
+            asked = asked.replace(&secret.placeholder, &format!("<{}>", secret.name));
+        }
+        self.asked.push(asked);
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        if !self.redirects.is_empty() {
+            let (status, location) = self.redirects.remove(0);
+            let headers = vec![("location".to_owned(), location.to_owned())];
+            return Ok(HttpResponse { status, headers, body: Vec::new() });
+        }
+        Ok(HttpResponse { status: 200, headers: Vec::new(), body: b"{}".to_vec() })
+    }
+
+    async fn http_deliver(&mut self, request: HttpRequest) -> Result<String, HostError> {
+        self.asked.push(format!("deliver {} {}", request.method, request.url));
+        Ok("1".to_owned())
+    }
+
+    async fn has_secret(&mut self, name: &str) -> Result<bool, HostError> {
+        Ok(name != "missing")
+    }
+
     fn cancelled(&self) -> bool {
         false
     }
@@ -116,7 +150,7 @@ pub fn manifest(more: &str) -> PluginManifest {
 
 /// A loaded guest whose manifest has more in it.
 pub async fn load(component: Vec<u8>, more: &str) -> Plugin {
-    sandbox().load(manifest(more), component).await.unwrap()
+    sandbox().load(manifest(more), None, component).await.unwrap()
 }
 
 /// Calls `act`.

@@ -229,6 +229,49 @@ pub fn reads_a_lead() -> Guest {
     .with(r#"(data (i32.const 8192) "lead/1")"#)
 }
 
+/// Sends `POST URL` with the input as its body and, if it names one, a secret
+/// in the header `authorization`; answers the body, or passes the error on.
+pub fn posts(url: &str, secret: Option<&str>) -> Guest {
+    let placeholder = match secret {
+        None => String::new(),
+        Some(name) => format!(
+            r#"(call $secrets_placeholder (i32.const 9216) (i32.const {}) (i32.const 640))
+            (if (i32.load8_u (i32.const 640))
+              (then (return (call $fail (i32.load8_u (i32.const 644))
+                  (i32.load (i32.const 648)) (i32.load (i32.const 652))))))
+            (i32.store (i32.const 9608) (i32.load (i32.const 644)))
+            (i32.store (i32.const 9612) (i32.load (i32.const 648)))"#,
+            name.len()
+        ),
+    };
+    let guest = Guest::new(&format!(
+        r#"{placeholder}
+        (call $http_send (i32.const 2)
+          (i32.const 8192) (i32.const {url_len})
+          (i32.const 9600) (i32.const {headers})
+          (local.get $input) (local.get $input_len)
+          (i32.const 0) (i32.const 0) (i32.const 600))
+        (if (result i32) (i32.load8_u (i32.const 600))
+          (then (call $fail (i32.load8_u (i32.const 604))
+                  (i32.load (i32.const 608)) (i32.load (i32.const 612))))
+          (else (call $done (i32.load (i32.const 616)) (i32.load (i32.const 620)))))"#,
+        url_len = url.len(),
+        headers = u32::from(secret.is_some()),
+    ))
+    .import("http", "send", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)");
+    let guest = match secret {
+        None => guest,
+        Some(_) => guest.import("secrets", "placeholder", "(param i32 i32 i32)"),
+    };
+    let header: Vec<u8> = [9500_u32, 13, 0, 0].iter().flat_map(|word| word.to_le_bytes()).collect();
+    guest.with(&format!(
+        "(data (i32.const 8192) \"{}\") (data (i32.const 9216) \"{}\") (data (i32.const 9500) \"authorization\") (data (i32.const 9600) \"{}\")",
+        escaped(url.as_bytes()),
+        secret.unwrap_or_default(),
+        escaped(&header),
+    ))
+}
+
 /// Sets fields of `lead/1` to the input and answers what it sees then.
 pub fn updates_a_lead() -> Guest {
     Guest::new(

@@ -35,8 +35,9 @@ async fn an_endless_loop() {
 #[tokio::test]
 async fn an_endless_loop_does_not_block_others() {
     let sandbox = sandbox();
-    let endless = sandbox.load(crate::desk::manifest(""), guests::endless().build()).await.unwrap();
-    let echo = sandbox.load(crate::desk::manifest(""), guests::echo().build()).await.unwrap();
+    let endless =
+        sandbox.load(crate::desk::manifest(""), None, guests::endless().build()).await.unwrap();
+    let echo = sandbox.load(crate::desk::manifest(""), None, guests::echo().build()).await.unwrap();
     // One thread for both: the loop has to let go for the other to get on.
     let order = std::cell::RefCell::new(Vec::new());
     tokio::join!(
@@ -90,7 +91,7 @@ async fn a_guest_may_make_do_without_the_memory() {
 #[tokio::test]
 async fn more_memory_from_the_beginning() {
     let error = sandbox()
-        .load(crate::desk::manifest(""), guests::echo().memory_pages(2000).build())
+        .load(crate::desk::manifest(""), None, guests::echo().memory_pages(2000).build())
         .await
         .unwrap_err();
     expect!["plugin `p` cannot be loaded: it could not say which actions it has: it exceeded its memory limit of 64 MiB (limits.memory_mib in its plugin.toml)"].assert_eq(&error.to_string());

@@ -11,7 +11,7 @@ use crate::desk::{call, line, manifest, sandbox};
 use crate::guests::{self, Guest, component};
 
 async fn refused(component: Vec<u8>, more: &str, expected: Expect) {
-    let error = sandbox().load(manifest(more), component).await.unwrap_err();
+    let error = sandbox().load(manifest(more), None, component).await.unwrap_err();
     expected.assert_eq(&error.to_string());
 }
 
@@ -20,6 +20,7 @@ async fn a_plugin_says_what_it_is() {
     let plugin = sandbox()
         .load(
             manifest("[permissions.records.lead]\nread = [\"*\"]"),
+            None,
             guests::reads_a_lead().output_schema(r#"{"type": "object"}"#).build(),
         )
         .await
@@ -79,7 +80,7 @@ async fn bytes_that_are_something_else() {
     .await;
     let mut torn = guests::echo().build();
     torn.truncate(torn.len() / 2);
-    let error = sandbox().load(manifest(""), torn).await.unwrap_err();
+    let error = sandbox().load(manifest(""), None, torn).await.unwrap_err();
     assert!(
         error
             .to_string()
@@ -181,7 +182,7 @@ async fn load_with_cache(dir: &Path) -> Plugin {
     let sandbox =
         Sandbox::new(SandboxConfig { cache_dir: Some(dir.to_owned()), ..SandboxConfig::default() })
             .unwrap();
-    sandbox.load(manifest(""), guests::echo().build()).await.unwrap()
+    sandbox.load(manifest(""), None, guests::echo().build()).await.unwrap()
 }
 
 fn files(dir: &Path) -> Vec<std::path::PathBuf> {

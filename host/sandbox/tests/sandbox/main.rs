@@ -7,3 +7,4 @@ mod guests;
 mod limits;
 mod loading;
 mod permissions;
+mod requests;

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use relata_store::{BackupError, backup, hold_effects, inspect};
+use relata_store::{BackupError, Way, backup, hold_effects, inspect};
 use serde_json::json;
 
 use crate::{backend::*, leases::mail};
@@ -134,7 +134,7 @@ async fn effects_of_a_copy_are_unknown() {
     assert_eq!(hold_effects(&backend.path(), "restored", at(9)).await.unwrap(), 1);
     assert_eq!(hold_effects(&backend.path(), "restored", at(9)).await.unwrap(), 0);
     let store = backend.open().await;
-    assert_eq!(store.outbox_claim(at(99), 60_000, 9).await.unwrap(), []);
+    assert_eq!(store.outbox_claim(Way::Mail, at(99), 60_000, 9).await.unwrap(), []);
     let effect = store.outbox_fetch(id).await.unwrap().unwrap();
     assert_eq!((effect.status.as_str(), effect.reason.as_deref()), ("unknown", Some("restored")));
 }

@@ -1,5 +1,7 @@
 //! Breakers: when they open, who may try, and that they close.
 
+use relata_store::Way;
+
 use crate::{backend::*, leases::mail};
 
 /// Counts a failure, where it was not opened after a time.
@@ -42,7 +44,7 @@ on_each_backend! {
         let id = relata_model::EffectId::from_uuid(fresh());
         store.write(move |tx| Box::pin(async move { tx.outbox_put(&mail(id), at(0)).await })).await.unwrap();
         assert!(store.outbox_due(at(40)).await.unwrap());
-        let off = store.write(|tx| Box::pin(async move { tx.outbox_postpone(at(40), at(92), "mx:25 does not answer").await }));
+        let off = store.write(|tx| Box::pin(async move { tx.outbox_postpone(Way::Mail, at(40), at(92), "mx:25 does not answer").await }));
         assert_eq!(off.await.unwrap(), 1);
         assert!(!store.outbox_due(at(40)).await.unwrap());
         let effect = store.outbox_fetch(id).await.unwrap().unwrap();

@@ -1,5 +1,5 @@
 use relata_model::EffectId;
-use relata_store::{Delivery, EffectFilter, EffectStatus, NewEffect, Put, Store};
+use relata_store::{Delivery, EffectFilter, EffectStatus, NewEffect, Put, Store, Way};
 use serde_json::json;
 
 use crate::{backend::*, leases::mail};
@@ -42,7 +42,7 @@ on_each_backend! {
             assert_eq!(store.outbox_fetch(id).await.unwrap().unwrap().if_unknown, if_unknown);
             ids.push(id);
         }
-        assert_eq!(store.outbox_claim(at(1), 60_000, 9).await.unwrap().len(), 3);
+        assert_eq!(store.outbox_claim(Way::Mail, at(1), 60_000, 9).await.unwrap().len(), 3);
         let recovered = store.write(|tx| Box::pin(async move { tx.outbox_recover(false, true, at(2)).await }));
         assert_eq!(recovered.await.unwrap(), 3);
         let mut after = Vec::new();
@@ -59,14 +59,14 @@ on_each_backend! {
         assert!(!put(&store, NewEffect { body: json!({"text": "Other"}), ..mail(id) }).await);
         assert_eq!(store.run_next_due().await.unwrap(), Some(at(0)));
 
-        let claimed = store.outbox_claim(at(0), 30_000, 9).await.unwrap();
+        let claimed = store.outbox_claim(Way::Mail, at(0), 30_000, 9).await.unwrap();
         assert_eq!((claimed.len(), claimed[0].attempts, &claimed[0].body), (1, 1, &json!({"text": "Hello"})));
-        assert_eq!(store.outbox_claim(at(0), 30_000, 9).await.unwrap(), []);
+        assert_eq!(store.outbox_claim(Way::Mail, at(0), 30_000, 9).await.unwrap(), []);
         let again = Delivery::Again { at: at(60), why: "the mail server is busy".to_owned() };
         assert!(settle(&store, id, 1, again, 1).await);
-        assert_eq!(store.outbox_claim(at(59), 30_000, 9).await.unwrap(), []);
+        assert_eq!(store.outbox_claim(Way::Mail, at(59), 30_000, 9).await.unwrap(), []);
 
-        let claimed = store.outbox_claim(at(60), 30_000, 9).await.unwrap();
+        let claimed = store.outbox_claim(Way::Mail, at(60), 30_000, 9).await.unwrap();
         assert_eq!((claimed[0].attempts, claimed[0].reason.as_deref()), (2, Some("the mail server is busy")));
         let sent = || Delivery::Sent { receipt: Some("<fx@relata>".to_owned()) };
         // The first attempt's answer comes late, and counts for nothing.
@@ -84,23 +84,23 @@ on_each_backend! {
         let id = EffectId::from_uuid(fresh());
         put(&store, mail(id)).await;
         for (repeatable, after) in [(true, EffectStatus::Due), (false, EffectStatus::Unknown)] {
-            assert_eq!(store.outbox_claim(at(1), 30_000, 9).await.unwrap().len(), 1);
+            assert_eq!(store.outbox_claim(Way::Mail, at(1), 30_000, 9).await.unwrap().len(), 1);
             let count = store
                 .write(move |tx| Box::pin(async move { tx.outbox_recover(repeatable, true, at(1)).await }))
                 .await
                 .unwrap();
             assert_eq!((count, status(&store, id).await), (1, after));
         }
-        assert_eq!(store.outbox_claim(at(99), 30_000, 9).await.unwrap(), []);
+        assert_eq!(store.outbox_claim(Way::Mail, at(99), 30_000, 9).await.unwrap(), []);
         assert!(store.write(move |tx| Box::pin(async move { tx.outbox_resume(id, at(2)).await })).await.unwrap());
-        assert_eq!(store.outbox_claim(at(2), 30_000, 9).await.unwrap().len(), 1);
+        assert_eq!(store.outbox_claim(Way::Mail, at(2), 30_000, 9).await.unwrap().len(), 1);
     }
 
     async fn a_cap_counts_what_goes_out(backend) {
         let store = backend.open().await;
         let ids: Vec<EffectId> = (0..5).map(|_| EffectId::from_uuid(fresh())).collect();
         put(&store, mail(ids[0])).await;
-        store.outbox_claim(at(0), 30_000, 9).await.unwrap();
+        store.outbox_claim(Way::Mail, at(0), 30_000, 9).await.unwrap();
         settle(&store, ids[0], 1, Delivery::Sent { receipt: None }, 10).await;
         put(&store, mail(ids[1])).await;
         put(&store, NewEffect { status: EffectStatus::Held, ..mail(ids[2]) }).await;

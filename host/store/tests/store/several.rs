@@ -7,7 +7,7 @@ use relata_engine::{HappeningKind, Outcome, Status, Watch};
 use relata_model::{EventId, Objects, RunId, Value};
 use relata_store::{
     Cause, DatabaseUrl, EffectStatus, Enrolment, Fire, NewEnrolment, NewEvent, NewRun, NewVersion,
-    Place, RecordError, RunFilter, Store, StoreConfig, StoreError,
+    Place, RecordError, RunFilter, Store, StoreConfig, StoreError, Way,
 };
 use relata_workflow::{IfMissed, WhileRunning};
 use serde_json::json;
@@ -418,7 +418,7 @@ async fn an_effect_that_a_dead_host_was_sending_is_judged_when_its_lease_ends() 
         .write(move |tx| Box::pin(async move { tx.outbox_put(&effect, at(0)).await }))
         .await
         .unwrap();
-    assert_eq!(stores[0].outbox_claim(at(0), 60_000, 9).await.unwrap().len(), 1);
+    assert_eq!(stores[0].outbox_claim(Way::Mail, at(0), 60_000, 9).await.unwrap().len(), 1);
     for (seconds, recovered, status) in
         [(59, 0, EffectStatus::Sending), (60, 1, EffectStatus::Unknown)]
     {

@@ -1,15 +1,17 @@
 //! `plugin.toml`: what a plugin is called and what it asks for.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::contract::VERSIONS;
 use crate::limits::LimitsAsked;
 use crate::permissions::Permissions;
+
+/// The contract versions that hosts of this build run, oldest first.
+pub const CONTRACTS: &[&str] = &["0.1.0"];
 
 /// A parsed `plugin.toml`.
 ///
 /// ```
-/// let manifest = relata_sandbox::PluginManifest::parse(r#"
+/// let manifest = relata_package::PluginManifest::parse(r#"
 ///     name = "assign"
 ///     version = "0.1.0"
 ///     title = "Assign records to people"
@@ -23,9 +25,9 @@ use crate::permissions::Permissions;
 ///     cpu_ms = 50
 /// "#)?;
 /// assert_eq!(manifest.name, "assign");
-/// # Ok::<(), relata_sandbox::ManifestError>(())
+/// # Ok::<(), relata_package::ManifestError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PluginManifest {
     /// The name workflows use: `assign` in `do: assign.round_robin`.
@@ -60,7 +62,7 @@ pub enum ManifestError {
     #[error("plugin.toml: the version `{0}` is not of the form 1.2.3")]
     Version(String),
     /// A contract this host does not know.
-    #[error("plugin.toml: the contract `{0}` is unknown to this host, which runs {known}", known = VERSIONS.join(", "))]
+    #[error("plugin.toml: the contract `{0}` is unknown to this host, which runs {known}", known = CONTRACTS.join(", "))]
     Contract(String),
 }
 
@@ -75,7 +77,7 @@ impl PluginManifest {
         if !is_version(&manifest.version) {
             return Err(ManifestError::Version(manifest.version));
         }
-        if !VERSIONS.contains(&manifest.contract.as_str()) {
+        if !CONTRACTS.contains(&manifest.contract.as_str()) {
             return Err(ManifestError::Contract(manifest.contract));
         }
         Ok(manifest)
@@ -83,16 +85,14 @@ impl PluginManifest {
 }
 
 /// Whether a text can be a plugin's or an action's name.
-pub(crate) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     text.len() <= 40
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 fn is_version(text: &str) -> bool {
-    let core = text.split_once(['-', '+']).map_or(text, |(core, _)| core);
-    let numbers: Vec<&str> = core.split('.').collect();
-    numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok())
+    text.len() <= 64 && semver::Version::parse(text).is_ok()
 }
 
 #[cfg(test)]
@@ -112,7 +112,12 @@ mod tests {
 
     #[test]
     fn only_a_head_asks_for_nothing() {
-        check(HEAD, expect!["Permissions { messages: [], events: [], state: false, records: {} }"]);
+        check(
+            HEAD,
+            expect![
+                "Permissions { messages: [], events: [], state: false, secrets: {}, records: {}, http: [] }"
+            ],
+        );
     }
 
     #[test]
@@ -124,7 +129,7 @@ mod tests {
                   |
                 6 | files = true
                   | ^^^^^
-                unknown field `files`, expected one of `messages`, `events`, `state`, `records`"#]],
+                unknown field `files`, expected one of `messages`, `events`, `state`, `secrets`, `records`, `http`"#]],
         );
         check(
             &format!("{HEAD}[permissions]\nmessages = [\"sms\"]\n"),
@@ -151,7 +156,7 @@ mod tests {
                   |
                 6 | memory = 64
                   | ^^^^^^
-                unknown field `memory`, expected one of `memory_mib`, `cpu_ms`, `call_s`, `input_kib`, `output_kib`, `log_kib`, `writes`, `queries`"#]],
+                unknown field `memory`, expected one of `memory_mib`, `cpu_ms`, `call_s`, `input_kib`, `output_kib`, `log_kib`, `writes`, `queries`, `http_calls`, `http_kib`, `http_s`"#]],
         );
     }
 
