@@ -101,6 +101,11 @@ impl Error {
         &self.message
     }
 
+    /// Not before this time, if it says so.
+    pub fn retry_after_asked(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// What [`Error::with_details`] added.
     pub fn details(&self) -> Option<&serde_json::Value> {
         self.details.as_ref()

@@ -72,9 +72,11 @@ mod types;
 
 pub mod env;
 pub mod events;
+pub mod http;
 pub mod log;
 pub mod messages;
 pub mod records;
+pub mod secrets;
 pub mod state;
 
 #[doc(hidden)]
@@ -112,7 +114,7 @@ pub mod prelude {
     pub use crate::messages::Receipt;
     pub use crate::{
         Action, Code, Context, Correlation, Due, Error, Fields, Outcome, Reference, Result,
-        Template, done, env, events, log, messages, records, retry, skip, state,
+        Template, done, env, events, http, log, messages, records, retry, secrets, skip, state,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
