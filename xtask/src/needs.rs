@@ -42,11 +42,18 @@ const SMTP: Need = Need {
     otherwise: "python3 -m pip install aiosmtpd",
 };
 
+const REGISTRY: Need = Need {
+    why: "docker-registry, a real registry for the tests that publish plugins",
+    present: || cargo::on_path("docker-registry"),
+    packages: &["docker-registry"],
+    otherwise: "install CNCF Distribution 2.8 or newer, with its program on the PATH as docker-registry",
+};
+
 /// What every build needs.
 pub(crate) const BUILD: &[Need] = &[WEBASSEMBLY];
 
 /// What the tests need besides.
-pub(crate) const TEST: &[Need] = &[WEBASSEMBLY, POSTGRESQL, SMTP];
+pub(crate) const TEST: &[Need] = &[WEBASSEMBLY, POSTGRESQL, SMTP, REGISTRY];
 
 /// The module that Debian's compiler links WebAssembly with; the packages only
 /// recommend it, so it can be missing beside a complete compiler.

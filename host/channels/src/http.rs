@@ -298,7 +298,7 @@ fn root(error: &dyn std::error::Error) -> String {
 }
 
 /// Whom we believe.
-fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, HttpConfigError> {
+pub(crate) fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, HttpConfigError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(file) = ca_file {
         let wrong =

@@ -6,11 +6,15 @@
 //!
 //! HTTP out: [`HttpOut`] sends a plugin's [`HttpCall`], and nowhere into a private
 //! network.
+//!
+//! Registries: [`Oci`] pulls plugins from where they are published, and pushes
+//! them there.
 
 mod config;
 mod error;
 mod http;
 mod mail;
+mod oci;
 mod send;
 mod smtp;
 
@@ -18,4 +22,5 @@ pub use config::{MailConfig, Security, Smtp, Transport};
 pub use error::{MailConfigError, MailError};
 pub use http::{HttpAnswer, HttpCall, HttpConfig, HttpConfigError, HttpError, HttpOut};
 pub use mail::{Mail, Mailbox};
+pub use oci::{BadReference, Login, Oci, OciError, OciReference, Pulled};
 pub use send::{MailOut, Receipt};

@@ -8,6 +8,8 @@ use std::io::{self, Read};
 use flate2::bufread::GzDecoder;
 use flate2::{Compression, GzBuilder};
 
+use crate::plain::plain_start;
+
 /// A file that an archive may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
@@ -89,7 +91,7 @@ pub(crate) fn unpack(
         let path = entry.path_bytes();
         let Some(slot) = slots.iter().find(|slot| slot.name.as_bytes() == &*path) else {
             return Err(ArchiveError::Foreign {
-                found: printable(&String::from_utf8_lossy(&path)),
+                found: plain_start(&String::from_utf8_lossy(&path)),
                 known: known(slots),
             });
         };
@@ -135,15 +137,7 @@ fn check_end(mut rest: io::Take<GzDecoder<&[u8]>>) -> Result<(), ArchiveError> {
 }
 
 fn unreadable(error: io::Error) -> ArchiveError {
-    ArchiveError::Unreadable(printable(&error.to_string()))
-}
-
-/// A stranger's words, fit to be printed.
-fn printable(text: &str) -> String {
-    const MOST: usize = 60;
-    let short: String = text.chars().take(MOST).collect();
-    let more = if text.chars().count() > MOST { "…" } else { "" };
-    format!("{}{more}", short.escape_debug())
+    ArchiveError::Unreadable(plain_start(&error.to_string()))
 }
 
 fn known(slots: &[Slot]) -> String {

@@ -9,6 +9,7 @@ use crate::limits::{LimitAsked, Limits};
 use crate::lock::LockEntry;
 use crate::package::Package;
 use crate::permissions::{Grant, Permissions};
+use crate::plain::plain_line;
 use crate::schemas::Action;
 use crate::signature::PublicKey;
 
@@ -185,19 +186,9 @@ fn listed(names: &[impl AsRef<str>]) -> String {
     }
 }
 
-/// A line whose words may be a stranger's: nothing in it moves the cursor,
-/// colours the screen, begins another line or turns the direction of writing.
+/// A line, whose words may be a stranger's.
 fn line(f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
-    write!(f, "{:indent$}", "")?;
-    for c in text.chars() {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}') {
-            write!(f, "{}", c.escape_unicode())?;
-        } else {
-            write!(f, "{c}")?;
-        }
-    }
-    writeln!(f)
+    writeln!(f, "{:indent$}{}", "", plain_line(text))
 }
 
 impl fmt::Display for Consent {

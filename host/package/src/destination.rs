@@ -61,6 +61,10 @@ pub enum Method {
 }
 
 impl Method {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete];
+
     /// Its name: `GET`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -123,7 +127,8 @@ impl fmt::Display for Destination {
 }
 
 /// Some hosts: `api.example.com`, `*.example.com` (any name below it, not
-/// itself), `*` (any), each with a port after it or the scheme's own.
+/// itself), each at the port after it or else at the scheme's own; or `*`, any
+/// host at any port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostPattern {
     host: Wildcard,
@@ -156,7 +161,7 @@ fn is_below(name: &str, domain: &str) -> bool {
 }
 
 impl HostPattern {
-    /// Any host, at its scheme's own port.
+    /// Any host at any port.
     #[must_use]
     pub fn any() -> Self {
         Self { host: Wildcard::Any, port: None }
@@ -171,7 +176,8 @@ impl HostPattern {
     /// Whether all hosts of `other` are hosts of this.
     #[must_use]
     pub fn covers(&self, other: &HostPattern) -> bool {
-        self.port == other.port && self.host.covers(&other.host)
+        let any = self.host == Wildcard::Any && self.port.is_none();
+        any || (self.port == other.port && self.host.covers(&other.host))
     }
 
     /// The hosts of both.
@@ -275,7 +281,9 @@ mod tests {
             ("*.example.com", "badexample.com", false),
             ("*.example.com", "example.com.evil.test", false),
             ("*", "anything.test", true),
-            ("*", "anything.test:8443", false),
+            ("*", "anything.test:8443", true),
+            ("*:8443", "anything.test:8443", true),
+            ("*:8443", "anything.test", false),
             ("api.example.com:8443", "api.example.com:8443", true),
             ("api.example.com:8443", "api.example.com", false),
             ("api.example.com", "api.example.com:8443", false),

@@ -11,8 +11,10 @@ mod lock;
 mod manifest;
 mod package;
 mod permissions;
+mod plain;
 mod schemas;
 mod signature;
+mod words;
 
 pub use archive::ArchiveError;
 pub use consent::{Before, Consent};
@@ -27,3 +29,4 @@ pub use permissions::{
 };
 pub use schemas::{Action, Answer, schemas_json};
 pub use signature::{BadSignature, KeyError, PublicKey, SecretKey, Signature};
+pub use words::{FORMS, NoPermission, grants_of};

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::manifest::is_name;
 use crate::package::Package;
 use crate::permissions::Permissions;
+use crate::plain::{plain_start, toml_error};
 use crate::signature::PublicKey;
 
 /// The form of the file that this host reads and writes.
@@ -106,19 +107,18 @@ impl Lock {
         if text.lines().any(|line| line.starts_with("<<<<<<<")) {
             return Err(LockError::Conflict);
         }
-        let shape = |why: toml::de::Error| LockError::Shape(why.to_string().trim_end().to_owned());
         // The version first: a later form may have fields that are unknown here.
         if let Ok(Form { version }) = toml::from_str(text)
             && version > FORM
         {
             return Err(LockError::Newer(version));
         }
-        let read: Read = toml::from_str(text).map_err(shape)?;
+        let read: Read = toml::from_str(text).map_err(|why| LockError::Shape(toml_error(&why)))?;
         if read.version != FORM {
             return Err(LockError::Shape(format!("its version is {}, not {FORM}", read.version)));
         }
         match read.plugins.keys().find(|name| !is_name(name)) {
-            Some(name) => Err(LockError::Name(name.escape_debug().to_string())),
+            Some(name) => Err(LockError::Name(plain_start(name))),
             None => Ok(Self { plugins: read.plugins }),
         }
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::LimitsAsked;
 use crate::permissions::Permissions;
+use crate::plain::{plain_start, toml_error};
 
 /// The contract versions that hosts of this build run, oldest first.
 pub const CONTRACTS: &[&str] = &["0.1.0"];
@@ -69,16 +70,16 @@ pub enum ManifestError {
 impl PluginManifest {
     /// Parses the text of a `plugin.toml`.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        let manifest: PluginManifest = toml::from_str(text)
-            .map_err(|error| ManifestError::Shape(error.to_string().trim_end().to_owned()))?;
+        let manifest: PluginManifest =
+            toml::from_str(text).map_err(|error| ManifestError::Shape(toml_error(&error)))?;
         if !is_name(&manifest.name) {
-            return Err(ManifestError::Name(manifest.name));
+            return Err(ManifestError::Name(plain_start(&manifest.name)));
         }
         if !is_version(&manifest.version) {
-            return Err(ManifestError::Version(manifest.version));
+            return Err(ManifestError::Version(plain_start(&manifest.version)));
         }
         if !CONTRACTS.contains(&manifest.contract.as_str()) {
-            return Err(ManifestError::Contract(manifest.contract));
+            return Err(ManifestError::Contract(plain_start(&manifest.contract)));
         }
         Ok(manifest)
     }
@@ -175,6 +176,29 @@ mod tests {
         check(
             &HEAD.replace("contract = \"0.1.0\"", "contract = \"9.0.0\""),
             expect!["plugin.toml: the contract `9.0.0` is unknown to this host, which runs 0.1.0"],
+        );
+        check(
+            &HEAD.replace("version = \"0.1.0\"", "version = \"1.0.0-../../x\""),
+            expect!["plugin.toml: the version `1.0.0-../../x` is not of the form 1.2.3"],
+        );
+    }
+
+    #[test]
+    fn a_refusal_does_not_write_on_the_screen() {
+        check(
+            &HEAD.replace("\"p\"", "\"\\u001B[2J\""),
+            expect![[
+                r#"plugin.toml: the name `\u{1b}[2J` cannot be used: a letter a-z first, then letters a-z, digits and _, at most 40"#
+            ]],
+        );
+        check(
+            &HEAD.replace("\"p\"", "\u{1b}[2J"),
+            expect![[r#"
+            plugin.toml cannot be read: TOML parse error at line 1, column 9
+              |
+            1 | name = \u{1b}[2J
+              |         ^
+            unexpected key or value, expected newline, `#`"#]],
         );
     }
 }

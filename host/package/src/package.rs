@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use crate::archive::{self, ArchiveError, Slot};
 use crate::digest::Digest;
 use crate::manifest::{ManifestError, PluginManifest};
+use crate::plain::toml_error;
 use crate::schemas::{self, Action};
 use crate::signature::{BadSignature, PublicKey, SecretKey, Signature};
 
@@ -122,10 +123,8 @@ impl Package {
         let digests = Digests::of(&parts);
         let signer = match &parts.signature {
             Some(signature) => {
-                let signature: Signature =
-                    toml::from_str(text(SIGNATURE, signature)?).map_err(|why| {
-                        PackageError::Signature(why.to_string().trim_end().to_owned())
-                    })?;
+                let signature: Signature = toml::from_str(text(SIGNATURE, signature)?)
+                    .map_err(|why| PackageError::Signature(toml_error(&why)))?;
                 Some(signature.verify(&digests.package)?)
             }
             None => None,

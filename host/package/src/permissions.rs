@@ -433,6 +433,12 @@ impl Permissions {
         }
     }
 
+    /// Whether it may do a part of what a grant says.
+    #[must_use]
+    pub fn touches(&self, grant: &Grant) -> bool {
+        self.grants().iter().any(|own| own.meet(grant).is_some())
+    }
+
     /// What is in these and not in `other`: what an upgrade asks for anew, or
     /// no longer.
     #[must_use]

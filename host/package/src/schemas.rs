@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::manifest::is_name;
+use crate::plain::{plain_line, plain_start};
 
 /// An action as a package describes it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -65,8 +66,8 @@ pub fn schemas_json(actions: &[Action]) -> String {
 /// Reads a `schemas.json`; what is wrong with it is told in words that follow
 /// its name.
 pub(crate) fn parse(text: &str) -> Result<Vec<Action>, String> {
-    let File::<Vec<Action>> { actions } =
-        serde_json::from_str(text).map_err(|why| format!("cannot be read: {why}"))?;
+    let File::<Vec<Action>> { actions } = serde_json::from_str(text)
+        .map_err(|why| format!("cannot be read: {}", plain_line(&why.to_string())))?;
     if actions.is_empty() {
         return Err("has no actions".to_owned());
     }
@@ -75,7 +76,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Action>, String> {
         if !is_name(&action.id) {
             return Err(format!(
                 "has the action `{}`, which cannot be a name: a letter a-z first, then letters a-z, digits and _, at most 40",
-                action.id.escape_debug()
+                plain_start(&action.id)
             ));
         }
         if !ids.insert(&action.id) {

@@ -213,6 +213,6 @@ fn a_stranger_cannot_draw_on_the_screen() {
         Package::from_parts(Parts { manifest: manifest.into(), ..package("").parts().clone() })
             .unwrap();
     let first = consent(&package, &["http"], None).to_string();
-    expect![[r#"enrich 0.2.0: Nice\u{1b}[2J\u{a}It may:\u{a}  nothing \u{202e}gnihton"#]]
+    expect![[r#"enrich 0.2.0: Nice\u{1b}[2J\nIt may:\n  nothing \u{202e}gnihton"#]]
         .assert_eq(first.lines().next().unwrap());
 }
