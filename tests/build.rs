@@ -16,7 +16,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
     let built = build(&Request {
-        packages: ["relata-guest-hostile", "relata-guest-echo"].map(str::to_owned).to_vec(),
+        packages: ["relata-guest-hostile", "relata-guest-echo", "relata-guest-web"]
+            .map(str::to_owned)
+            .to_vec(),
         // Not the target directory of the cargo that runs this: it holds that
         // one's lock until we are done.
         target_dir: workspace.join("target/guests"),

@@ -16,7 +16,7 @@ use relata_app::{
     model::{Fields, Timestamp, Value},
     store::RunFilter,
 };
-use relata_tests::{hostile, hostile_manifest};
+use relata_tests::{hostile, hostile_manifest, install};
 
 /// What the hostile plugin does, and the arguments that it needs for it.
 const ATTACKS: [(&str, &str); 11] = [
@@ -135,9 +135,6 @@ async fn create(app: &App, object: &str, fields: &[(&str, &str)]) {
 async fn rehearsal(root: &Path) -> App {
     let start: Timestamp = "2026-12-14T08:00:00Z".parse().unwrap();
     let app = App::create(root, Some(start)).await.unwrap();
-    let package = root.join("plugins/hostile");
-    std::fs::create_dir_all(&package).unwrap();
-    std::fs::write(package.join("plugin.toml"), hostile_manifest()).unwrap();
-    std::fs::write(package.join("component.wasm"), hostile()).unwrap();
+    install(root, "hostile", hostile_manifest(), hostile());
     app
 }

@@ -14,8 +14,9 @@ use crate::{App, AppError, fresh, requests, runner::later, testing::Point};
 /// How many effects are claimed at once.
 const BATCH: u32 = 32;
 
-/// How often an effect is tried before it is given up as failed.
-const MOST_ATTEMPTS: u32 = 10;
+/// For how long an effect is tried before it is given up as failed: a weekend
+/// without a mail server, and a day to notice.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// What an effect's row holds: the mail as it will go out. What was promised
 /// is what is sent, also if the template changes meanwhile.
@@ -100,8 +101,9 @@ impl App {
         let away = sent.as_ref().err().filter(|why| why.unreachable).map(|why| why.why.clone());
         self.breaker_told(destination, away, now).await?;
         let again = |after| later(now, after);
+        let tries_left = tries_left(&effect, now);
         let delivery =
-            requests::delivery(sent, &effect, MOST_ATTEMPTS, again, pause(effect.attempts));
+            requests::delivery(sent, &effect, tries_left, again, pause(effect.attempts));
         self.settle(effect, delivery, None, now).await?;
         self.may_crash(Point::AfterSettle).await;
         Ok(())
@@ -119,17 +121,18 @@ impl App {
             let away = sent.as_ref().err().filter(|why| why.is_unreachable());
             self.breaker_told(destination, away.map(ToString::to_string), now).await?;
         }
+        let tries_left = tries_left(&effect, now);
         let delivery = match sent {
             Ok(receipt) => Delivery::Sent { receipt: Some(receipt.to_string()) },
             Err(why) if why.is_unknown() => match effect.if_unknown {
                 IfUnknown::Hold => Delivery::Unknown { why: why.to_string() },
                 IfUnknown::Skip => Delivery::Skipped { why: why.to_string() },
-                IfUnknown::Retry if effect.attempts < MOST_ATTEMPTS => {
+                IfUnknown::Retry if tries_left => {
                     Delivery::Again { at: later(now, pause(effect.attempts)), why: why.to_string() }
                 }
                 IfUnknown::Retry => Delivery::Unknown { why: why.to_string() },
             },
-            Err(why) if why.is_transient() && effect.attempts < MOST_ATTEMPTS => {
+            Err(why) if why.is_transient() && tries_left => {
                 Delivery::Again { at: later(now, pause(effect.attempts)), why: why.to_string() }
             }
             Err(why) => Delivery::Failed { why: why.to_string() },
@@ -194,6 +197,11 @@ fn sent_interaction(effect: &Effect, subject: &str, now: Timestamp) -> Option<Wr
         fields.insert("template".to_owned(), Value::Text(template.clone()));
     }
     Some(Write::Create { object: "interaction".to_owned(), id: fresh::record_id(now), fields })
+}
+
+/// Whether an effect may be tried once more.
+fn tries_left(effect: &Effect, now: Timestamp) -> bool {
+    now < later(effect.created_at, GIVEN_UP_AFTER)
 }
 
 /// 5 s, 10 s, 20 s … at most an hour.

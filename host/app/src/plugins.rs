@@ -131,7 +131,9 @@ impl Plugins {
                     summary: action.summary.clone(),
                     input: action.input_schema.clone(),
                     output: action.output_schema.clone(),
+                    reads: action.reads.clone(),
                     writes: action.writes.clone(),
+                    permissions: Some(plugin.permissions().clone()),
                     correlation: action
                         .correlation
                         .iter()

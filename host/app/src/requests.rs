@@ -328,7 +328,7 @@ fn replace(bytes: &mut Vec<u8>, from: &[u8], to: &[u8]) {
 pub(crate) fn delivery(
     sent: Result<String, DeliveryFault>,
     effect: &Effect,
-    most_attempts: u32,
+    tries_left: bool,
     again: impl Fn(Duration) -> Timestamp,
     pause: Duration,
 ) -> Delivery {
@@ -337,7 +337,6 @@ pub(crate) fn delivery(
         Err(why) => why,
     };
     let later = || again(why.retry_after.map_or(pause, |asked| asked.max(pause)));
-    let tries_left = effect.attempts < most_attempts;
     match (why.unknown, effect.if_unknown) {
         (true, IfUnknown::Hold) => Delivery::Unknown { why: why.why },
         (true, IfUnknown::Skip) => Delivery::Skipped { why: why.why },

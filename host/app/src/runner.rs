@@ -464,8 +464,14 @@ impl App {
         Ok(())
     }
 
-    async fn call(&self, held: &Held, call: &Call, known: Records) -> Result<Answered, AppError> {
-        let StepKind::Do(step) = &held.definition.step(call.step).kind else {
+    async fn call(
+        &self,
+        held: &mut Held,
+        call: &Call,
+        known: Records,
+    ) -> Result<Answered, AppError> {
+        let definition = Arc::clone(&held.definition);
+        let StepKind::Do(step) = &definition.step(call.step).kind else {
             return Err(AppError::Fault(format!("{} is no action", call.path)));
         };
         let answer = |result| Answered {
@@ -520,10 +526,12 @@ impl App {
             now_ms: u64::try_from(now.as_millisecond()).unwrap_or(0),
             seed: seed(&call.idempotency_key),
             limits: None,
-            leaves: None,
+            leaves: step.may.as_ref(),
         };
-        let Called { result, report, mut host } =
-            plugins.call(plugin, request, StepHost::new(self.clone(), scope).knowing(known)).await;
+        // A web service may keep it waiting for longer than the lease.
+        let host = StepHost::new(self.clone(), scope).knowing(known);
+        let calling = plugins.call(plugin, request, host);
+        let Called { result, report, mut host } = self.keeping(held, calling).await?;
         self.metrics().called(&step.action, &report);
         if let Some(fault) = host.fault.take() {
             return Err(fault);

@@ -142,12 +142,19 @@ impl App {
         }
     }
 
-    /// Keeps a run for a whole lease where half of one is over.
+    /// Keeps a run, and its turn in a lane, for a whole lease where half of
+    /// one is over. A turn that is lost is told by the commit.
     async fn keep(&self, held: &mut Held) -> Result<(), AppError> {
         if later(self.now(), self.lease() / 2) >= held.lease_until {
             let until = later(self.now(), self.lease());
             self.store().run_renew(held.run.id, held.epoch, until).await?;
             held.lease_until = until;
+            if let Some(turn) = held.turn.clone() {
+                let renewing = self.store().write(move |tx| {
+                    Box::pin(async move { tx.lane_renew(&turn, until).await })
+                });
+                renewing.await?;
+            }
         }
         Ok(())
     }

@@ -70,12 +70,12 @@ impl Rights {
     /// How what is missing may be given.
     fn remedy(&self, denied: &Denied) -> String {
         let grant = &denied.grant;
-        if !self.asked.covers(grant) {
+        if !self.asked.touches(grant) {
             format!("{} in its plugin.toml allows it", grant.remedy())
-        } else if !self.granted.covers(grant) {
+        } else if !self.granted.touches(grant) {
             "its plugin.toml asks for it, but it was installed without; `relata plugin install` shows what it asks for".to_owned()
         } else {
-            "the step's `permissions` leave it out".to_owned()
+            "the step's `may` leaves it out".to_owned()
         }
     }
 }

@@ -133,6 +133,24 @@ impl Tx {
         row.map(|row| Ok(Turn { lane: lane.to_owned(), number: row.count("turn")? })).transpose()
     }
 
+    /// Keeps a turn in a lane; false where it is somebody else's turn by now.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn lane_renew(&mut self, turn: &Turn, until: Timestamp) -> Result<bool, StoreError> {
+        let touched = self
+            .connection
+            .execute(
+                "keep a lane",
+                "UPDATE relata_lane SET until = $3
+                 WHERE lane = $1 AND turn = $2 AND holder IS NOT NULL",
+                arguments![&turn.lane, turn.number, until],
+            )
+            .await?;
+        Ok(touched > 0)
+    }
+
     /// Ends a turn in a lane; false where it is somebody else's turn by now,
     /// and then nothing that was done in it may be kept.
     ///

@@ -113,8 +113,12 @@ pub struct ActionSignature {
     pub input: Json,
     /// JSON Schema of its output.
     pub output: Json,
-    /// What it writes: `lead`, `lead.owner`, `*`.
+    /// What it reads: `lead`, `lead.owner`, `*`.
+    pub reads: Vec<String>,
+    /// What it writes, likewise.
     pub writes: Vec<String>,
+    /// What its plugin may do; nothing is said of it where that is not known.
+    pub permissions: Option<relata_package::Permissions>,
     /// Events that answer it, each with the field of the output that holds
     /// their key.
     pub correlation: Vec<(String, String)>,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use relata_model::{Decimal, Value};
+use relata_package::Permissions;
 use serde::{Deserialize, Serialize};
 
 use crate::{catalog::WorkflowSignature, formula::Formula, types::Slot};
@@ -375,6 +376,10 @@ pub struct Do {
     /// What becomes of a message of which nobody knows whether it went out.
     #[serde(default, skip_serializing_if = "IfUnknown::is_hold")]
     pub if_unknown: IfUnknown,
+    /// What the step leaves of its plugin's permissions; all where it says
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may: Option<Permissions>,
     /// The key under which steps run one after another, with `{name}` for an
     /// argument: `rotation/{team}`.
     pub exclusive: Option<String>,

@@ -130,6 +130,7 @@ codes! {
     INPUT_NOT_GIVEN = "R209", "An input has to be given, and something starts the workflow that gives none.", "Give the input a `default:`, or make it `optional: true`.";
     NOT_A_LIST = "R210", "`for_each` is given something else than a list.", "Name a list, such as a field with several texts, or the records that a step has found.";
     MISPLACED_SECRET = "R211", "A secret stands where it would be shown or kept.", "Write `secret/NAME` as the whole text of an action's argument.";
+    MISSING_PERMISSION = "R212", "The step needs something that its plugin may not do there.", "Add it to the step's `may:`, or to what the plugin was installed with.";
 
     AFTER_CATCH_ALL = "R301", "This row can never be chosen: a row before it takes everything.", "Move the row without `if` to the end.";
     NO_CATCH_ALL = "R302", "No row takes what meets none of the conditions.", "Add a last row without `if`.";

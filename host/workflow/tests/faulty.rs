@@ -102,6 +102,7 @@ fn every_promise_of_the_language_is_kept() {
         ("an impossible cron", &["R401"]),
         ("a local time in a gap of the clock", &["R403"]),
         ("working time without a calendar", &["R402"]),
+        ("what a plugin may not do", &["R212"]),
         ("duplicate keys, tags, anchors, tabs", &["R005", "R003", "R004", "R002"]),
     ];
     let expected =

@@ -164,6 +164,8 @@ fn values() {
         ("lead.revision + 1", "4"),
         ("ticket.customer.owner.name is empty", "yes"),
         ("default(mood.why, \"unknown\")", "unknown"),
+        // An empty list, and not nothing: the first is a list in any case.
+        ("default(unique(ticket.required_skills), ticket.required_skills) == []", "yes"),
         ("1 day == 24 hours", "yes"),
         ("[1, 2] == [1, 2]", "yes"),
         ("\"a\\\"b\"", "a\"b"),

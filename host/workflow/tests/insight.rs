@@ -98,22 +98,22 @@ fn actions_and_their_arguments_are_offered() {
     offered_in_steps(
         "  - do: ¦",
         expect![
-            "approval.close, approval.request, assign.round_robin, crm.create, crm.find, crm.update, mail.send, notify.role, …"
+            "approval.close, approval.request, assign.round_robin, crm.create, crm.find, crm.update, enrich.company, mail.send, …"
         ],
     );
     offered_in_steps(
         "  - do: mail.¦",
         expect![
-            "approval.close, approval.request, assign.round_robin, crm.create, crm.find, crm.update, mail.send, notify.role, …"
+            "approval.close, approval.request, assign.round_robin, crm.create, crm.find, crm.update, enrich.company, mail.send, …"
         ],
     );
     offered_in_steps(
         "  - do: mail.send\n    ¦",
-        expect!["template, to, data, as, retry, if_it_fails, if_unknown"],
+        expect!["template, to, data, as, retry, if_it_fails, if_unknown, may"],
     );
     offered_in_steps(
         "  - do: mail.send\n    to: =ticket.customer\n    te¦\n  - wait: 1 hour\n",
-        expect!["template, data, as, retry, if_it_fails, if_unknown"],
+        expect!["template, data, as, retry, if_it_fails, if_unknown, may"],
     );
     offered_in_steps(
         "  - do: mail.send\n    template: w¦",

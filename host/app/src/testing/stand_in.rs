@@ -45,6 +45,7 @@ pub(crate) fn of(definition: &Definition, objects: &Objects) -> Result<Definitio
         // A test says how often it fails, and the step that runs it what then.
         retry: Retry { times: 0, ..Retry::default() },
         if_it_fails: None,
+        may: None,
         if_unknown: relata_workflow::IfUnknown::Hold,
         exclusive: None,
         correlation: Vec::new(),

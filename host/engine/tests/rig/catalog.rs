@@ -96,7 +96,9 @@ pub(crate) fn catalog() -> Catalog {
                 "type": "object", "properties": input, "required": required, "additionalProperties": false,
             }),
             output: json!({ "type": "object", "properties": output, "required": all }),
+            reads: Vec::new(),
             writes: Vec::new(),
+            permissions: None,
             correlation,
             exclusive: (name == "assign.round_robin").then(|| "rotation/{team}".to_owned()),
         };

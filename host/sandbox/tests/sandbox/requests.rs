@@ -188,5 +188,5 @@ async fn a_step_may_leave_less() {
     let input = json!({});
     let request = CallRequest { leaves: Some(&leaves), ..CallRequest::new("act", &input) };
     let called = plugin.call(request, Desk::default()).await;
-    expect!["denied: plugin `p`, action `act`: plugin `p` may not call POST https://shop.example: the step's `permissions` leave it out"].assert_eq(&line(&called));
+    expect!["denied: plugin `p`, action `act`: plugin `p` may not call POST https://shop.example: the step's `may` leaves it out"].assert_eq(&line(&called));
 }

@@ -153,14 +153,19 @@ impl Evaluator<'_> {
     fn call(&mut self, name: &str, arguments: &[NodeId]) -> Evaluated {
         // Lazily, so that nothing is fetched that is not needed.
         if name == "default" {
+            let mut rest = Value::Nothing;
             for argument in arguments {
                 let value = self.value(*argument)?;
                 if !is_empty(&value) {
                     return Ok(value);
                 }
+                // An empty list is more than nothing at all: whoever gives one
+                // gets a list.
+                if value != Value::Nothing {
+                    rest = value;
+                }
             }
-            let last = arguments.last().copied();
-            return last.map_or(Ok(Value::Nothing), |last| self.value(last));
+            return Ok(rest);
         }
         let function = functions::function(name)
             .ok_or_else(|| EvaluationError::fault(format!("there is no function `{name}`")))?;

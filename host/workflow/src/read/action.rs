@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use relata_model::{Duration, Value};
+use relata_package::{Grant, Permissions};
 
 use super::{
     Keys, Reader, formulas,
@@ -37,6 +38,11 @@ fn written_out_value(expression: &Expression) -> Option<Value> {
     }
 }
 
+/// The plugin of an action.
+fn plugin_of(signature: &ActionSignature) -> &str {
+    signature.name.split('.').next().unwrap_or_default()
+}
+
 impl Reader<'_> {
     /// `do: crm.update`, with its arguments beside it.
     pub(super) fn do_step(
@@ -49,6 +55,7 @@ impl Reader<'_> {
         let retry = keys.take("retry").and_then(|entry| self.retry(entry));
         let if_it_fails = keys.take("if_it_fails");
         let if_unknown = keys.take("if_unknown").and_then(|entry| self.if_unknown(entry));
+        let may = keys.take("may");
         let action = self.plain_text(entry).map(str::to_owned);
         let signature =
             action.as_ref().and_then(|action| self.signature(action, entry.value.place));
@@ -64,6 +71,8 @@ impl Reader<'_> {
             let name = self.name_result(as_name, Slot::of(Type::Any), action, names);
             return Done { kind: None, name };
         };
+        let may = may.map(|may| self.may(may, &signature));
+        self.permitted(&signature, may.as_ref(), entry.value.place);
         let input = self.arguments(&signature, entry.value.place, keys, names);
         let written = self.written_out(keys);
         let mut slot = Slot::of(schema::result(&signature.output, &written));
@@ -87,6 +96,7 @@ impl Reader<'_> {
                 retry: retry.unwrap_or_default(),
                 if_it_fails: fallback,
                 if_unknown: if_unknown.unwrap_or_default(),
+                may,
                 exclusive: signature.exclusive.clone(),
                 correlation: signature.correlation.clone(),
                 output,
@@ -262,7 +272,7 @@ impl Reader<'_> {
         entry: &Entry,
         parameters: &BTreeMap<String, Parameter>,
     ) {
-        let own = ["as", "retry", "if_it_fails", "if_unknown"];
+        let own = ["as", "retry", "if_it_fails", "if_unknown", "may"];
         let known = parameters.keys().map(String::as_str).chain(own);
         let help = codes::mean_or_list(&entry.key, known);
         let message = format!("`{}` takes no argument `{}`", signature.name, entry.key);
@@ -280,6 +290,129 @@ impl Reader<'_> {
             self.error(codes::WRONG_VALUE, entry.value.place, message, help);
         }
         found.map(|(_, if_unknown)| if_unknown)
+    }
+
+    /// `may: [read lead.email, update lead.company]`
+    fn may(&mut self, entry: &Entry, signature: &ActionSignature) -> Permissions {
+        let mut grants = Vec::new();
+        for item in self.items(entry) {
+            let Content::Text { text, .. } = &item.value else {
+                if !matches!(item.value, Content::Spoiled) {
+                    let message = "`may` takes words such as `read lead.email`";
+                    self.error(codes::WRONG_FORM, item.place, message, None);
+                }
+                continue;
+            };
+            let read = match relata_package::grants_of(text) {
+                Ok(read) => read,
+                Err(why) => {
+                    let forms = relata_package::FORMS.join("`, `");
+                    let help = Some(format!("write one of `{forms}`"));
+                    self.error(codes::WRONG_VALUE, item.place, why.to_string(), help);
+                    continue;
+                }
+            };
+            let is_there = read.iter().all(|grant| match grant {
+                Grant::Read(object, field) | Grant::Update(object, field) => {
+                    self.is_field(object, field, item.place)
+                }
+                Grant::Create(object) | Grant::Delete(object) => {
+                    self.is_field(object, "*", item.place)
+                }
+                _ => true,
+            });
+            if !is_there {
+                continue;
+            }
+            let asked = signature.permissions.as_ref();
+            let given: Permissions = read.iter().cloned().collect();
+            if asked.is_some_and(|asked| asked.meet(&given).grants().is_empty()) {
+                let plugin = plugin_of(signature);
+                let message = format!("the plugin `{plugin}` may not {} anyway", read[0]);
+                let help = Some(format!("leave it out, or install `{plugin}` with it"));
+                self.error(codes::MISSING_PERMISSION, item.place, message, help);
+            }
+            grants.extend(read);
+        }
+        grants.into_iter().collect()
+    }
+
+    /// Whether there is such an object, and it has such a field; `*` is there
+    /// always.
+    fn is_field(&mut self, object: &str, field: &str, place: Place) -> bool {
+        if object == "*" {
+            return true;
+        }
+        let Some(definition) = self.catalog.objects.get(object) else {
+            let help = codes::did_you_mean(object, self.catalog.objects.names());
+            let message = format!("there is no object `{object}`");
+            self.error(codes::UNKNOWN_OBJECT, place, message, help);
+            return false;
+        };
+        if field == "*" || definition.field(field).is_some() {
+            return true;
+        }
+        let names = definition.fields.keys().map(String::as_str);
+        let help = codes::did_you_mean(field, names);
+        let message = format!("{object} has no field `{field}`");
+        self.error(codes::UNKNOWN_FIELD, place, message, help);
+        false
+    }
+
+    /// Looks whether the plugin may do what the action says that it does.
+    fn permitted(&mut self, signature: &ActionSignature, may: Option<&Permissions>, place: Place) {
+        let Some(permissions) = &signature.permissions else { return };
+        let left = may.map_or_else(|| permissions.clone(), |may| permissions.meet(may));
+        let plugin = plugin_of(signature);
+        let mut needs = Vec::new();
+        for path in &signature.reads {
+            // `*` is what the input decides.
+            match path.split_once('.') {
+                _ if path == "*" => {}
+                Some((object, field)) => {
+                    needs.push((Grant::Read(object.to_owned(), field.to_owned()), None));
+                }
+                None if left.check_object_read(path).is_err() => {
+                    needs.push((Grant::Read(path.clone(), "*".to_owned()), None));
+                }
+                None => {}
+            }
+        }
+        for path in &signature.writes {
+            match path.split_once('.') {
+                _ if path == "*" => {}
+                Some((object, field)) => {
+                    let create = Grant::Create(object.to_owned());
+                    needs.push((Grant::Update(object.to_owned(), field.to_owned()), Some(create)));
+                }
+                None if left.check_object_update(path).is_err()
+                    && left.check_delete(path).is_err() =>
+                {
+                    needs.push((Grant::Create(path.clone()), None));
+                }
+                None => {}
+            }
+        }
+        for (need, or) in needs {
+            if left.covers(&need) || or.is_some_and(|or| left.covers(&or)) {
+                continue;
+            }
+            let (message, help) = if permissions.covers(&need) {
+                (
+                    format!("`{}` has to {need}, and `may` leaves that out", signature.name),
+                    "add it to `may`".to_owned(),
+                )
+            } else {
+                (
+                    format!(
+                        "`{}` has to {need}, and the plugin `{plugin}` may not",
+                        signature.name
+                    ),
+                    format!("`relata plugin install` shows what `{plugin}` asks for"),
+                )
+            };
+            self.error(codes::MISSING_PERMISSION, place, message, Some(help));
+        }
     }
 
     /// `retry: 3 times`, `retry: 5 times, first after 1 minute`.

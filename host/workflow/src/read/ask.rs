@@ -401,6 +401,7 @@ fn call(signature: &ActionSignature, input: Vec<Argument>) -> StepKind {
         retry: Retry::default(),
         if_it_fails: None,
         if_unknown: crate::IfUnknown::Hold,
+        may: None,
         exclusive: signature.exclusive.clone(),
         correlation: signature.correlation.clone(),
         output: schema::result(&signature.output, &BTreeMap::new()),

@@ -398,6 +398,11 @@ pub(crate) const STEPS: &[Sort] = &[
                 Form::Text,
                 "What becomes of a message of which nobody knows whether it went out: `retry`, `hold` or `skip`; `hold` if not said.",
             ),
+            key(
+                "may",
+                Form::List,
+                "What the plugin may do here, of what it may do at all: `read lead.email`, `update lead.company`, `call api.example.com`.",
+            ),
         ],
         example: "do: crm.update\n  record: =lead\n  set: { status: assigned }",
     },

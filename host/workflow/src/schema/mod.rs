@@ -247,7 +247,7 @@ impl Writer<'_> {
             let names: Vec<&str> = parameters
                 .keys()
                 .map(String::as_str)
-                .chain(["do", "as", "retry", "if_it_fails", "if_unknown", "at"])
+                .chain(["do", "as", "retry", "if_it_fails", "if_unknown", "may", "at"])
                 .collect();
             schema["propertyNames"] = json!({ "enum": names });
         }

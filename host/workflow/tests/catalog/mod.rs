@@ -14,7 +14,9 @@ fn action(name: &str, input: Json, output: Json) -> ActionSignature {
         summary: String::new(),
         input,
         output,
+        reads: Vec::new(),
         writes: Vec::new(),
+        permissions: None,
         correlation: Vec::new(),
         exclusive: None,
     }
@@ -85,10 +87,32 @@ events:
   approval.answered: { field: status, becomes: answered, key: id, about: [about] }
 ";
 
+/// An action of a stranger's plugin, of which is known what it may do.
+fn enrich() -> ActionSignature {
+    let may = [
+        "read lead.email",
+        "update lead.company",
+        "update lead.company_size",
+        "keep values",
+        "call companies.example",
+    ];
+    let grants = may.iter().flat_map(|words| relata_package::grants_of(words).expect("words"));
+    ActionSignature {
+        reads: vec!["lead.email".to_owned()],
+        permissions: Some(grants.collect()),
+        ..action(
+            "enrich.company",
+            object(json!({ "lead": format("record/lead") })),
+            object(json!({ "company": text() })),
+        )
+    }
+}
+
 /// The catalog.
 pub(crate) fn catalog() -> Catalog {
     let fields = |of: &str| json!({ "type": "object", "x-fields-of": of });
     let mut actions = vec![
+        enrich(),
         action(
             "assign.round_robin",
             object(json!({
@@ -215,6 +239,7 @@ pub(crate) fn catalog() -> Catalog {
             "crm.update" | "crm.create" => (&[], &["*"]),
             "ticket.create" => (&[], &["ticket"]),
             "route.by_skill" => (&[], &["ticket.owner", "ticket.queue"]),
+            "enrich.company" => (&[], &["lead.company"]),
             _ => (&[], &[]),
         };
         action.correlation = correlation

@@ -20,7 +20,7 @@ fn actions() {
         "  - do: mail.send\n    to: =lead\n    template: welcom\n    tempo: fast",
         expect![[r#"
             7:15 R109 there is no mail template `welcom` [did you mean `welcome`?]
-            8:5 R105 `mail.send` takes no argument `tempo` [known are data, template, to, as, retry, if_it_fails, if_unknown]"#]],
+            8:5 R105 `mail.send` takes no argument `tempo` [known are data, template, to, as, retry, if_it_fails, if_unknown, may]"#]],
     );
     steps(
         "  - do: assign.round_robin\n    team: dahc\n    max_open_leads: many",
