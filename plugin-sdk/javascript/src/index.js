@@ -1,0 +1,10 @@
+export { action, plugin, retry, skip } from "./action.js";
+export { RelataError } from "./error.js";
+export * as env from "./env.js";
+export * as events from "./events.js";
+export * as http from "./http.js";
+export * as log from "./log.js";
+export * as messages from "./messages.js";
+export * as records from "./records.js";
+export * as secrets from "./secrets.js";
+export * as state from "./state.js";
