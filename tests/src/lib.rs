@@ -10,6 +10,8 @@ pub use mailbox::{Mailbox, Mails, Moods};
 pub use postgres::Postgres;
 pub use server::{Backend, Place, Server, post};
 
+use relata_app::{App, Offered, Packages, sandbox::Compiler};
+
 pub use program::{answer, data, program, root, run};
 
 /// The component that tries to hurt its host, one action a way; see
@@ -40,10 +42,26 @@ pub fn echo_manifest() -> &'static str {
     include_str!("../guests/echo/plugin.toml")
 }
 
-/// Puts a plugin into a data directory.
-pub fn install(root: &std::path::Path, name: &str, manifest: &str, component: &[u8]) {
-    let package = root.join("plugins").join(name);
-    std::fs::create_dir_all(&package).expect("a folder");
-    std::fs::write(package.join("plugin.toml"), manifest).expect("a file");
-    std::fs::write(package.join("component.wasm"), component).expect("a file");
+/// Installs a plugin, as somebody does who agrees to all that it asks for.
+pub async fn install(app: &App, manifest: &str, component: &[u8]) {
+    offer(app, offered(manifest, component).await);
+}
+
+/// The same with a package that is there already.
+pub fn offer(app: &App, offered: Offered) {
+    let consent = app.plugin_consent(&offered, None).expect("it may be installed");
+    let agreed = Some(consent.digest);
+    app.install_plugin(offered, &consent, agreed).expect("it is installed");
+}
+
+/// A package as `relata plugin pack` makes it of an author's folder.
+pub async fn offered(manifest: &str, component: &[u8]) -> Offered {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, bytes: &[u8]| {
+        std::fs::write(folder.path().join(name), bytes).expect("a file");
+    };
+    put("plugin.toml", manifest.as_bytes());
+    put("component.wasm", component);
+    let packages = Packages::new(None, Compiler::InProcess, None, None).expect("a sandbox");
+    packages.pack(folder.path()).await.expect("a package")
 }

@@ -13,7 +13,7 @@ use expect_test::expect;
 /// Each room and the rooms it may use. What those may use, it may use too: the
 /// store may use `relata-workflow`, which lies below the engine.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("relata-cli", &["relata-server", "relata-lsp"]),
+    ("relata-cli", &["relata-server", "relata-lsp", "relata-plugin-build"]),
     ("relata-lsp", &["relata-workflow"]),
     ("relata-server", &["relata-app"]),
     (

@@ -135,6 +135,6 @@ async fn create(app: &App, object: &str, fields: &[(&str, &str)]) {
 async fn rehearsal(root: &Path) -> App {
     let start: Timestamp = "2026-12-14T08:00:00Z".parse().unwrap();
     let app = App::create(root, Some(start)).await.unwrap();
-    install(root, "hostile", hostile_manifest(), hostile());
+    install(&app, hostile_manifest(), hostile()).await;
     app
 }

@@ -99,8 +99,9 @@ fn read(stream: &mut TcpStream) -> String {
 /// A rehearsal whose plugin may call a service, and a workflow with one step.
 async fn company(root: &Path, service: &Service, step: &str) -> App {
     let start: Timestamp = "2026-12-14T08:00:00Z".parse().unwrap();
-    drop(App::create(root, Some(start)).await.unwrap());
-    install(root, "web", &service.manifest(), web());
+    let app = App::create(root, Some(start)).await.unwrap();
+    install(&app, &service.manifest(), web()).await;
+    app.close().await;
     let config = root.join("relata.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, format!("{text}\n[http]\nprivate_hosts = [\"127.0.0.1\"]\n")).unwrap();

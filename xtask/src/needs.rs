@@ -49,11 +49,33 @@ const REGISTRY: Need = Need {
     otherwise: "install CNCF Distribution 2.8 or newer, with its program on the PATH as docker-registry",
 };
 
+const JAVASCRIPT: Need = Need {
+    why: "Node.js with npm, to build the example plugin in JavaScript",
+    present: || cargo::on_path("node") && cargo::on_path("npm"),
+    packages: &["nodejs", "npm"],
+    otherwise: "install Node.js 18 or newer, with npm",
+};
+
+const PYTHON: Need = Need {
+    why: "Python 3.11 or newer with venv, to build the example plugin in Python",
+    present: python,
+    packages: &["python3", "python3-venv"],
+    otherwise: "install Python 3.11 or newer, with venv",
+};
+
+const C: Need = Need {
+    why: "clang for WebAssembly and a C library for it, to build the example plugin in C",
+    present: clang,
+    packages: &["clang-22", "lld-22", "wasi-libc", "libclang-rt-22-dev-wasm32", "make"],
+    otherwise: "install clang with a WASI C library; docs/plugins/c.md says how it is named",
+};
+
 /// What every build needs.
 pub(crate) const BUILD: &[Need] = &[WEBASSEMBLY];
 
 /// What the tests need besides.
-pub(crate) const TEST: &[Need] = &[WEBASSEMBLY, POSTGRESQL, SMTP, REGISTRY];
+pub(crate) const TEST: &[Need] = 
+    &[WEBASSEMBLY, POSTGRESQL, SMTP, REGISTRY, JAVASCRIPT, PYTHON, C];
 
 /// The module that Debian's compiler links WebAssembly with; the packages only
 /// recommend it, so it can be missing beside a complete compiler.
@@ -71,6 +93,11 @@ fn postgresql() -> bool {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     versions.into_iter().any(|version| version.path().join("bin/initdb").is_file())
         || cargo::on_path("initdb")
+}
+
+fn python() -> bool {
+    let asks = "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))";
+    succeeds(Command::new("python3").args(["-c", asks]))
 }
 
 fn aiosmtpd() -> bool {
@@ -187,6 +214,17 @@ impl Apt {
         }
         Ok(())
     }
+}
+
+/// Debian's: the compiler, its runtime and the C library are packages of their
+/// own.
+fn clang() -> bool {
+    let runtime = "/usr/lib/llvm-22/lib/clang/22/lib/wasi/libclang_rt.builtins-wasm32.a";
+    cargo::on_path("clang-22")
+        && cargo::on_path("make")
+        && [runtime, "/usr/include/wasm32-wasi", "/usr/lib/llvm-22/bin/wasm-ld"]
+            .iter()
+            .all(|path| Path::new(path).exists())
 }
 
 fn succeeds(command: &mut Command) -> bool {

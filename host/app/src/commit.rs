@@ -301,6 +301,9 @@ impl App {
         } else {
             self.store().write_together(step).await?
         };
+        if let Some(traces) = &self.inner.traces {
+            traces.committed(self, &held.run, &held.log);
+        }
         held.watched = listens;
         held.log_end = committed.log_end;
         held.log.clear();

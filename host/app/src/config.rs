@@ -25,9 +25,15 @@ pub struct Config {
     pub rehearsal: bool,
     /// How mails go out.
     pub mail: MailConfig,
+    /// Where traces go, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<crate::TracesConfig>,
     /// How plugins' requests to web services go out.
     #[serde(default)]
     pub http: HttpConfig,
+    /// Whose plugins are run.
+    #[serde(default)]
+    pub plugins: crate::PluginsConfig,
     /// Where the records are, if not in a file of the data directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseConfig>,

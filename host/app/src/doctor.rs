@@ -81,6 +81,7 @@ impl App {
         self.look_at_effects(&mut found).await?;
         self.look_at_schedules(&mut found).await?;
         self.look_at_pauses(&mut found).await?;
+        self.look_at_plugins(&mut found).await?;
         self.look_at_the_database(&mut found, whole).await?;
         look_at_the_disk(self.directory().root(), &mut found);
         found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -270,6 +271,32 @@ impl App {
             let named = format!("{} {}", pause.kind, pause.name);
             let mend = format!("`relata resume {}` lets it go on", named.trim_end());
             found.push(Finding::new("paused", Severity::Note, what, &mend));
+        }
+        Ok(())
+    }
+
+    async fn look_at_plugins(&self, found: &mut Vec<Finding>) -> Result<(), AppError> {
+        let plugins = self.plugins().await?;
+        if let Some(why) = plugins.lock_fault() {
+            let what = format!("no installed plugin is run: {why}");
+            let mend = "until then, steps that need one fail";
+            found.push(Finding::new("broken-lock", Severity::Error, what, mend));
+        }
+        for (name, why) in plugins.refused() {
+            let what = format!("the plugin `{name}` is not run: {why}");
+            let mend = "until it is, steps that need it fail; `relata plugin list` shows all";
+            let users: Vec<String> = self.users_of_plugin(name).await?.into_iter().collect();
+            let finding = Finding::new("refused-plugin", Severity::Error, what, mend);
+            found.push(finding.with(&users));
+        }
+        for row in self.installed_plugins().unwrap_or_default() {
+            let (Some(note), Some(now)) = (row.rolled_back, row.version) else { continue };
+            let what = format!(
+                "the plugin `{}` went back from {} to {now} at {}: {}",
+                row.plugin, note.version, note.at, note.why
+            );
+            let mend = "tell its author; `relata plugin install FILE` takes a version that works";
+            found.push(Finding::new("rolled-back-plugin", Severity::Warning, what, mend));
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! One error for all use cases; each room's own is its source.
 
+use relata_channels::OciError;
 use relata_model::FieldError;
+use relata_package::{LockError, PackageError};
 use relata_sandbox::{LoadError, ManifestError, SandboxError};
 use relata_store::{BackupError, RecordError, StoreError};
 
@@ -43,6 +45,15 @@ pub enum AppError {
     /// A plugin's `plugin.toml` is wrong.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A plugin's package is wrong.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// `relata.lock` is wrong.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A registry has not what was asked for, or does not give or take it.
+    #[error(transparent)]
+    Registry(#[from] OciError),
     /// The sandbox could not be set up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -69,7 +80,10 @@ impl AppError {
             | Self::Config(_)
             | Self::Template(_)
             | Self::Plugin(_)
-            | Self::Manifest(_) => true,
+            | Self::Manifest(_)
+            | Self::Package(_)
+            | Self::Lock(_) => true,
+            Self::Registry(why) => !why.is_of_the_registry(),
             Self::Record(why) => !matches!(why, RecordError::Store(_)),
             Self::Rejected(_) => true,
             Self::Backup(why) => {

@@ -56,6 +56,7 @@ mod templates;
 pub mod testing;
 mod timeline;
 mod tokens;
+mod traces;
 mod trial;
 mod triggers;
 mod webhooks;
@@ -69,8 +70,8 @@ use std::{
 
 use relata_channels::{HttpOut, MailOut};
 use relata_model::{ObjectDefinition, Objects, TimeZone, Timestamp, text};
+use relata_sandbox::Compiler;
 use relata_store::{DatabaseUrl, Place, Store, StoreConfig};
-use tokio::sync::OnceCell;
 
 pub use activation::{Activation, WorkflowRow};
 pub use approvals::{Answered, ApprovalFilter, ApprovalView, NewAnswer};
@@ -89,11 +90,16 @@ pub use ingest::{
 };
 pub use older_runs::{Kept, OlderRuns, Running};
 pub use pauses::{PauseView, Resumed};
-pub use plugins::Plugins;
+pub use plugins::{
+    InstalledPlugin, Offered, Packages, Plugins, PluginsConfig, RolledBack, new_signing_key,
+    read_package, write_package,
+};
 pub use records::Assignment;
 pub use rehearsal::Advanced;
-pub use relata_bundled::plugins as bundled;
+pub use relata_bundled as bundled;
+pub use relata_channels::{Login, OciReference};
 pub use relata_model as model;
+pub use relata_package as package;
 pub use relata_sandbox as sandbox;
 pub use relata_store as store;
 pub use relata_workflow as workflow;
@@ -104,6 +110,7 @@ pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
 pub use timeline::TimelineEntry;
 pub use tokens::{Caller, CallerError, NewToken, Scope, TokenView};
+pub use traces::TracesConfig;
 pub use trial::{Logged, Trial, TrialOutcome, Used};
 pub use webhooks::{WebhookCall, WebhookError, WebhookReceipt};
 pub use why_not::{Detail, Reason};
@@ -119,6 +126,8 @@ pub struct Opening {
     /// How long this host has what it has claimed, other than the usual minute:
     /// for tests of what happens when it has passed.
     pub lease: Option<Duration>,
+    /// How installed plugins are compiled.
+    pub compiler: Compiler,
 }
 
 /// A company's Relata: its data directory, opened.
@@ -137,7 +146,7 @@ struct Inner {
     clock: Clock,
     mail: MailOut,
     http: HttpOut,
-    plugins: OnceCell<Arc<Plugins>>,
+    plugins: plugins::Slot,
     lanes: lanes::Lanes,
     versions: activation::Versions,
     rules: segments::Rules,
@@ -146,6 +155,7 @@ struct Inner {
     moving: OnceLock<runner::Moving>,
     pauses: pauses::KnownPauses,
     metrics: Arc<metrics::Metrics>,
+    traces: Option<Arc<traces::Traces>>,
     awaiting: Arc<awaiting::Awaiting>,
     tokens: tokens::Tokens,
     lock: Mutex<Option<std::fs::File>>,
@@ -163,7 +173,7 @@ struct Parts {
     templates: Arc<Templates>,
     store: Store,
     clock: Clock,
-    plugins: OnceCell<Arc<Plugins>>,
+    plugins: plugins::Slot,
     secrets: SecretOverrides,
     lease: Duration,
     rig: Option<Arc<testing::Rig>>,
@@ -249,7 +259,7 @@ impl App {
         } else {
             Clock::Real
         };
-        let plugins = OnceCell::new();
+        let plugins = plugins::Slot::compiling(opening.compiler);
         let secrets = opening.secrets;
         let rig = None;
         Self::assemble(Parts {
@@ -284,6 +294,8 @@ impl App {
             .map_err(|why| AppError::wrong(format!("relata.toml, [mail]: {why}")))?;
         let http = HttpOut::new(&config.http.rooted_at(directory.root()))
             .map_err(|why| AppError::wrong(format!("relata.toml, [http]: {why}")))?;
+        let traces = config.traces.clone().map(traces::Traces::new).transpose();
+        let traces = traces.map_err(|why| AppError::wrong(format!("relata.toml, [traces]: {why}")))?;
         let metrics = Arc::<metrics::Metrics>::default();
         store.observe_writes(metrics.observer());
         Ok(Self {
@@ -305,6 +317,7 @@ impl App {
                 moving: OnceLock::new(),
                 pauses: pauses::KnownPauses::default(),
                 metrics,
+                traces,
                 awaiting: Arc::default(),
                 tokens: tokens::Tokens::default(),
                 lock: Mutex::new(None),

@@ -92,6 +92,7 @@ fn sizes() -> Histogram {
 pub(crate) struct Metrics {
     registry: Registry,
     claimed: Counter,
+    spans_lost: Counter,
     claim_delay: Histogram,
     claim_seconds: Histogram,
     step_seconds: Durations<ByAction>,
@@ -124,6 +125,7 @@ impl Default for Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("relata"),
             claimed: Counter::default(),
+            spans_lost: Counter::default(),
             claim_delay: durations(),
             claim_seconds: durations(),
             step_seconds: Family::new_with_constructor(durations),
@@ -148,12 +150,22 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// So many spans went nowhere.
+    pub(crate) fn spans_lost(&self, count: usize) {
+        self.spans_lost.inc_by(count as u64);
+    }
+
     fn register(&mut self) {
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         let registry = &mut self.registry;
         registry.register("build", "The program", Info::new(version));
         registry.register("runs", "Runs by how they stand", self.runs.clone());
         registry.register("runs_claimed", "Runs taken up by this host", self.claimed.clone());
+        registry.register(
+            "trace_spans_lost",
+            "Spans that no collector took",
+            self.spans_lost.clone(),
+        );
         registry.register(
             "run_claim_delay_seconds",
             "From the time at which a run was due to the time at which this host took it up",
@@ -241,7 +253,7 @@ impl Metrics {
     pub(crate) fn called(&self, action: &str, report: &CallReport) {
         let by = ByAction { action: action.to_owned() };
         self.step_seconds.get_or_create(&by).observe(report.elapsed.as_secs_f64());
-        self.sandbox_cpu.get_or_create(&by).inc_by(f64::from(report.cpu_ms) / 1_000.0);
+        self.sandbox_cpu.get_or_create(&by).inc_by(report.cpu.as_secs_f64());
         self.sandbox_wait.get_or_create(&by).inc_by(report.waited.as_secs_f64());
     }
 

@@ -1,48 +1,177 @@
-//! The plugins of this host: those built in, and those that lie in the data
-//! directory, loaded into the sandbox.
+//! The plugins of this host: those built in, and those that are installed in
+//! the data directory, loaded into the sandbox.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod config;
+mod folder;
+mod install;
+mod packages;
+mod swap;
 
-use relata_sandbox::{CallRequest, Called, Plugin, PluginManifest, Sandbox, SandboxConfig};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use relata_package::{Lock, LockEntry, Package};
+use relata_sandbox::{CallRequest, Called, Compiler, Plugin, PluginManifest, Sandbox, SandboxConfig};
 use relata_workflow::ActionSignature;
 
-use crate::{App, AppError, ConfigError, host::StepHost};
+pub use self::config::PluginsConfig;
+pub use self::folder::RolledBack;
+pub use self::install::InstalledPlugin;
+pub use self::packages::{Offered, Packages, new_signing_key, read_package, write_package};
+pub(crate) use self::swap::Slot;
 
-/// The plugins of a host, by name.
+use self::folder::{PluginFolder, Stamp};
+use self::swap::Probation;
+use crate::{App, AppError, host::StepHost};
+
+/// The plugins of a host, by name. One set never changes; where plugins are
+/// installed, another takes its place.
 #[derive(Debug)]
 pub struct Plugins {
     sandbox: Sandbox,
     plugins: BTreeMap<String, Plugin>,
+    /// What those that are installed were loaded by.
+    entries: BTreeMap<String, LockEntry>,
+    /// New versions that have done nothing yet.
+    probation: BTreeMap<String, Arc<Probation>>,
+    /// Those that are not run.
+    refused: BTreeMap<String, Refused>,
+    /// Why no installed plugin is run, if none is.
+    lock_fault: Option<String>,
+    /// The text of the lock when they were loaded.
+    lock: String,
 }
 
-/// The folder of a data directory in which the company's own plugins lie:
-/// `plugins/NAME/plugin.toml` and `plugins/NAME/component.wasm`.
-const OWN: &str = "plugins";
+/// Why a plugin is not run, and how its files were when that was found.
+#[derive(Debug)]
+struct Refused {
+    why: String,
+    stamp: Stamp,
+}
+
+/// The sandbox that plugins run in. Compiled code is kept in `cache`.
+pub(crate) fn sandbox(cache: Option<&Path>, compiler: Compiler) -> Result<Sandbox, AppError> {
+    let cache_dir = cache.map(Path::to_owned);
+    Ok(Sandbox::new(SandboxConfig { cache_dir, compiler, ..SandboxConfig::default() })?)
+}
 
 impl App {
     /// The plugins, loaded at the first use: those built in, and those that
-    /// lie in the data directory's `plugins/`.
+    /// are installed in the data directory. Whoever holds the answer keeps
+    /// these versions, also when others are installed meanwhile.
     ///
     /// # Errors
     ///
-    /// [`AppError`] names the plugin that does not load.
-    pub async fn plugins(&self) -> Result<&Plugins, AppError> {
+    /// [`AppError`] names the built-in plugin that does not load. One that is
+    /// installed and does not fit is left out; [`Plugins::refused`] says why.
+    pub async fn plugins(&self) -> Result<Arc<Plugins>, AppError> {
+        let slot = &self.inner.plugins;
+        if let Some(plugins) = slot.get() {
+            return Ok(plugins);
+        }
+        let _turn = slot.turn().await;
+        if let Some(plugins) = slot.get() {
+            return Ok(plugins);
+        }
         let cache = self.directory().cache();
-        let own = self.directory().root().join(OWN);
-        self.inner
-            .plugins
-            .get_or_try_init(|| async {
-                let mut plugins = Plugins::load(Some(&cache)).await?;
-                plugins.add_folder(&own).await?;
-                Ok(Arc::new(plugins))
-            })
-            .await
-            .map(|plugins| &**plugins)
+        let bundled = Plugins::load_with(Some(&cache), slot.compiler().clone()).await?;
+        let plugins = Arc::new(self.with_installed(bundled, None).await);
+        slot.set(Arc::clone(&plugins));
+        Ok(plugins)
+    }
+
+    /// Adds the installed plugins; those of `before` that did not change are
+    /// taken over.
+    async fn with_installed(&self, mut plugins: Plugins, before: Option<&Plugins>) -> Plugins {
+        let folder = PluginFolder::of(self.directory());
+        let read = folder.lock_text().and_then(|text| Ok((Lock::parse(&text)?, text)));
+        let (lock, text) = match read {
+            Ok(read) => read,
+            Err(why) => {
+                // Without it nobody agreed to anything.
+                tracing::error!("no installed plugin is run: {why}");
+                plugins.lock_fault = Some(why.to_string());
+                return plugins;
+            }
+        };
+        let mut names = folder.names().unwrap_or_default();
+        names.extend(lock.plugins.keys().cloned());
+        for name in names {
+            let entry = lock.plugins.get(&name);
+            if let Some(before) = before
+                && entry.is_some_and(|entry| before.entries.get(&name) == Some(entry))
+                && before.plugins.contains_key(&name)
+            {
+                plugins.take_over(&name, before);
+                continue;
+            }
+            let stamp = folder.stamp(&name);
+            match self.load_installed(&plugins, &folder, &name, entry).await {
+                Ok((plugin, entry)) => {
+                    if folder.is_on_probation(&name) {
+                        plugins.probation.insert(name.clone(), Arc::default());
+                    }
+                    plugins.entries.insert(name.clone(), entry.clone());
+                    plugins.plugins.insert(name, plugin);
+                }
+                Err(why) => {
+                    let why = why.to_string();
+                    tracing::error!(plugin.name = name, "a plugin is not run: {why}");
+                    plugins.refused.insert(name, Refused { why, stamp });
+                }
+            }
+        }
+        plugins.lock = text;
+        plugins
+    }
+
+    async fn load_installed<'a>(
+        &self,
+        plugins: &Plugins,
+        folder: &PluginFolder,
+        name: &str,
+        entry: Option<&'a LockEntry>,
+    ) -> Result<(Plugin, &'a LockEntry), AppError> {
+        let (package, entry) = self.check_installed(folder, name, entry)?;
+        let (manifest, component) =
+            (package.manifest().clone(), package.parts().component.clone());
+        let plugin = plugins.sandbox.load(manifest, Some(&entry.granted), component).await?;
+        Ok((plugin, entry))
+    }
+
+    /// Whether the files of a plugin are those that somebody agreed to.
+    fn check_installed<'a>(
+        &self,
+        folder: &PluginFolder,
+        name: &str,
+        entry: Option<&'a LockEntry>,
+    ) -> Result<(Package, &'a LockEntry), AppError> {
+        let path = folder.plugin(name);
+        let Some(entry) = entry else {
+            return Err(AppError::wrong(format!(
+                "nobody agreed to {}; `relata plugin install {}` shows what it asks for",
+                path.display(),
+                path.display()
+            )));
+        };
+        install::check_name(name)?;
+        if !path.is_dir() {
+            return Err(AppError::wrong(format!(
+                "relata.lock has `{name}`, but {} is not there: put it back, install it again from {}, or take it out with `relata plugin remove {name}`",
+                path.display(),
+                entry.source
+            )));
+        }
+        let package = folder.package(name)?;
+        if package.manifest().name != name {
+            return Err(AppError::wrong(format!(
+                "{} holds the plugin `{}`; a plugin lies in a folder of its own name",
+                path.display(),
+                package.manifest().name
+            )));
+        }
+        entry.check(&package).map_err(|why| AppError::wrong(why.to_string()))?;
+        self.config().plugins.check_signer(name, entry.signer)?;
+        Ok((package, entry))
     }
 }
 
@@ -53,17 +182,49 @@ impl Plugins {
     ///
     /// [`AppError::Sandbox`] names the plugin that does not load.
     pub async fn load(cache: Option<&Path>) -> Result<Self, AppError> {
-        let sandbox = Sandbox::new(SandboxConfig {
-            cache_dir: cache.map(Path::to_owned),
-            ..SandboxConfig::default()
-        })?;
+        Self::load_with(cache, Compiler::InProcess).await
+    }
+
+    /// The same; those that are added will be compiled by `compiler`.
+    async fn load_with(cache: Option<&Path>, compiler: Compiler) -> Result<Self, AppError> {
+        let sandbox = sandbox(cache, compiler)?;
         let mut plugins = BTreeMap::new();
         for bundled in relata_bundled::plugins() {
             let manifest = PluginManifest::parse(bundled.manifest)?;
-            let plugin = sandbox.load(manifest, None, bundled.component).await?;
+            let plugin = sandbox.load_built_in(manifest, bundled.component).await?;
             plugins.insert(plugin.name().to_owned(), plugin);
         }
-        Ok(Self { sandbox, plugins })
+        Ok(Self::of(sandbox, plugins))
+    }
+
+    fn of(sandbox: Sandbox, plugins: BTreeMap<String, Plugin>) -> Self {
+        Self {
+            sandbox,
+            plugins,
+            entries: BTreeMap::new(),
+            probation: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            lock_fault: None,
+            lock: String::new(),
+        }
+    }
+
+    /// The built-in ones alone.
+    fn bundled_alone(&self) -> Self {
+        let bundled = self.plugins.iter().filter(|(name, _)| !self.entries.contains_key(*name));
+        let plugins = bundled.map(|(name, plugin)| (name.clone(), plugin.clone())).collect();
+        Self::of(self.sandbox.clone(), plugins)
+    }
+
+    fn take_over(&mut self, name: &str, before: &Plugins) {
+        fn one<T: Clone>(into: &mut BTreeMap<String, T>, name: &str, from: &BTreeMap<String, T>) {
+            if let Some(found) = from.get(name) {
+                into.insert(name.to_owned(), found.clone());
+            }
+        }
+        one(&mut self.plugins, name, &before.plugins);
+        one(&mut self.entries, name, &before.entries);
+        one(&mut self.probation, name, &before.probation);
     }
 
     /// Adds a plugin to those that are there.
@@ -84,25 +245,31 @@ impl Plugins {
         Ok(())
     }
 
-    /// Adds the plugins of a folder, each in a folder of its own. Whoever puts
-    /// one there grants what its plugin.toml asks for.
-    async fn add_folder(&mut self, folder: &Path) -> Result<(), AppError> {
-        let mut packages: Vec<PathBuf> = match fs::read_dir(folder) {
-            Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()).collect(),
-            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(why) => return Err(unreadable(folder, why)),
-        };
-        packages.retain(|package| package.is_dir());
-        packages.sort();
-        for package in packages {
-            let (manifest, component) =
-                (package.join("plugin.toml"), package.join("component.wasm"));
-            let manifest =
-                fs::read_to_string(&manifest).map_err(|why| unreadable(&manifest, why))?;
-            let component = fs::read(&component).map_err(|why| unreadable(&component, why))?;
-            self.add(&manifest, component).await?;
+    /// The plugins that are not run, and why, by name.
+    pub fn refused(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.refused.iter().map(|(name, refused)| (name.as_str(), refused.why.as_str()))
+    }
+
+    /// Why no installed plugin is run, where the lock does not read.
+    #[must_use]
+    pub fn lock_fault(&self) -> Option<&str> {
+        self.lock_fault.as_deref()
+    }
+
+    /// Why a step gets no answer: there is no such action, or its plugin is not
+    /// run. Whether somebody may mend that without touching the workflow.
+    pub(crate) fn missing(&self, full_name: &str) -> (String, bool) {
+        let plugin = full_name.split_once('.').map_or(full_name, |(plugin, _)| plugin);
+        let refused = self.refused.get(plugin).map(|refused| &refused.why);
+        match refused.or(self.lock_fault.as_ref()) {
+            Some(why) => (format!("the plugin of `{full_name}` is not run: {why}"), true),
+            None => {
+                let why = format!(
+                    "no plugin gives the action `{full_name}`; install it, or change the step"
+                );
+                (why, false)
+            }
         }
-        Ok(())
     }
 
     /// All plugins, by name.
@@ -121,30 +288,7 @@ impl Plugins {
     /// What the workflow checker knows of the actions, by full name.
     #[must_use]
     pub fn signatures(&self) -> BTreeMap<String, ActionSignature> {
-        let mut signatures = BTreeMap::new();
-        for plugin in self.plugins.values() {
-            for action in plugin.descriptors() {
-                let name = format!("{}.{}", plugin.name(), action.id);
-                let signature = ActionSignature {
-                    name: name.clone(),
-                    title: action.title.clone(),
-                    summary: action.summary.clone(),
-                    input: action.input_schema.clone(),
-                    output: action.output_schema.clone(),
-                    reads: action.reads.clone(),
-                    writes: action.writes.clone(),
-                    permissions: Some(plugin.permissions().clone()),
-                    correlation: action
-                        .correlation
-                        .iter()
-                        .map(|found| (found.event.clone(), found.output_field.clone()))
-                        .collect(),
-                    exclusive: action.exclusive.clone(),
-                };
-                signatures.insert(name, signature);
-            }
-        }
-        signatures
+        self.plugins.values().flat_map(signatures_of).collect()
     }
 
     pub(crate) async fn call(
@@ -153,10 +297,35 @@ impl Plugins {
         request: CallRequest<'_>,
         host: StepHost,
     ) -> Called<StepHost> {
-        plugin.call(request, host).await
+        let is_real = !request.context.dry_run;
+        let called = plugin.call(request, host).await;
+        if let Some(probation) = self.probation.get(plugin.name()).filter(|_| is_real) {
+            probation.tell(&called.result);
+        }
+        called
     }
 }
 
-fn unreadable(file: &Path, why: io::Error) -> AppError {
-    ConfigError::Io { doing: "read", file: file.to_owned(), why }.into()
+/// What the workflow checker knows of a plugin's actions, by full name.
+pub(crate) fn signatures_of(plugin: &Plugin) -> impl Iterator<Item = (String, ActionSignature)> {
+    plugin.descriptors().iter().map(|action| {
+        let name = format!("{}.{}", plugin.name(), action.id);
+        let signature = ActionSignature {
+            name: name.clone(),
+            title: action.title.clone(),
+            summary: action.summary.clone(),
+            input: action.input_schema.clone(),
+            output: action.output_schema.clone(),
+            reads: action.reads.clone(),
+            writes: action.writes.clone(),
+            permissions: Some(plugin.permissions().clone()),
+            correlation: action
+                .correlation
+                .iter()
+                .map(|found| (found.event.clone(), found.output_field.clone()))
+                .collect(),
+            exclusive: action.exclusive.clone(),
+        };
+        (name, signature)
+    })
 }

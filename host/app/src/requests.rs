@@ -144,6 +144,27 @@ impl App {
             self.sent_in_test(effect.id);
             return Ok(Ok("kept by the test".to_owned()));
         }
+        let call = match self.call_of(parcel)? {
+            Ok(call) => call,
+            Err(why) => return Ok(Err(why)),
+        };
+        Ok(match self.http(call).await {
+            Ok(answer) => judged(&answer, self.now()),
+            Err(why) => Err(DeliveryFault {
+                transient: why.is_transient(),
+                unknown: why.is_unknown(),
+                unreachable: why.is_transient(),
+                retry_after: None,
+                why: why.to_string(),
+            }),
+        })
+    }
+
+    /// A request that was kept, as it leaves: with its secrets.
+    pub(crate) fn call_of(
+        &self,
+        parcel: Parcel,
+    ) -> Result<Result<HttpCall, DeliveryFault>, AppError> {
         let uses = parcel.secrets.iter().map(|(placeholder, name)| SecretUse {
             placeholder: placeholder.clone(),
             name: name.clone(),
@@ -155,17 +176,7 @@ impl App {
             }
             Err(RequestFault::Host(why)) => return Err(why),
         };
-        let call = with_secrets(parcel.into_request()?, &secrets);
-        Ok(match self.http(call).await {
-            Ok(answer) => judged(&answer, self.now()),
-            Err(why) => Err(DeliveryFault {
-                transient: why.is_transient(),
-                unknown: why.is_unknown(),
-                unreachable: why.is_transient(),
-                retry_after: None,
-                why: why.to_string(),
-            }),
-        })
+        Ok(Ok(with_secrets(parcel.into_request()?, &secrets)))
     }
 
     /// Sends a request; in a test the test answers.

@@ -485,13 +485,11 @@ impl App {
         let fail = |failure| answer(Err(failure));
         let plugins = self.plugins().await?;
         let Some((plugin, action)) = plugins.action(&step.action) else {
+            let (message, mendable) = plugins.missing(&step.action);
             return Ok(fail(StepFailure {
                 code: "not-found".to_owned(),
-                message: format!(
-                    "no plugin gives the action `{}`; install it, or change the step",
-                    step.action
-                ),
-                permanent: true,
+                message,
+                permanent: !mendable,
                 retry_after_ms: None,
             }));
         };
@@ -643,7 +641,7 @@ pub(crate) fn log_rows(
                     .filter(|explanation| explanation != ""),
                 error: event.failure().map(|failure| failure.message.clone()),
                 at: now,
-                cpu_us: report.map_or(0, |report| u64::from(report.cpu_ms) * 1_000),
+                cpu_us: report.map_or(0, |report| micros(report.cpu)),
                 wait_ms: report.map_or(0, |report| millis(report.waited)),
             }
         })
@@ -662,6 +660,10 @@ pub(crate) fn failure(why: &CallError) -> StepFailure {
 
 fn millis(span: std::time::Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn micros(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A seed for the plugin's random numbers: the same for every attempt.

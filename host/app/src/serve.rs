@@ -76,9 +76,12 @@ impl App {
             self.repeat(halted.clone(), Part::Clocks, moving),
             self.repeat(halted.clone(), Part::Events, moving),
             self.repeat(halted.clone(), Part::Runs, moving),
-            self.repeat(halted, Part::Effects, moving),
+            self.repeat(halted.clone(), Part::Effects, moving),
+            self.watch_plugins(halted.clone()),
+            self.send_traces(halted),
         );
         moving.rest().await;
+        self.send_last_traces().await;
         self.off_duty(&owner).await;
         Ok(())
     }

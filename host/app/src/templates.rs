@@ -92,6 +92,32 @@ impl Templates {
     /// [`ConfigError`] names the file that does not read.
     pub fn load(folder: &Path) -> Result<Self, ConfigError> {
         let mut templates = Self::none();
+        templates.add_folder(folder)?;
+        Ok(templates)
+    }
+
+    /// Those that a new data directory begins with.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with one of them.
+    pub(crate) fn shipped() -> Result<Self, String> {
+        let mut templates = Self::none();
+        for (file, text) in config::SHIPPED {
+            let name = file.strip_prefix("templates/").and_then(|name| name.strip_suffix(".md"));
+            if let Some(name) = name {
+                templates.add(name, text).map_err(|why| format!("{file}: {why}"))?;
+            }
+        }
+        Ok(templates)
+    }
+
+    /// Adds those of a folder; one of the same name takes the other's place.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the file that does not read.
+    pub(crate) fn add_folder(&mut self, folder: &Path) -> Result<(), ConfigError> {
         for file in config::files(folder, "md")? {
             let Some(name) = file.file_stem().and_then(|stem| stem.to_str()) else { continue };
             let source = fs::read_to_string(&file).map_err(|why| ConfigError::Io {
@@ -99,11 +125,10 @@ impl Templates {
                 file: file.clone(),
                 why,
             })?;
-            templates
-                .add(name, &source)
+            self.add(name, &source)
                 .map_err(|why| ConfigError::Wrong { file: file.clone(), why })?;
         }
-        Ok(templates)
+        Ok(())
     }
 
     /// Adds one template under a name such as `welcome` or `welcome.de`.

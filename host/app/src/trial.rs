@@ -69,8 +69,8 @@ pub enum TrialOutcome {
 /// What a call used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Used {
-    /// The plugin's time on the processor, milliseconds.
-    pub cpu_ms: u32,
+    /// The plugin's time on the processor, microseconds.
+    pub cpu_us: u64,
     /// The whole call, microseconds.
     pub elapsed_us: u64,
     /// The most memory at any time, bytes.
@@ -170,6 +170,9 @@ impl Plugins {
     /// [`AppError::Wrong`] with the name that was probably meant.
     pub fn known_action<'a>(&self, full_name: &'a str) -> Result<(&Plugin, &'a str), AppError> {
         self.action(full_name).ok_or_else(|| {
+            if let (why, true) = self.missing(full_name) {
+                return AppError::wrong(why);
+            }
             let known = self.signatures();
             let hint = text::nearest(full_name, known.keys().map(String::as_str)).map_or_else(
                 || "`relata action list` lists them".to_owned(),
@@ -181,7 +184,7 @@ impl Plugins {
 }
 
 /// A write for people and programs to read.
-fn written(written: &Written) -> Json {
+pub(crate) fn written(written: &Written) -> Json {
     match written {
         Written::Record(Write::Create { object, id, fields }) => {
             json!({ "what": "create", "record": format!("{object}/{id}"), "fields": fields_json(fields) })
@@ -216,10 +219,10 @@ fn fields_json(fields: &relata_model::Fields) -> Map<String, Json> {
     fields.iter().map(|(name, value): (&String, &Value)| (name.clone(), value.to_json())).collect()
 }
 
-fn used(report: &CallReport) -> Used {
+pub(crate) fn used(report: &CallReport) -> Used {
     let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
     Used {
-        cpu_ms: report.cpu_ms,
+        cpu_us: micros(report.cpu),
         elapsed_us: micros(report.elapsed),
         memory_bytes: report.peak_memory_bytes,
         reads: report.queries,
@@ -227,7 +230,7 @@ fn used(report: &CallReport) -> Used {
     }
 }
 
-fn log(report: CallReport) -> Vec<Logged> {
+pub(crate) fn log(report: CallReport) -> Vec<Logged> {
     let level = |level| match level {
         LogLevel::Debug => "debug",
         LogLevel::Info => "info",

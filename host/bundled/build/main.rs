@@ -1,65 +1,22 @@
-//! Compiles every plugin of `plugins/` and writes a table of them for `lib.rs`.
+//! Compiles every plugin of `plugins/`, collects what a new plugin begins with,
+//! and writes tables of both for `lib.rs`.
 
-use std::fmt::Write;
+mod languages;
+mod lock;
+mod manifest;
+mod plugins;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use relata_plugin_build::{Request, build, exit_code};
-
 fn main() -> ExitCode {
-    exit_code(run())
+    relata_plugin_build::exit_code(run())
 }
 
 #[allow(clippy::disallowed_methods, reason = "cargo names the directory in a variable only")]
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
-    for input in ["plugins", "plugin-sdk/src", "plugin-sdk/Cargo.toml", "wit", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
-    }
-    let directories = plugins(&workspace.join("plugins"))?;
-    let built = build(&Request {
-        packages: directories
-            .iter()
-            .map(|directory| format!("relata-plugin-{}", name(directory)))
-            .collect(),
-        // Not the target directory of the cargo that runs this: it holds that
-        // one's lock until we are done.
-        target_dir: workspace.join("target/guests"),
-        workspace,
-        locked: true,
-    })?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    let mut table = String::from("&[\n");
-    for plugin in built {
-        // A copy: somebody may empty target/guests.
-        let component = out.join(&plugin.name).with_extension("wasm");
-        std::fs::copy(&plugin.component, &component)?;
-        writeln!(
-            table,
-            "    Bundled {{ name: {:?}, manifest: include_str!({:?}), component: include_bytes!({:?}) }},",
-            plugin.name,
-            plugin.directory.join("plugin.toml"),
-            component,
-        )?;
-    }
-    table.push_str("]\n");
-    std::fs::write(out.join("bundled.rs"), table)?;
-    Ok(())
-}
-
-/// The directories with a `plugin.toml`, by name.
-fn plugins(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.join("plugin.toml").is_file() {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn name(directory: &Path) -> std::borrow::Cow<'_, str> {
-    directory.file_name().map(|name| name.to_string_lossy()).unwrap_or_default()
+    plugins::write(&workspace, &out)?;
+    languages::write(&workspace, &out)
 }

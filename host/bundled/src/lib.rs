@@ -1,7 +1,8 @@
-//! The built-in plugins, compiled to components and embedded.
+//! The built-in plugins, compiled to components and embedded; and what a new
+//! plugin of somebody else begins with.
 //!
-//! They have no privilege: the host loads them as it loads a stranger's, and
-//! their manifests say what they may touch.
+//! The built-in ones have no privilege: the host loads them as it loads a
+//! stranger's, and their manifests say what they may touch.
 
 /// One built-in plugin.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,39 @@ pub struct Bundled {
 /// All built-in plugins, by name.
 pub fn plugins() -> &'static [Bundled] {
     include!(concat!(env!("OUT_DIR"), "/bundled.rs"))
+}
+
+/// A language in which plugins are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Language {
+    /// `rust`
+    pub name: &'static str,
+    /// The files of a new plugin. `__NAME__` stands where its name comes, in
+    /// texts and in paths.
+    pub template: &'static [File],
+    /// The SDK, which lies in `sdk/NAME` of the new plugin.
+    pub sdk: &'static [File],
+}
+
+/// A file of a new plugin.
+#[derive(Debug, Clone, Copy)]
+pub struct File {
+    /// Where it lies, with `/` between the folders.
+    pub path: &'static str,
+    /// What is in it.
+    pub bytes: &'static [u8],
+}
+
+include!(concat!(env!("OUT_DIR"), "/languages.rs"));
+
+/// The languages for which there is an SDK; the first is the usual one.
+pub fn languages() -> &'static [Language] {
+    LANGUAGES
+}
+
+/// The contract, which lies in `sdk/wit` of a new plugin.
+pub fn contract() -> &'static [File] {
+    CONTRACT
 }
 
 #[cfg(test)]
@@ -67,5 +101,43 @@ mod tests {
             let kib = plugin.component.len() / 1024;
             assert!(kib < 2048, "{} has {kib} KiB", plugin.name);
         }
+    }
+
+    #[test]
+    fn a_new_plugin_begins_with_what_its_language_needs() {
+        let has = |files: &[File], path: &str| files.iter().any(|file| file.path == path);
+        for (name, sdk) in [
+            ("rust", "Cargo.toml"),
+            ("javascript", "package.json"),
+            ("python", "pyproject.toml"),
+            ("c", "relata.h"),
+        ] {
+            let language = languages().iter().find(|language| language.name == name).unwrap();
+            for path in ["plugin.toml", "README.md", ".gitignore", "tests/__NAME__.test.yaml"] {
+                assert!(has(language.template, path), "the template of {name} has no {path}");
+            }
+            assert!(has(language.sdk, sdk), "the SDK of {name} has no {sdk}");
+            let foreign = language.sdk.iter().map(|file| file.path).find(|path| {
+                path.split('/').any(|part| ["tests", "test", "node_modules"].contains(&part))
+            });
+            assert_eq!(foreign, None, "the SDK of {name} has what is not for authors");
+        }
+        assert!(has(contract(), "http.wit"));
+    }
+
+    #[test]
+    fn the_rust_sdk_needs_no_workspace() {
+        let rust = &languages()[0];
+        let text = |files: &[File], path: &str| {
+            let file = files.iter().find(|file| file.path == path).unwrap();
+            String::from_utf8(file.bytes.to_vec()).unwrap()
+        };
+        let manifest = text(rust.sdk, "Cargo.toml");
+        assert!(!manifest.contains("workspace"), "{manifest}");
+        assert!(!manifest.contains("dev-dependencies"), "{manifest}");
+        // What only the SDK's tests need is not locked for authors.
+        let lock = text(rust.template, "Cargo.lock");
+        assert!(lock.contains("name = \"wit-bindgen\"") && lock.contains("name = \"serde\""));
+        assert!(!lock.contains("name = \"tokio\"") && !lock.contains("name = \"expect-test\""));
     }
 }

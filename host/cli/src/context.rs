@@ -8,7 +8,8 @@ use std::{
 };
 
 use relata_app::{
-    App, AppError, ConfigError, Opening, Secret, SecretOverrides, secret_of_variable,
+    App, AppError, ConfigError, Login, Opening, Secret, SecretOverrides, secret_of_variable,
+    sandbox::{CompileLimits, Compiler},
     store::DatabaseUrl,
 };
 
@@ -77,7 +78,12 @@ impl Context {
 
     /// What the arguments and the environment say about a data directory.
     pub(crate) fn opening(&self) -> Opening {
-        Opening { secrets: secrets(), database: self.database.clone(), lease: None }
+        Opening {
+            secrets: secrets(),
+            database: self.database.clone(),
+            lease: None,
+            compiler: compiler(),
+        }
     }
 }
 
@@ -94,6 +100,19 @@ fn opened(opened: Result<App, AppError>) -> anyhow::Result<App> {
     }
 }
 
+/// Strangers' plugins are compiled by this program, in a child process.
+pub(crate) fn compiler() -> Compiler {
+    // The file may have been replaced since this process began, by a program
+    // that compiles otherwise; Linux still knows the one that runs.
+    let program = match cfg!(target_os = "linux") {
+        true => Ok(PathBuf::from("/proc/self/exe")),
+        false => env::current_exe(),
+    };
+    // If it cannot be told, compiling will fail and say so.
+    let program = program.unwrap_or_else(|_| PathBuf::from("relata"));
+    Compiler::Child { program, limits: CompileLimits::default() }
+}
+
 /// The secrets that the environment holds.
 fn secrets() -> SecretOverrides {
     env::vars_os()
@@ -103,6 +122,20 @@ fn secrets() -> SecretOverrides {
             Some((name, Secret::new(secret)))
         })
         .collect()
+}
+
+/// Who asks registries, by the environment.
+#[expect(clippy::disallowed_methods, reason = "only cli reads the environment")]
+pub(crate) fn registry_login() -> anyhow::Result<Option<Login>> {
+    const USER: &str = "RELATA_REGISTRY_USER";
+    const PASSWORD: &str = "RELATA_REGISTRY_PASSWORD";
+    let set = |name| env::var(name).ok().filter(|text| !text.is_empty());
+    match (set(USER), set(PASSWORD)) {
+        (Some(user), Some(password)) => Ok(Some(Login { user, password })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(Wrong::new(format!("{USER} is set, and {PASSWORD} is not")).into()),
+        (None, Some(_)) => Err(Wrong::new(format!("{PASSWORD} is set, and {USER} is not")).into()),
+    }
 }
 
 fn not_there(root: &Path) -> Wrong {

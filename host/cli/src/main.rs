@@ -16,11 +16,12 @@ mod time;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use relata_app::sandbox::COMPILE_COMMAND;
 
 use crate::{
     commands::{
-        action, activate, approvals, backtest, backup, check, cleanup, clock, completions,
-        deactivate, doctor, explain, graph, import, init, lsp, objects, outbox, pause, records,
+        action, activate, approvals, backtest, backup, check, cleanup, clock, compile, completions,
+        deactivate, doctor, explain, graph, import, init, lsp, objects, outbox, pause, plugin, records,
         runs, schema, secret, serve, start, test, token, why_not, workflows,
     },
     context::{Context, Hidden},
@@ -105,6 +106,7 @@ enum Command {
     Token(token::TokenArgs),
     Objects(objects::ObjectsArgs),
     Action(action::ActionArgs),
+    Plugin(Box<plugin::PluginArgs>),
     Schema(schema::SchemaArgs),
     Lsp(lsp::LspArgs),
     /// Play some weeks of a company in a fresh rehearsal, and print what happened
@@ -121,16 +123,19 @@ enum Command {
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     Bench(bench::BenchArgs),
+    #[command(hide = true, name = COMPILE_COMMAND)]
+    Compile(compile::CompileArgs),
 }
 
 impl Command {
     /// What is logged where nobody says otherwise.
-    const fn log_level(&self, verbose: bool) -> &'static str {
+    fn log_level(&self, verbose: bool) -> &'static str {
         match self {
             _ if verbose => "info,relata_app=debug,relata_store=debug,relata_sandbox=debug",
             Self::Serve(_) => "info",
             // What plugins warn of is a part of what a test plays.
             Self::Test(_) => "error",
+            Self::Plugin(args) if args.plays() => "error",
             _ => "warn",
         }
     }
@@ -138,6 +143,10 @@ impl Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::Compile(args) = &arguments.command {
+        // Before there are threads, open files, or anything to protect.
+        return compile::run(args);
+    }
     // Whoever asks for logs wants to know why.
     let verbose = arguments.verbose || arguments.log.is_some();
     run(arguments).unwrap_or_else(|why| failure::report(&why, verbose))
@@ -186,10 +195,12 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::Token(args) => Box::pin(token::run(&context, args)).await,
         Command::Outbox(args) => Box::pin(outbox::run(&context, args)).await,
         Command::Action(args) => Box::pin(action::run(&context, args)).await,
+        Command::Plugin(args) => Box::pin(plugin::run(&context, *args)).await,
         Command::Demo { keep } => {
             Box::pin(demo::run(&demo::DemoArgs { json: context.json, keep })).await
         }
         Command::Completions(args) => completions::run(&args),
         Command::Bench(args) => Box::pin(bench::run(&context, args)).await,
+        Command::Compile(args) => Ok(compile::run(&args)),
     }
 }

@@ -141,6 +141,21 @@ pub(crate) fn read_tests(paths: &[PathBuf]) -> Result<Sources, Wrong> {
     Ok(sources)
 }
 
+/// Reads the tests of a plugin: the `*.test.yaml` files of its folder.
+pub(crate) fn read_tests_of(folder: &Path) -> Result<Sources, Wrong> {
+    let files = match yaml(folder, true) {
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        read => read.map_err(|why| unreadable(folder, &why))?,
+    };
+    if files.is_empty() {
+        return Err(Wrong::new(format!(
+            "the plugin has no tests; they are files in {} whose name ends in .test.yaml",
+            out::path(folder)
+        )));
+    }
+    files.iter().map(|file| Ok((file.display().to_string(), text_of(file)?))).collect()
+}
+
 fn is_folder(path: &Path) -> Result<bool, Wrong> {
     Ok(fs::metadata(path).map_err(|why| unreadable(path, &why))?.is_dir())
 }

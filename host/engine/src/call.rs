@@ -1,7 +1,7 @@
 //! Calls of actions: their input, their keys, what comes of them, and when a
 //! failed one is tried again.
 
-use relata_model::{Reference, Timestamp, Value};
+use relata_model::{Reference, RunId, Timestamp, Value};
 use relata_workflow::{Argument, Conversion, Do, EvaluationError, Retry, Step, StepId, StepKind};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
@@ -186,7 +186,7 @@ pub(crate) fn of_step(
         attempt: attempt(run, rounds),
         action: action.action.clone(),
         input: Json::Object(input),
-        idempotency_key: idempotency_key(run, &step.path, rounds),
+        idempotency_key: idempotency_key(run.id, &step.path, rounds),
         exclusive,
     })
 }
@@ -295,8 +295,10 @@ pub(crate) fn place(path: &str, rounds: &Rounds) -> String {
     if rounds.is_main() { path.to_owned() } else { format!("{path} {rounds}") }
 }
 
-fn idempotency_key(run: &Run, path: &str, rounds: &Rounds) -> String {
-    digest(&[&run.id.to_string(), &place(path, rounds)])
+/// What every attempt of a step has in common, and no other step.
+#[must_use]
+pub fn idempotency_key(run: RunId, path: &str, rounds: &Rounds) -> String {
+    digest(&[&run.to_string(), &place(path, rounds)])
         .iter()
         .take(16)
         .map(|byte| format!("{byte:02x}"))

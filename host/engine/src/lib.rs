@@ -42,7 +42,7 @@ mod wait;
 mod world;
 
 pub use admit::{Admission, Asked, admit, admit_asked};
-pub use call::{ActionOutcome, Call, Returned};
+pub use call::{ActionOutcome, Call, Returned, idempotency_key};
 pub use decide::{Halt, Input, decide};
 pub use due::{Due, due, watches};
 pub use ending::RUN_ENDED;

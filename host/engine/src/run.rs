@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use relata_model::{Reference, RunId, Timestamp, Value};
+use relata_model::{EventId, Reference, RunId, Timestamp, Value};
 use relata_workflow::{BlockId, Definition, StepId, StepKind};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,10 @@ pub struct State {
     /// How many runs stand between it and a person or the outside world.
     #[serde(default)]
     pub depth: u32,
+    /// What it all began with, for traces: the event that started it, or that
+    /// of the run which started it. None where a person or a schedule did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<EventId>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
@@ -101,6 +105,7 @@ impl Default for State {
             retries: 0,
             outputs: Value::Nothing,
             depth: 0,
+            origin: None,
         }
     }
 }
@@ -146,6 +151,8 @@ pub struct Parent {
     /// How many runs stand between the new one and a person or the outside
     /// world: one more than for the parent.
     pub depth: u32,
+    /// What that run began with.
+    pub origin: Option<EventId>,
 }
 
 impl Start {
@@ -188,6 +195,10 @@ impl Run {
             (None, Some(parent)) => parent.depth,
             (None, None) => 0,
         };
+        let origin = match (&start.happening, start.parent) {
+            (Some(happening), _) => Some(happening.id),
+            (None, parent) => parent.and_then(|parent| parent.origin),
+        };
         let strands = BTreeMap::from([(Rounds::main(), main)]);
         Self {
             id: start.id,
@@ -199,7 +210,7 @@ impl Run {
             started_at: start.now,
             seq: 0,
             status: Status::Active,
-            state: State { strands, depth, ..State::default() },
+            state: State { strands, depth, origin, ..State::default() },
         }
     }
 

@@ -208,7 +208,7 @@ pub(crate) fn of_step(
         child: child_id(run, step, rounds, world.now),
         workflow: sub.workflow.clone(),
         input: input.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        parent: Parent { run: run.id, depth: run.state.depth + 1 },
+        parent: Parent { run: run.id, depth: run.state.depth + 1, origin: run.state.origin },
         until,
     })
 }

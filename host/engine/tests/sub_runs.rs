@@ -283,7 +283,8 @@ fn the_eighth_run_in_a_row_starts_no_other() {
     let deep = |depth| {
         let mut world = World::default();
         world.add(ORDER);
-        let parent = Some(Parent { run: RunId::from_uuid(uuid(1)), depth });
+        let origin = Some(relata_model::EventId::from_uuid(uuid(9)));
+        let parent = Some(Parent { run: RunId::from_uuid(uuid(1)), depth, origin });
         let subject = Some("order/o1".parse().unwrap());
         let start = Start { parent, subject, ..started(at("2026-12-14 09:00")) };
         let mut bench = Bench::begin(def.clone(), world, start);
@@ -292,7 +293,8 @@ fn the_eighth_run_in_a_row_starts_no_other() {
     };
     let bench = deep(6);
     assert_eq!(bench.run.parent, Some(RunId::from_uuid(uuid(1))));
-    assert_eq!(bench.asked[0].parent, Parent { run: bench.run.id, depth: 7 });
+    let origin = Some(relata_model::EventId::from_uuid(uuid(9)));
+    assert_eq!(bench.asked[0].parent, Parent { run: bench.run.id, depth: 7, origin });
     expect![[r#"
         > wake
           steps[0] [run: inspect-return] failed: failed for good: the workflow `inspect-return` was not started: 8 runs in a row have started one another; look for workflows that start each other; on_error runs

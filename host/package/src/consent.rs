@@ -114,6 +114,17 @@ impl Consent {
     }
 }
 
+/// What permissions allow, in sentences, by the interface of the contract that
+/// each needs: `http`, `records`.
+#[must_use]
+pub fn by_interface(permissions: &Permissions) -> BTreeMap<&'static str, Vec<String>> {
+    let mut groups: BTreeMap<&'static str, Vec<Grant>> = BTreeMap::new();
+    for grant in permissions.grants() {
+        groups.entry(needs(&grant)).or_default().push(grant);
+    }
+    groups.into_iter().map(|(interface, grants)| (interface, sentences(grants))).collect()
+}
+
 /// `http` of `relata:plugin/http@0.1.0`.
 fn interface(import: &str) -> &str {
     let name = import.strip_prefix("relata:plugin/").unwrap_or(import);

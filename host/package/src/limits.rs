@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Limits of one call. A `plugin.toml` may ask for others under `[limits]`, up
 /// to the operator's ceiling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limits {
     /// Linear memory, in MiB.
     pub memory_mib: u32,

@@ -45,6 +45,36 @@ pub struct PluginManifest {
     /// What it asks to use up.
     #[serde(default)]
     pub limits: LimitsAsked,
+    /// How `relata plugin build` makes its component.
+    #[serde(default, skip_serializing_if = "Build::is_usual")]
+    pub build: Build,
+}
+
+/// The `[build]` of a `plugin.toml`. The commands are for `sh -c` in the
+/// plugin's folder. Of no meaning to whoever installs the plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// What is run first where `needs` is missing: `npm ci`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setup: Option<String>,
+    /// What `setup` leaves behind: `node_modules`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
+    /// What makes the component; absent, it is a cargo crate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The file that it leaves: `build/enrich.wasm` if not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+}
+
+impl Build {
+    /// Whether it says nothing: a cargo crate, with everything as usual.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A `plugin.toml` that cannot be used.
@@ -82,6 +112,13 @@ impl PluginManifest {
             return Err(ManifestError::Contract(plain_start(&manifest.contract)));
         }
         Ok(manifest)
+    }
+
+    /// Where `relata plugin build` leaves the component, from the plugin's
+    /// folder: `build/enrich.wasm`.
+    #[must_use]
+    pub fn component(&self) -> String {
+        self.build.component.clone().unwrap_or_else(|| format!("build/{}.wasm", self.name))
     }
 }
 
@@ -151,6 +188,15 @@ mod tests {
                 unknown field `write`, expected one of `read`, `update`, `create`, `delete`"#]],
         );
         check(
+            &format!("{HEAD}[build]\ncomand = \"make\"\n"),
+            expect![[r#"
+                plugin.toml cannot be read: TOML parse error at line 6, column 1
+                  |
+                6 | comand = "make"
+                  | ^^^^^^
+                unknown field `comand`, expected one of `setup`, `needs`, `command`, `component`"#]],
+        );
+        check(
             &format!("{HEAD}[limits]\nmemory = 64\n"),
             expect![[r#"
                 plugin.toml cannot be read: TOML parse error at line 6, column 1
@@ -159,6 +205,18 @@ mod tests {
                   | ^^^^^^
                 unknown field `memory`, expected one of `memory_mib`, `cpu_ms`, `call_s`, `input_kib`, `output_kib`, `log_kib`, `writes`, `queries`, `http_calls`, `http_kib`, `http_s`"#]],
         );
+    }
+
+    #[test]
+    fn how_it_is_built_is_of_no_meaning_where_nothing_is_said() {
+        let plain = PluginManifest::parse(HEAD).unwrap();
+        assert!(plain.build.is_usual());
+        assert!(!toml::to_string(&plain).unwrap().contains("build"));
+        let text = format!("{HEAD}[build]\nsetup = \"npm ci\"\nneeds = \"node_modules\"\n");
+        let manifest = PluginManifest::parse(&text).unwrap();
+        assert_eq!(manifest.build.setup.as_deref(), Some("npm ci"));
+        assert_eq!(manifest.build.needs.as_deref(), Some("node_modules"));
+        assert_eq!(manifest.component(), "build/p.wasm");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 /// A text in which nothing moves the cursor, colours the screen or turns the
 /// direction of writing. Lines stay lines.
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -16,12 +16,12 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// The same on one line.
-pub(crate) fn plain_line(text: &str) -> String {
+pub fn plain_line(text: &str) -> String {
     plain(text).replace('\n', "\\n")
 }
 
 /// The beginning of it, where it may be long and says little.
-pub(crate) fn plain_start(text: &str) -> String {
+pub fn plain_start(text: &str) -> String {
     const MOST: usize = 60;
     let short: String = text.chars().take(MOST).collect();
     plain_line(&short) + if text.chars().nth(MOST).is_some() { "…" } else { "" }

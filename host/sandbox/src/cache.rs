@@ -1,6 +1,6 @@
 //! The private cache of compiled plugins.
 //!
-//! A file holds a SHA-256 and the compiled code it is of. It is named by what
+//! A file holds a SHA-256 and the compiled code that it is of. It is named by what
 //! it was made from: the component's digest, and a hash of the wasmtime
 //! version, its settings and the machine's features. Anything amiss with a
 //! file means that the plugin is compiled again.
@@ -17,6 +17,51 @@ use wasmtime::component::Component;
 use crate::error::SandboxError;
 
 const DIGEST: usize = 32;
+
+/// Compiled code behind its SHA-256: what a file of the cache holds, and what a
+/// compiler in another process answers.
+pub(crate) struct Sealed(Vec<u8>);
+
+impl Sealed {
+    /// Code that was compiled just now.
+    pub(crate) fn new(code: &[u8]) -> Self {
+        Self([&Sha256::digest(code)[..], code].concat())
+    }
+
+    /// Code that comes from a file of the cache, or from our own compiler.
+    pub(crate) fn received(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The component, if the code is whole and this engine's. The error is a
+    /// sentence of the engine.
+    pub(crate) fn open(&self, engine: &Engine) -> Result<Component, String> {
+        match self.0.split_at_checked(DIGEST) {
+            Some((digest, code)) if Sha256::digest(code).as_slice() == digest => {
+                deserialize(engine, code).map_err(|error| format!("{error:#}"))
+            }
+            _ => Err("its compiled code is damaged".to_owned()),
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: `Component::deserialize` is sound for bytes that
+    // `Component::serialize` or `Engine::precompile_component` made. These come
+    // either from a file in a folder that only this host's user can write to
+    // (checked in `CompileCache::open`), which holds nothing but what `store` put
+    // there; or through a pipe from a process of our own program that compiled
+    // them just now. Their SHA-256 was verified, so that a torn or rotten file and
+    // a compiler that died do not get here. wasmtime itself refuses code of
+    // another version, configuration or processor. The bytes lie in memory: they
+    // cannot change after the check.
+    unsafe { Component::deserialize(engine, code) }
+}
 
 /// A folder of compiled plugins that nobody but this host writes to.
 pub(crate) struct CompileCache {
@@ -67,27 +112,24 @@ impl CompileCache {
                 return None;
             }
         };
-        let component = split_verified(&file).and_then(|code| deserialize(engine, code));
-        if component.is_none() {
-            tracing::warn!(cache.path = %path.display(), "a compiled plugin is damaged and is compiled again");
-        }
-        component
+        Sealed::received(file)
+            .open(engine)
+            .inspect_err(|error| {
+                tracing::warn!(cache.path = %path.display(), error, "a compiled plugin cannot be used and is compiled again");
+            })
+            .ok()
     }
 
     /// Keeps a compiled component. A failure costs a compilation at the next
     /// start and is only logged.
-    pub(crate) fn store(&self, digest: &str, component: &Component) {
+    pub(crate) fn store(&self, digest: &str, code: &Sealed) {
         let path = self.path(digest);
-        let stored = component
-            .serialize()
-            .map_err(io::Error::other)
-            .and_then(|code| self.write(&path, &code));
-        if let Err(error) = stored {
+        if let Err(error) = self.write(&path, code.bytes()) {
             tracing::warn!(cache.path = %path.display(), %error, "a compiled plugin cannot be kept");
         }
     }
 
-    fn write(&self, path: &Path, code: &[u8]) -> io::Result<()> {
+    fn write(&self, path: &Path, sealed: &[u8]) -> io::Result<()> {
         // Another process may do the same at this moment: each writes a file
         // of its own, and the last rename wins.
         let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
@@ -99,8 +141,7 @@ impl CompileCache {
             options.mode(0o600);
         }
         let written = options.open(&temporary).and_then(|mut file| {
-            file.write_all(&Sha256::digest(code))?;
-            file.write_all(code)?;
+            file.write_all(sealed)?;
             file.sync_all()?;
             fs::rename(&temporary, path)
         });
@@ -121,24 +162,6 @@ fn create_private(dir: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn create_private(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)
-}
-
-/// The code of a cache file, if its digest is right.
-fn split_verified(file: &[u8]) -> Option<&[u8]> {
-    let (digest, code) = file.split_at_checked(DIGEST)?;
-    (Sha256::digest(code).as_slice() == digest).then_some(code)
-}
-
-#[allow(unsafe_code)]
-fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
-    // SAFETY: `Component::deserialize` is sound for bytes that
-    // `Component::serialize` made. These come from a file in a folder that
-    // only this host's user can write to (checked in `open`), which holds
-    // nothing but what `store` put there, and their SHA-256 was verified just
-    // now, so that a torn or rotten file does not get here. wasmtime itself
-    // refuses code of another version, configuration or processor. The bytes
-    // are read into memory once: they cannot change after the check.
-    unsafe { Component::deserialize(engine, code) }.ok()
 }
 
 /// The SHA-256 of some bytes in hexadecimal.

@@ -4,28 +4,35 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jsonschema::Validator;
 use relata_package::{Limits, Permissions};
 use serde_json::Value;
 use tokio::time::Instant;
 use wasmtime::{Store, Trap, WasmBacktrace};
 
-use crate::config::HOST_CALL_BYTES;
+use crate::config::{HANDLES, HOST_CALL_BYTES};
 use crate::contract::v0_1_0::Answer;
 use crate::contract::{
     Code, Condition, Context, Entity, EventRequest, Fields, HostCalls, HostError, HttpRequest,
     HttpResponse, MailRequest, Notice, Outcome, Page, Query, Receipt, StateItem, StatePut,
 };
+use crate::cpu::CpuClock;
 use crate::error::{CallError, CallFault};
-use crate::gate::{Caller, CpuLimitReached, Gate, Resources, Rights};
+use crate::gate::{Caller, CpuLimitReached, Gate, Rights};
+use crate::json;
 use crate::plugin::Plugin;
 use crate::report::CallReport;
 use crate::requests::Requests;
+use crate::resources::Resources;
 use crate::sandbox::Shared;
+use crate::schema::Schema;
+use crate::words::told;
 
 /// How wasmtime says that more was passed to the host than
 /// `set_hostcall_fuel` allows; the error's type is private.
 const TOO_MUCH_PASSED: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// How it says that `set_max_component_handles` was reached.
+const TOO_MANY_HANDLES: &str = "store handle limit exceeded";
 
 /// What is to be called, with what.
 #[derive(Debug, Clone)]
@@ -111,6 +118,7 @@ impl Plugin {
             now_ms: request.now_ms,
             seed: request.seed,
         };
+        let _place = self.inner.places.acquire().await.expect("the semaphore is never closed");
         let guest = &self.inner.guest;
         let running = setup.run(&self.inner.shared, Box::new(host), async |store| {
             guest.run(store, &request.context, request.action, input).await
@@ -119,7 +127,7 @@ impl Plugin {
         self.digest().clone_into(&mut report.digest);
         let result = result.and_then(|answer| {
             answer
-                .map_err(CallFault::Guest)
+                .map_err(|error| CallFault::Guest(in_words(error)))
                 .and_then(|answer| check_answer(answer, &limits, output_schema))
                 .map_err(error)
         });
@@ -133,7 +141,7 @@ impl Plugin {
         &self,
         request: &CallRequest<'_>,
         limits: &Limits,
-    ) -> Result<(String, &Validator), CallFault> {
+    ) -> Result<(String, &Schema), CallFault> {
         let schemas = self.inner.schemas.get(request.action).ok_or_else(|| {
             let known: Vec<String> =
                 self.inner.schemas.keys().map(|name| format!("`{name}`")).collect();
@@ -146,14 +154,14 @@ impl Plugin {
                 limit_kib: limits.input_kib,
             });
         }
-        if let Some(why) = misfit(&schemas.input, request.input) {
+        if let Some(why) = schemas.input.misfit(request.input) {
             return Err(CallFault::BadInput(why));
         }
         Ok((input, &schemas.output))
     }
 }
 
-fn check_answer(answer: Answer, limits: &Limits, schema: &Validator) -> Result<Outcome, CallFault> {
+fn check_answer(answer: Answer, limits: &Limits, schema: &Schema) -> Result<Outcome, CallFault> {
     let limit = (limits.output_kib as usize) << 10;
     let length = match &answer {
         Answer::Done(text) | Answer::Skip(text) => text.len(),
@@ -164,31 +172,23 @@ fn check_answer(answer: Answer, limits: &Limits, schema: &Validator) -> Result<O
     }
     match answer {
         Answer::Done(text) => {
-            let output: Value = serde_json::from_str(&text)
-                .map_err(|error| CallFault::BadOutput(format!("it is no JSON: {error}")))?;
-            match misfit(schema, &output) {
+            let output = json::parse(&text)
+                .map_err(|why| CallFault::BadOutput(format!("it {}", told(&why))))?;
+            match schema.misfit(&output) {
                 Some(why) => Err(CallFault::BadOutput(why)),
                 None => Ok(Outcome::Done(output)),
             }
         }
-        Answer::Retry { after_ms, reason } => Ok(Outcome::Retry { after_ms, reason }),
-        Answer::Skip(reason) => Ok(Outcome::Skip(reason)),
+        Answer::Retry { after_ms, reason } => {
+            Ok(Outcome::Retry { after_ms, reason: told(&reason) })
+        }
+        Answer::Skip(reason) => Ok(Outcome::Skip(told(&reason))),
     }
 }
 
-/// Why a value does not fit a schema: the first three reasons, with the place
-/// but without the value, which may be a customer's.
-fn misfit(schema: &Validator, value: &Value) -> Option<String> {
-    let reasons: Vec<String> = schema
-        .iter_errors(value)
-        .take(3)
-        .map(|error| {
-            let place = error.instance_path().to_string();
-            let why = error.masked_with("the value").to_string();
-            if place.is_empty() { why } else { format!("{place}: {why}") }
-        })
-        .collect();
-    (!reasons.is_empty()).then(|| reasons.join("; "))
+/// A plugin's error, whose message people will read.
+fn in_words(error: HostError) -> HostError {
+    HostError { message: told(&error.message), ..error }
 }
 
 /// Everything about a call but the function that is called.
@@ -219,15 +219,18 @@ impl Setup {
             now_ms: self.now_ms,
             random: fastrand::Rng::with_seed(self.seed),
             requests: Requests::new(self.seed),
-            running: shared.ticker.run(),
+            cpu: CpuClock::start(),
+            _running: shared.ticker.run(),
             resources: Resources::new(&limits),
             report: CallReport::default(),
             logged: 0,
-            waited_through_tick: false,
+            written: 0,
+            refusals: 0,
         };
         let since = now();
         let mut store = Store::new(&shared.engine, gate);
         store.limiter(|gate| &mut gate.resources);
+        store.set_max_component_handles(HANDLES);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| context.data_mut().tick());
         // It also bounds what is copied of the answer; the limit of the output
@@ -280,6 +283,9 @@ fn fault(error: &wasmtime::Error, gate: &Gate) -> CallFault {
             CallFault::OutputTooLarge { limit_kib: limits.output_kib }
         };
     }
+    if error.chain().any(|cause| cause.to_string().contains(TOO_MANY_HANDLES)) {
+        return CallFault::HandleLimit;
+    }
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::StackOverflow) {
         return CallFault::StackLimit;
@@ -318,7 +324,7 @@ fn fault(error: &wasmtime::Error, gate: &Gate) -> CallFault {
             None => format!(" in function {index}"),
         })
     });
-    CallFault::Trap { message: format!("{what}{}", function.unwrap_or_default()) }
+    CallFault::Trap { message: told(&format!("{what}{}", function.unwrap_or_default())) }
 }
 
 /// The host of `describe`: it answers no call. The gate, which has no

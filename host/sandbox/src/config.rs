@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use relata_package::Limits;
 
+use crate::compile::Compiler;
+
 /// The configuration of a [`Sandbox`](crate::Sandbox).
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
@@ -11,6 +13,8 @@ pub struct SandboxConfig {
     /// but this host writes to, made with mode 0700 if it is missing. `None`
     /// compiles every plugin at every start.
     pub cache_dir: Option<PathBuf>,
+    /// How strangers' components are compiled.
+    pub compiler: Compiler,
     /// How many calls run at once; more wait in turn. It also sizes the pool
     /// of memories, tables and stacks, which is address space and not memory:
     /// about 4 GiB of addresses a call, touched only where a guest writes.
@@ -25,6 +29,7 @@ impl Default for SandboxConfig {
     fn default() -> Self {
         Self {
             cache_dir: None,
+            compiler: Compiler::InProcess,
             concurrent_calls: 32,
             default_limits: Limits::DEFAULT,
             ceiling: Limits::CEILING,
@@ -37,6 +42,14 @@ pub const MAX_COMPONENT_BYTES: usize = 32 << 20;
 
 /// The most that a guest may pass to the host in one call, in bytes.
 pub(crate) const HOST_CALL_BYTES: usize = 4 << 20;
+
+/// What all that a guest writes in one call may take up until it is committed,
+/// in bytes.
+pub(crate) const WRITTEN_BYTES: usize = 16 << 20;
+
+/// Resources of the component model that a guest may hold at once. The contract
+/// has none; those that it passes between its own parts are kept in the host.
+pub(crate) const HANDLES: usize = 10_000;
 
 /// The stack of a guest, in bytes.
 pub(crate) const STACK_BYTES: usize = 512 << 10;

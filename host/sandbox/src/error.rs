@@ -3,7 +3,7 @@
 
 use relata_package::LimitRefused;
 
-use crate::config::{HOST_CALL_BYTES, MAX_COMPONENT_BYTES, STACK_BYTES, TABLE_ELEMENTS};
+use crate::config::{HANDLES, HOST_CALL_BYTES, MAX_COMPONENT_BYTES, STACK_BYTES, TABLE_ELEMENTS};
 use crate::contract::HostError;
 
 /// A sandbox that cannot be set up.
@@ -47,6 +47,35 @@ pub enum LoadFault {
     /// The compiler refused it.
     #[error("its component does not compile: {0}")]
     Compile(String),
+    /// It compiles, and cannot be instantiated: there is more than one memory in
+    /// it, say, or more tables than a call has.
+    #[error("its component needs what the sandbox does not give: {0}")]
+    TooMuch(String),
+    /// It takes too much CPU time to compile.
+    #[error(
+        "its component takes more than {limit_s} s of CPU time to compile; the code of its functions is too large, or there is too much of it"
+    )]
+    CompileCpu {
+        /// The limit.
+        limit_s: u32,
+    },
+    /// It takes too much memory to compile.
+    #[error(
+        "its component takes more than {limit_mib} MiB of memory to compile; the code of its functions is too large, or there is too much of it"
+    )]
+    CompileMemory {
+        /// The limit.
+        limit_mib: u32,
+    },
+    /// It took too long to compile.
+    #[error("its component was not compiled after {limit_s} s, and the compiler was stopped")]
+    CompileTime {
+        /// The limit.
+        limit_s: u32,
+    },
+    /// The compiler came to no answer.
+    #[error("the compiler of plugins failed: {0}")]
+    Compiler(String),
     /// It asks for limits that the operator does not give.
     #[error(transparent)]
     Limit(#[from] LimitRefused),
@@ -139,6 +168,9 @@ pub enum CallFault {
     /// It wanted more table elements.
     #[error("exceeded its limit of {TABLE_ELEMENTS} table elements")]
     TableLimit,
+    /// It holds too many resources.
+    #[error("exceeded its limit of {HANDLES} resources held at once")]
+    HandleLimit,
     /// It recursed too deeply.
     #[error("recursed deeper than its stack of {} KiB allows", STACK_BYTES >> 10)]
     StackLimit,
@@ -212,6 +244,7 @@ impl CallError {
             CallFault::CpuLimit { .. } => "cpu-limit",
             CallFault::MemoryLimit { .. } => "memory-limit",
             CallFault::TableLimit => "table-limit",
+            CallFault::HandleLimit => "handle-limit",
             CallFault::StackLimit => "stack-limit",
             CallFault::TimeOut { .. } => "time-out",
             CallFault::HostCallLimit => "host-call-limit",

@@ -5,19 +5,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use relata_package::{Channel, Denied, Limits, Permissions};
+use relata_package::{Channel, Denied, Limits, Permissions, plain, plain_line};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
-use wasmtime::{ResourceLimiter, UpdateDeadline};
+use wasmtime::UpdateDeadline;
 
-use crate::config::TABLE_ELEMENTS;
+use crate::arguments;
+use crate::config::WRITTEN_BYTES;
 use crate::contract::{
     Code, Condition, Entity, EventRequest, Fields, HostCalls, HostError, MailRequest, Notice, Page,
     Query, Receipt, StateItem, StatePut,
 };
+use crate::cpu::CpuClock;
+use crate::json;
 use crate::report::{CallReport, LogLevel, LogLine, Panic};
 use crate::requests::Requests;
+use crate::resources::Resources;
 use crate::ticker::Running;
+use crate::words::told;
 
 /// The largest page of a query.
 const PAGE: u32 = 1000;
@@ -25,8 +30,12 @@ const PAGE: u32 = 1000;
 /// The most random bytes at once.
 const RANDOM: u32 = 1024;
 
-/// The most that is kept of a panic's message, in bytes.
-const PANIC_BYTES: usize = 4096;
+/// What a line of the log takes up beside its texts, in bytes.
+const LINE_BYTES: usize = 64;
+
+/// So many refusals of one call are logged: a guest that asks again and again
+/// for what it may not have is to fill nobody's disk.
+const REFUSALS_LOGGED: u32 = 5;
 
 /// Who calls, for messages and logs.
 #[derive(Clone)]
@@ -94,87 +103,22 @@ pub(crate) struct Gate {
     pub(crate) now_ms: u64,
     pub(crate) random: fastrand::Rng,
     pub(crate) requests: Requests,
-    pub(crate) running: Running,
+    pub(crate) cpu: CpuClock,
+    /// Keeps the ticks coming.
+    pub(crate) _running: Running,
     pub(crate) resources: Resources,
     pub(crate) report: CallReport,
     /// Bytes of log so far.
     pub(crate) logged: usize,
-    /// A host call waited through a tick, so the next tick is not the guest's.
-    pub(crate) waited_through_tick: bool,
-}
-
-/// Memory and tables of a call, and whether the last wish was refused.
-pub(crate) struct Resources {
-    limit_bytes: usize,
-    bytes: usize,
-    peak_bytes: usize,
-    elements: usize,
-    pub(crate) memory_refused: bool,
-    pub(crate) table_refused: bool,
-}
-
-impl Resources {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self {
-            limit_bytes: (limits.memory_mib as usize) << 20,
-            bytes: 0,
-            peak_bytes: 0,
-            elements: 0,
-            memory_refused: false,
-            table_refused: false,
-        }
-    }
-
-    pub(crate) fn peak_bytes(&self) -> usize {
-        self.peak_bytes
-    }
-}
-
-impl ResourceLimiter for Resources {
-    // A refusal is `false` and not an error: a guest with a garbage collector
-    // can make room and go on. If it stops instead, the flag tells why.
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let total = self.bytes.saturating_sub(current).saturating_add(desired);
-        if total > self.limit_bytes {
-            self.memory_refused = true;
-            return Ok(false);
-        }
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        self.bytes = total;
-        self.peak_bytes = self.peak_bytes.max(total);
-        self.memory_refused = false;
-        Ok(true)
-    }
-
-    fn table_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let total = self.elements.saturating_sub(current).saturating_add(desired);
-        if total > TABLE_ELEMENTS {
-            self.table_refused = true;
-            return Ok(false);
-        }
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        self.elements = total;
-        self.table_refused = false;
-        Ok(true)
-    }
+    /// What all writes so far take up in memory, in bytes.
+    pub(crate) written: usize,
+    /// Refusals so far.
+    pub(crate) refusals: u32,
 }
 
 /// The object of `object/id`.
 fn object_of(reference: &str) -> Result<&str, HostError> {
+    arguments::name("a reference", reference)?;
     match reference.split_once('/') {
         Some((object, id)) if !object.is_empty() && !id.is_empty() => Ok(object),
         _ => Err(HostError::invalid(format!(
@@ -193,22 +137,15 @@ pub(crate) fn limit_error(message: String) -> HostError {
 /// A host call under way.
 pub(crate) struct Wait {
     since: Instant,
-    ticks: u64,
 }
 
 impl Gate {
-    /// Charges the guest for a tick and lets others run.
+    /// Looks what the guest has used up, and lets others run.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
-        if self.waited_through_tick {
-            // This tick went by while the host was at work.
-            self.waited_through_tick = false;
-        } else {
-            self.report.cpu_ms += 1;
-            if self.report.cpu_ms > self.limits.cpu_ms {
-                return Err(CpuLimitReached.into());
-            }
+        if self.cpu.charge() > Duration::from_millis(u64::from(self.limits.cpu_ms)) {
+            return Err(CpuLimitReached.into());
         }
-        Ok(UpdateDeadline::Yield(1))
+        Ok(UpdateDeadline::YieldCustom(1, self.cpu.yielding()))
     }
 
     #[allow(
@@ -219,51 +156,72 @@ impl Gate {
         Instant::now()
     }
 
-    pub(crate) fn wait_begins(&self) -> Wait {
-        Wait { since: Self::now(), ticks: self.running.ticks() }
+    pub(crate) fn wait_begins(&mut self) -> Wait {
+        self.cpu.suspend();
+        Wait { since: Self::now() }
     }
 
     pub(crate) fn wait_ends(&mut self, wait: Wait) {
         self.report.waited += Self::now().saturating_duration_since(wait.since);
-        if self.running.ticks() != wait.ticks {
-            self.waited_through_tick = true;
-        }
+        self.cpu.resume();
     }
 
-    pub(crate) fn denied(&self, denied: Denied) -> HostError {
-        tracing::warn!(
-            plugin.name = %self.caller.plugin,
-            plugin.action = %self.caller.action,
-            run.id = %self.caller.run_id,
-            step.id = %self.caller.step_id,
-            "plugin `{}` {denied}",
-            self.caller.plugin,
-        );
+    /// Looks whether the plugin may do something.
+    pub(crate) fn check(
+        &mut self,
+        allowed: impl FnOnce(&Permissions) -> Result<(), Denied>,
+    ) -> Result<(), HostError> {
+        let permissions = Arc::clone(&self.rights.effective);
+        allowed(&permissions).map_err(|denied| self.denied(denied))
+    }
+
+    pub(crate) fn denied(&mut self, denied: Denied) -> HostError {
+        self.refusals = self.refusals.saturating_add(1);
+        if self.refusals <= REFUSALS_LOGGED {
+            tracing::warn!(
+                plugin.name = %self.caller.plugin,
+                plugin.action = %self.caller.action,
+                run.id = %self.caller.run_id,
+                step.id = %self.caller.step_id,
+                "plugin `{}` {}",
+                self.caller.plugin,
+                told(&denied.to_string()),
+            );
+        }
         HostError::new(
             Code::Denied,
             format!("plugin `{}` {denied}: {}", self.caller.plugin, self.rights.remedy(&denied)),
         )
     }
 
-    fn count_query(&mut self) -> Result<(), HostError> {
+    pub(crate) fn count_query(&mut self) -> Result<(), HostError> {
         self.report.host_calls += 1;
         self.report.queries += 1;
         let limit = self.limits.queries;
         if self.report.queries > limit {
             return Err(limit_error(format!(
-                "more than {limit} reads of records or state in one call (limits.queries in its plugin.toml)"
+                "more than {limit} reads of records, state or secrets in one call (limits.queries in its plugin.toml)"
             )));
         }
         Ok(())
     }
 
-    pub(crate) fn count_write(&mut self) -> Result<(), HostError> {
+    /// Counts a write of so many bytes, which stay in memory until the step is
+    /// committed.
+    pub(crate) fn count_write(&mut self, bytes: usize) -> Result<(), HostError> {
         self.report.host_calls += 1;
         self.report.writes += 1;
         let limit = self.limits.writes;
         if self.report.writes > limit {
             return Err(limit_error(format!(
                 "more than {limit} writes of records, messages, events or state in one call (limits.writes in its plugin.toml)"
+            )));
+        }
+        self.written = self.written.saturating_add(bytes);
+        if self.written > WRITTEN_BYTES {
+            return Err(limit_error(format!(
+                "all that it writes in one call takes up more than {} MiB",
+                WRITTEN_BYTES >> 20
             )));
         }
         Ok(())
@@ -285,6 +243,7 @@ impl Gate {
 
     pub(crate) async fn record_query(&mut self, mut query: Query) -> Result<Page, HostError> {
         self.count_query()?;
+        arguments::query(&query)?;
         let permissions = Arc::clone(&self.rights.effective);
         let readable =
             permissions.check_object_read(&query.object).map_err(|denied| self.denied(denied))?;
@@ -315,6 +274,8 @@ impl Gate {
         filter: Vec<Condition>,
     ) -> Result<u64, HostError> {
         self.count_query()?;
+        arguments::name("an object's name", object)?;
+        arguments::filter(&filter)?;
         let permissions = Arc::clone(&self.rights.effective);
         permissions.check_object_read(object).map_err(|denied| self.denied(denied))?;
         for condition in &filter {
@@ -333,8 +294,10 @@ impl Gate {
         object: &str,
         fields: Fields,
     ) -> Result<Entity, HostError> {
-        self.count_write()?;
-        self.rights.effective.check_create(object).map_err(|denied| self.denied(denied))?;
+        self.count_write(json::object_bytes(&fields))?;
+        arguments::name("an object's name", object)?;
+        arguments::fields(&fields)?;
+        self.check(|permissions| permissions.check_create(object))?;
         let written: Vec<String> = fields.keys().cloned().collect();
         let wait = self.wait_begins();
         let result = self.host.record_create(object, fields).await;
@@ -348,8 +311,9 @@ impl Gate {
         fields: Fields,
         if_revision: Option<u64>,
     ) -> Result<Entity, HostError> {
-        self.count_write()?;
+        self.count_write(json::object_bytes(&fields))?;
         let object = object_of(record)?;
+        arguments::fields(&fields)?;
         let permissions = Arc::clone(&self.rights.effective);
         permissions.check_object_update(object).map_err(|denied| self.denied(denied))?;
         for field in fields.keys() {
@@ -359,7 +323,22 @@ impl Gate {
         let wait = self.wait_begins();
         let result = self.host.record_update(record, fields, if_revision).await;
         self.wait_ends(wait);
-        Ok(self.cut_written(object, &written, result?))
+        let entity = result.map_err(|why| self.cut_refusal(object, &written, why))?;
+        Ok(self.cut_written(object, &written, entity))
+    }
+
+    /// Why an update was refused. That `cannot go from won to new` tells what the
+    /// field was before; so it is told only to who may read what it wrote.
+    fn cut_refusal(&self, object: &str, written: &[String], why: HostError) -> HostError {
+        let readable = self.rights.effective.check_object_read(object).ok();
+        let unread =
+            written.iter().find(|field| !readable.is_some_and(|readable| readable.contains(field)));
+        match unread {
+            Some(field) if why.code == Code::Invalid => HostError::invalid(format!(
+                "this update of `{object}` is refused; why is told to plugins that may read what they write: read = [\"{field}\"] under [permissions.records.{object}] in its plugin.toml"
+            )),
+            _ => why,
+        }
     }
 
     /// Of a record just written, the plugin sees what it wrote and what it may
@@ -378,9 +357,9 @@ impl Gate {
         record: &str,
         if_revision: Option<u64>,
     ) -> Result<(), HostError> {
-        self.count_write()?;
+        self.count_write(record.len())?;
         let object = object_of(record)?;
-        self.rights.effective.check_delete(object).map_err(|denied| self.denied(denied))?;
+        self.check(|permissions| permissions.check_delete(object))?;
         let wait = self.wait_begins();
         let result = self.host.record_delete(record, if_revision).await;
         self.wait_ends(wait);
@@ -388,8 +367,9 @@ impl Gate {
     }
 
     pub(crate) async fn send_mail(&mut self, mail: MailRequest) -> Result<Receipt, HostError> {
-        self.count_write()?;
-        self.rights.effective.check_message(Channel::Mail).map_err(|denied| self.denied(denied))?;
+        self.count_write(json::object_bytes(&mail.data))?;
+        arguments::name("a template's name", &mail.template)?;
+        self.check(|permissions| permissions.check_message(Channel::Mail))?;
         object_of(&mail.to)?;
         let wait = self.wait_begins();
         let result = self.host.send_mail(mail).await;
@@ -398,11 +378,8 @@ impl Gate {
     }
 
     pub(crate) async fn notify(&mut self, notice: Notice) -> Result<Receipt, HostError> {
-        self.count_write()?;
-        self.rights
-            .effective
-            .check_message(Channel::Notify)
-            .map_err(|denied| self.denied(denied))?;
+        self.count_write(notice.text.len())?;
+        self.check(|permissions| permissions.check_message(Channel::Notify))?;
         object_of(&notice.to)?;
         let wait = self.wait_begins();
         let result = self.host.notify(notice).await;
@@ -411,8 +388,10 @@ impl Gate {
     }
 
     pub(crate) async fn emit(&mut self, event: EventRequest) -> Result<(), HostError> {
-        self.count_write()?;
-        self.rights.effective.check_event(&event.name).map_err(|denied| self.denied(denied))?;
+        self.count_write(json::object_bytes(&event.data))?;
+        arguments::name("an event's name", &event.name)?;
+        arguments::about(&event.about)?;
+        self.check(|permissions| permissions.check_event(&event.name))?;
         for record in &event.about {
             object_of(record)?;
         }
@@ -424,7 +403,8 @@ impl Gate {
 
     pub(crate) async fn state_get(&mut self, key: &str) -> Result<Option<StateItem>, HostError> {
         self.count_query()?;
-        self.rights.effective.check_state().map_err(|denied| self.denied(denied))?;
+        arguments::name("a key", key)?;
+        self.check(Permissions::check_state)?;
         let wait = self.wait_begins();
         let result = self.host.state_get(key).await;
         self.wait_ends(wait);
@@ -432,8 +412,9 @@ impl Gate {
     }
 
     pub(crate) async fn state_put(&mut self, put: StatePut) -> Result<u64, HostError> {
-        self.count_write()?;
-        self.rights.effective.check_state().map_err(|denied| self.denied(denied))?;
+        self.count_write(json::bytes(&put.value))?;
+        arguments::name("a key", &put.key)?;
+        self.check(Permissions::check_state)?;
         let wait = self.wait_begins();
         let result = self.host.state_put(put).await;
         self.wait_ends(wait);
@@ -467,8 +448,8 @@ impl Gate {
         Ok(bytes)
     }
 
-    pub(crate) fn log(&mut self, level: LogLevel, message: String, fields: String) {
-        let size = message.len() + fields.len();
+    pub(crate) fn log(&mut self, level: LogLevel, message: &str, fields: String) {
+        let size = message.len() + fields.len() + LINE_BYTES;
         if self.logged + size > (self.limits.log_kib as usize) << 10 {
             self.report.logs_dropped = self.report.logs_dropped.saturating_add(1);
             return;
@@ -476,10 +457,10 @@ impl Gate {
         self.logged += size;
         let caller = &self.caller;
         // One line a record, whatever the plugin puts into it.
-        let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line = plain_line(message);
         let fields = match fields.as_str() {
             "" => Value::Object(Map::new()),
-            text => serde_json::from_str(text).unwrap_or(Value::String(fields)),
+            text => json::parse(text).unwrap_or(Value::String(fields)),
         };
         macro_rules! say {
             ($level:ident) => {
@@ -502,39 +483,34 @@ impl Gate {
             LogLevel::Warn => say!(warn),
             LogLevel::Error => say!(error),
         }
-        self.report.logs.push(LogLine { level, message, fields });
+        self.report.logs.push(LogLine { level, message: plain(message), fields });
     }
 
-    pub(crate) fn panicked(&mut self, mut message: String, mut location: String) {
-        shorten(&mut message, PANIC_BYTES);
-        shorten(&mut location, PANIC_BYTES);
-        // The message may quote a customer, so that only the place is logged.
-        tracing::warn!(
-            target: "relata::plugin",
-            {
-                plugin.name = %self.caller.plugin,
-                plugin.action = %self.caller.action,
-                run.id = %self.caller.run_id,
-                step.id = %self.caller.step_id,
-                plugin.panic.location = %location.escape_debug(),
-            },
-            "plugin `{}` panicked",
-            self.caller.plugin,
-        );
-        self.report.panic = Some(Panic { message, location });
+    pub(crate) fn panicked(&mut self, message: &str, location: &str) {
+        let panic = Panic { message: told(message), location: told(location) };
+        // The message may quote a customer, so that only the place is logged;
+        // and only that of the first, as a guest may say it as often as it likes.
+        if self.report.panic.is_none() {
+            tracing::warn!(
+                target: "relata::plugin",
+                {
+                    plugin.name = %self.caller.plugin,
+                    plugin.action = %self.caller.action,
+                    run.id = %self.caller.run_id,
+                    step.id = %self.caller.step_id,
+                    plugin.panic.location = %plain_line(&panic.location),
+                },
+                "plugin `{}` panicked",
+                self.caller.plugin,
+            );
+        }
+        self.report.panic = Some(panic);
     }
 
     /// Ends the call's account.
     pub(crate) fn finish(&mut self, elapsed: Duration) {
         self.report.elapsed = elapsed;
+        self.report.cpu = self.cpu.charge();
         self.report.peak_memory_bytes = self.resources.peak_bytes();
-    }
-}
-
-fn shorten(text: &mut String, bytes: usize) {
-    if text.len() > bytes {
-        let end = text.floor_char_boundary(bytes);
-        text.truncate(end);
-        text.push('…');
     }
 }

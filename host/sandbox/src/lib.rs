@@ -36,21 +36,30 @@
 //! The instance is dropped whatever happened: nothing of one call is seen by
 //! the next.
 
+mod arguments;
 mod cache;
 mod call;
+mod compile;
 mod config;
 pub mod contract;
+mod cpu;
+mod descriptors;
 mod error;
 mod floor;
 mod gate;
+mod json;
 mod plugin;
 mod report;
 mod requests;
+mod resources;
 mod sandbox;
+mod schema;
 mod ticker;
+mod words;
 
 pub use async_trait::async_trait;
 pub use call::{CallRequest, Called};
+pub use compile::{COMPILE_COMMAND, CompileLimits, Compiler, compile_stdin};
 pub use config::{MAX_COMPONENT_BYTES, SandboxConfig};
 pub use contract::{Context, Descriptor, HostCalls, HostError, Outcome};
 pub use error::{CallError, CallFault, LoadError, LoadFault, SandboxError};

@@ -4,21 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use jsonschema::{PatternOptions, Validator};
-use relata_package::{Limits, Permissions, PluginManifest, is_name};
-use serde_json::Value;
+use relata_package::{Limits, Permissions, PluginManifest, plain_start};
+use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use crate::call::{Nobody, Setup};
 use crate::contract::Descriptor;
 use crate::contract::v0_1_0::{ACTIONS, Guest, RawDescriptor};
+use crate::descriptors::{self, Schemas};
 use crate::error::LoadFault;
 use crate::gate::{Caller, Rights};
 use crate::sandbox::Shared;
-
-/// The most that a pattern in a schema may take up, in bytes.
-const PATTERN_BYTES: usize = 1 << 20;
+use crate::words::told;
 
 /// A loaded plugin, ready to be called. Clones share everything.
 #[derive(Clone)]
@@ -33,15 +31,11 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) guest: Guest,
     pub(crate) schemas: BTreeMap<String, Schemas>,
+    /// The places that this plugin may take at once.
+    pub(crate) places: Semaphore,
     digest: String,
     imports: Vec<String>,
     descriptors: Vec<Descriptor>,
-}
-
-/// The compiled schemas of an action.
-pub(crate) struct Schemas {
-    pub(crate) input: Validator,
-    pub(crate) output: Validator,
 }
 
 impl fmt::Debug for Plugin {
@@ -118,13 +112,14 @@ impl Plugin {
         let imports = check_imports(&shared, &manifest, component)?;
         let guest = Guest::new(&shared.linker, component).map_err(|error| LoadFault::Contract {
             contract: manifest.contract.clone(),
-            why: format!("{error:#}"),
+            why: told(&format!("{error:#}")),
         })?;
         let described = describe(&shared, &manifest, &limits, &guest).await?;
-        let (descriptors, schemas) = parse_descriptors(described)?;
+        let (descriptors, schemas) = descriptors::read(described)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 rights: Rights::of(&manifest.permissions, granted),
+                places: Semaphore::new(places_of_one(&shared)),
                 shared,
                 manifest,
                 limits,
@@ -136,6 +131,13 @@ impl Plugin {
             }),
         })
     }
+}
+
+/// Three quarters of all places: one plugin whose calls all wait for a slow
+/// service leaves some to the others.
+fn places_of_one(shared: &Shared) -> usize {
+    let all = shared.config.concurrent_calls as usize;
+    (all - all / 4).max(1)
 }
 
 /// `log` of `relata:plugin/log@0.1.0`, if it is of a contract we know.
@@ -188,7 +190,7 @@ fn check_imports(
             }
             Err(()) => {
                 return Err(LoadFault::ForeignImport {
-                    import: import.to_owned(),
+                    import: plain_start(import),
                     contract: manifest.contract.clone(),
                 });
             }
@@ -226,49 +228,4 @@ async fn describe(
     let (result, _, _) =
         setup.run(shared, Box::new(Nobody), async |store| guest.describe(store).await).await;
     result.map_err(LoadFault::Describe)
-}
-
-fn parse_descriptors(
-    described: Vec<RawDescriptor>,
-) -> Result<(Vec<Descriptor>, BTreeMap<String, Schemas>), LoadFault> {
-    let mut descriptors = Vec::with_capacity(described.len());
-    let mut schemas = BTreeMap::new();
-    if described.is_empty() {
-        return Err(LoadFault::Description("it has none".to_owned()));
-    }
-    for raw in described {
-        let mut descriptor = raw.descriptor;
-        let id = descriptor.id.clone();
-        if !is_name(&id) {
-            return Err(LoadFault::Description(format!(
-                "`{id}` cannot be an action's name: a letter a-z first, then letters a-z, digits and _, at most 40"
-            )));
-        }
-        let (input_schema, input) = schema(&id, "input", &raw.input_schema)?;
-        let (output_schema, output) = schema(&id, "output", &raw.output_schema)?;
-        descriptor.input_schema = input_schema;
-        descriptor.output_schema = output_schema;
-        if schemas.insert(id.clone(), Schemas { input, output }).is_some() {
-            return Err(LoadFault::Description(format!("the action `{id}` is there twice")));
-        }
-        descriptors.push(descriptor);
-    }
-    Ok((descriptors, schemas))
-}
-
-fn schema(action: &str, which: &str, text: &str) -> Result<(Value, Validator), LoadFault> {
-    let wrong =
-        |why: String| LoadFault::Description(format!("the {which} schema of `{action}` {why}"));
-    let schema: Value =
-        serde_json::from_str(text).map_err(|error| wrong(format!("is no JSON: {error}")))?;
-    // The schema is the plugin's, the check runs outside of its limits: a
-    // pattern must not take more than linear time.
-    let validator = jsonschema::options()
-        .offline()
-        .with_pattern_options(
-            PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES),
-        )
-        .build(&schema)
-        .map_err(|error| wrong(format!("is no JSON Schema: {error}")))?;
-    Ok((schema, validator))
 }

@@ -43,17 +43,17 @@ pub struct Panic {
 pub struct CallReport {
     /// The digest of the plugin that was called; empty where none was.
     pub digest: String,
-    /// CPU time of the guest in milliseconds, to the tick.
-    pub cpu_ms: u32,
+    /// CPU time of the guest.
+    pub cpu: Duration,
     /// From the instance to the answer, waits included.
     pub elapsed: Duration,
     /// Of that, waiting on host calls.
     pub waited: Duration,
     /// The most linear memory at any time, in bytes.
     pub peak_memory_bytes: usize,
-    /// Host calls of any kind but logging.
+    /// Calls of the host, those of the log not counted.
     pub host_calls: u32,
-    /// Of these, reads of records and state.
+    /// Of these, reads of records, state and secrets.
     pub queries: u32,
     /// Of these, writes, mails, notices, events and state values.
     pub writes: u32,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use relata_package::{Destination, Method, Scheme};
 use url::{Host, Url};
 
+use crate::arguments;
 use crate::contract::{Code, HostError, HttpRequest, HttpResponse, SecretUse};
 use crate::gate::{Gate, limit_error};
 
@@ -58,8 +59,10 @@ impl Requests {
 
 impl Gate {
     pub(crate) async fn secret_placeholder(&mut self, name: &str) -> Result<String, HostError> {
-        self.report.host_calls += 1;
-        self.rights.effective().check_secret(name).map_err(|denied| self.denied(denied))?;
+        // The host looks for it in files.
+        self.count_query()?;
+        arguments::name("a secret's name", name)?;
+        self.check(|permissions| permissions.check_secret(name))?;
         if let Some(known) = self.requests.placeholders.iter().find(|known| known.name == name) {
             return Ok(known.placeholder.clone());
         }
@@ -105,7 +108,9 @@ impl Gate {
     }
 
     pub(crate) async fn http_deliver(&mut self, request: Request) -> Result<String, HostError> {
-        self.count_write()?;
+        let headers = request.headers.iter().map(|(name, value)| name.len() + value.len());
+        let bytes = request.url.len() + request.body.len() + headers.sum::<usize>();
+        self.count_write(bytes)?;
         let request = self.checked(request)?;
         let wait = self.wait_begins();
         let queued = self.host.http_deliver(request).await;
@@ -165,13 +170,10 @@ impl Gate {
 
     /// Looks whether the request may go where it goes, with the secrets whose
     /// placeholders stand in it.
-    fn permitted(&self, mut request: HttpRequest) -> Result<HttpRequest, HostError> {
-        let permissions = self.rights.effective();
-        permissions
-            .check_http(&request.to, request.method)
-            .map_err(|denied| self.denied(denied))?;
+    fn permitted(&mut self, mut request: HttpRequest) -> Result<HttpRequest, HostError> {
+        self.check(|permissions| permissions.check_http(&request.to, request.method))?;
         request.secrets.clear();
-        for known in &self.requests.placeholders {
+        for known in self.requests.placeholders.clone() {
             let placeholder = known.placeholder.as_bytes();
             let stands_in = |text: &[u8]| memchr::memmem::find(text, placeholder).is_some();
             let used = stands_in(request.url.as_bytes())
@@ -193,10 +195,8 @@ impl Gate {
                         ),
                     ));
                 }
-                permissions
-                    .check_secret_to(&known.name, &request.to)
-                    .map_err(|denied| self.denied(denied))?;
-                request.secrets.push(known.clone());
+                self.check(|permissions| permissions.check_secret_to(&known.name, &request.to))?;
+                request.secrets.push(known);
             }
         }
         Ok(request)

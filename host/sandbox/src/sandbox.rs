@@ -13,6 +13,7 @@ use wasmtime::{
 };
 
 use crate::cache::{CompileCache, hex_digest};
+use crate::compile::{self, Compiler};
 use crate::config::{
     CALL_STACK_BYTES, CORE_INSTANCES, MAX_COMPONENT_BYTES, STACK_BYTES, SandboxConfig,
     TABLE_ELEMENTS, TABLES,
@@ -22,6 +23,7 @@ use crate::error::{LoadError, LoadFault, SandboxError};
 use crate::gate::Gate;
 use crate::plugin::Plugin;
 use crate::ticker::Ticker;
+use crate::words::told;
 
 /// Where plugins run: one wasmtime engine with its limits, its clock, its pool
 /// and its cache of compiled code. Make one for a host and clone it freely.
@@ -39,9 +41,7 @@ pub(crate) struct Shared {
     /// and not a queue.
     pub(crate) places: Semaphore,
     cache: Option<CompileCache>,
-    /// Compiling takes much memory and every processor: one at a time. A
-    /// child process with limits of its own will take its place when plugins
-    /// can be installed from outside.
+    /// Compiling takes much memory and every processor: one at a time.
     compiling: Mutex<()>,
 }
 
@@ -82,26 +82,51 @@ impl Sandbox {
     /// It may do what its manifest asks for, and of that only what is
     /// `granted`; nothing said grants it all.
     ///
-    /// `component` is a WebAssembly component, embedded (`&'static [u8]`) or
-    /// read from a file (`Vec<u8>`). Compiling takes 50-100 ms for a Rust
-    /// plugin and several seconds for a JavaScript or Python one; it happens
-    /// on a thread of its own.
+    /// `component` is a WebAssembly component. Compiling takes 50-100 ms for a
+    /// Rust plugin and several seconds for a JavaScript or Python one; it happens
+    /// as [`SandboxConfig::compiler`] says.
     pub async fn load(
         &self,
         manifest: PluginManifest,
         granted: Option<&Permissions>,
         component: impl Into<Cow<'static, [u8]>>,
     ) -> Result<Plugin, LoadError> {
+        let compiler = &self.shared.config.compiler;
+        self.load_with(compiler, manifest, granted, component.into()).await
+    }
+
+    /// Loads a plugin that is a part of this program, and as trusted: it may do
+    /// what its manifest asks for, and is compiled here whatever
+    /// [`SandboxConfig::compiler`] says.
+    pub async fn load_built_in(
+        &self,
+        manifest: PluginManifest,
+        component: &'static [u8],
+    ) -> Result<Plugin, LoadError> {
+        self.load_with(&Compiler::InProcess, manifest, None, component.into()).await
+    }
+
+    async fn load_with(
+        &self,
+        compiler: &Compiler,
+        manifest: PluginManifest,
+        granted: Option<&Permissions>,
+        component: Cow<'static, [u8]>,
+    ) -> Result<Plugin, LoadError> {
         let name = manifest.name.clone();
         let loaded = async {
-            let (digest, component) = self.compile(component.into()).await?;
+            let (digest, component) = self.compile(compiler, component).await?;
             Plugin::load(Arc::clone(&self.shared), manifest, granted, digest, &component).await
         };
         Box::pin(loaded).await.map_err(|fault| LoadError { plugin: name, fault: Box::new(fault) })
     }
 
     /// The digest of a component, and the component compiled.
-    async fn compile(&self, bytes: Cow<'static, [u8]>) -> Result<(String, Component), LoadFault> {
+    async fn compile(
+        &self,
+        compiler: &Compiler,
+        bytes: Cow<'static, [u8]>,
+    ) -> Result<(String, Component), LoadFault> {
         if bytes.len() > MAX_COMPONENT_BYTES {
             return Err(LoadFault::TooLarge { bytes: bytes.len() });
         }
@@ -118,21 +143,35 @@ impl Sandbox {
         }
         let turn = self.shared.compiling.lock().await;
         let shared = Arc::clone(&self.shared);
-        let compiled = blocking(move || {
-            // Somebody before in the queue may have compiled the same.
-            if let Some(component) = shared.cached(&digest) {
-                return Ok((digest, component));
+        // Somebody before in the queue may have compiled the same.
+        let (digest, cached) = blocking(move || {
+            let cached = shared.cached(&digest);
+            (digest, cached)
+        })
+        .await?;
+        if let Some(component) = cached {
+            return Ok((digest, component));
+        }
+        let shared = Arc::clone(&self.shared);
+        let sealed = match compiler {
+            Compiler::InProcess => {
+                blocking(move || compile::here(&shared.engine, &bytes)).await??
             }
-            let component = Component::from_binary(&shared.engine, &bytes)
-                .map_err(|error| LoadFault::Compile(format!("{error:#}")))?;
+            Compiler::Child { program, limits } => {
+                compile::in_child(program, limits, &bytes).await?
+            }
+        };
+        drop(turn);
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let component =
+                sealed.open(&shared.engine).map_err(|error| LoadFault::TooMuch(told(&error)))?;
             if let Some(cache) = &shared.cache {
-                cache.store(&digest, &component);
+                cache.store(&digest, &sealed);
             }
             Ok((digest, component))
         })
-        .await?;
-        drop(turn);
-        compiled
+        .await?
     }
 }
 
@@ -146,9 +185,7 @@ impl Shared {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, LoadFault> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| LoadFault::Compile(format!("the compiler failed: {error}")))
+    tokio::task::spawn_blocking(work).await.map_err(|error| LoadFault::Compiler(error.to_string()))
 }
 
 /// Tells what else the bytes may be before the compiler says it in its words.
@@ -162,7 +199,15 @@ fn check_preamble(bytes: &[u8]) -> Result<(), LoadFault> {
     }
 }
 
+/// The engine that runs plugins.
 fn engine_config(sandbox: &SandboxConfig) -> Config {
+    let mut config = code_config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(sandbox)));
+    config
+}
+
+/// All that compiled code depends on.
+pub(crate) fn code_config() -> Config {
     let mut config = Config::new();
     // What a plugin never needs and what only widens the surface.
     config.wasm_memory64(false);
@@ -183,7 +228,6 @@ fn engine_config(sandbox: &SandboxConfig) -> Config {
     // The SDK's panic hook names the place; a guest's own debug information
     // is not worth parsing here.
     config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(sandbox)));
     config
 }
 

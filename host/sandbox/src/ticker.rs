@@ -1,7 +1,7 @@
 //! The clock of the guests: 1 ms ticks while a call runs, and silence else.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -22,7 +22,6 @@ pub(crate) struct Ticker {
 #[derive(Default)]
 struct Shared {
     calls: AtomicUsize,
-    ticks: AtomicU64,
     asleep: AtomicBool,
     stop: AtomicBool,
 }
@@ -56,13 +55,6 @@ impl Ticker {
         if let Some(thread) = &self.thread {
             thread.thread().unpark();
         }
-    }
-}
-
-impl Running {
-    /// How many ticks there have been since the start of the host.
-    pub(crate) fn ticks(&self) -> u64 {
-        self.shared.ticks.load(Ordering::Relaxed)
     }
 }
 
@@ -103,7 +95,6 @@ fn tick(shared: &Shared, engine: &Engine) {
             idle = 0;
         }
         thread::sleep(TICK);
-        shared.ticks.fetch_add(1, Ordering::Relaxed);
         engine.increment_epoch();
     }
 }

@@ -33,6 +33,9 @@ pub use mutants::{Mutant, mutants};
 pub use pages::explain_page;
 pub use read::{Head, head, parse, parse_all};
 pub use schedule::{next_fire, next_fire_on, next_fires};
-pub use test_file::{TestContext, TestFile, parse_test};
+pub use test_file::{
+    TestContext, TestFile, parse_test,
+    plugin::{PluginTest, parse_plugin_test},
+};
 pub use together::check_together;
 pub use types::{Slot, Type};

@@ -86,6 +86,14 @@ pub enum BuildError {
         /// How cargo ended.
         status: std::process::ExitStatus,
     },
+    /// Cargo cannot read the crate of a folder.
+    #[error("{directory} is not a crate that cargo can build: {why}")]
+    Crate {
+        /// The folder.
+        directory: PathBuf,
+        /// What cargo said.
+        why: String,
+    },
     /// A package was built but gave no `.wasm` file.
     #[error(
         "package {package} gave no WebAssembly module: its Cargo.toml needs [lib] crate-type = [\"cdylib\"]"
@@ -126,6 +134,46 @@ pub fn build(request: &Request) -> Result<Vec<Built>, BuildError> {
         built.push(Built { name: module.name, directory: module.directory, component });
     }
     Ok(built)
+}
+
+/// Compiles the crate of a folder, which stands alone or is a part of a
+/// workspace, and makes it a component. Its work lies in the `target/guests` of
+/// the workspace.
+pub fn build_crate(directory: &Path) -> Result<Built, BuildError> {
+    let toolchain = toolchain()?;
+    let not_a_crate = |why: String| BuildError::Crate { directory: directory.to_path_buf(), why };
+    let mut command = Command::new(&toolchain.cargo);
+    command.current_dir(directory);
+    environment::prepare(&mut command, &toolchain);
+    let output = command
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| BuildError::Start { program: toolchain.cargo.clone(), source })?;
+    if !output.status.success() {
+        return Err(not_a_crate(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).map_err(|why| not_a_crate(why.to_string()))?;
+    let (workspace, package) = crate_of(&metadata, directory)
+        .ok_or_else(|| not_a_crate("it has no Cargo.toml with a [package]".to_owned()))?;
+    let request = Request {
+        target_dir: workspace.join("target/guests"),
+        workspace,
+        packages: vec![package.clone()],
+        locked: false,
+    };
+    build(&request)?.pop().ok_or(BuildError::NoModule { package })
+}
+
+/// The workspace of the crate that lies in a folder, and the crate's name.
+fn crate_of(metadata: &serde_json::Value, directory: &Path) -> Option<(PathBuf, String)> {
+    let directory = directory.canonicalize().ok()?;
+    let package = metadata["packages"].as_array()?.iter().find(|package| {
+        let manifest = package["manifest_path"].as_str().map(Path::new);
+        manifest.and_then(Path::parent) == Some(directory.as_path())
+    })?;
+    Some((metadata["workspace_root"].as_str()?.into(), package["name"].as_str()?.to_owned()))
 }
 
 /// A core module as cargo left it.
@@ -261,6 +309,21 @@ mod tests {
         let error = modules(messages, &["a".to_owned()]).err().map(|error| error.to_string());
         expect_test::expect![[r#"package a gave no WebAssembly module: its Cargo.toml needs [lib] crate-type = ["cdylib"]"#]]
         .assert_eq(&error.unwrap_or_default());
+    }
+
+    #[test]
+    fn the_crate_of_a_folder_is_found_in_its_workspace() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().unwrap();
+        let manifest = here.join("Cargo.toml");
+        let metadata = serde_json::json!({
+            "workspace_root": "/w",
+            "packages": [
+                { "name": "other", "manifest_path": "/w/other/Cargo.toml" },
+                { "name": "this", "manifest_path": manifest.to_str().unwrap() },
+            ],
+        });
+        assert_eq!(crate_of(&metadata, &here), Some(("/w".into(), "this".to_owned())));
+        assert_eq!(crate_of(&metadata, &here.join("src")), None);
     }
 
     #[test]

@@ -100,7 +100,8 @@ impl Answers {
             return Err(AppError::Fault(format!("{} is no action", call.path)));
         };
         let app = self.app.clone();
-        let Some((plugin, action)) = app.plugins().await?.action(&step.action) else {
+        let plugins = app.plugins().await?;
+        let Some((plugin, action)) = plugins.action(&step.action) else {
             return Ok(failed(StepFailure {
                 code: "not-found".to_owned(),
                 message: format!("no plugin gives the action `{}`", step.action),
@@ -212,7 +213,7 @@ impl Answers {
             return Err(AppError::Fault("the past was lost in a call".to_owned()));
         };
         *knowledge = past.knowledge;
-        if past.asked_too_much {
+        if !past.unknown.is_empty() {
             return Ok(None);
         }
         if let Some(fault) = host.fault.take() {

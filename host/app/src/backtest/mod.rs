@@ -21,6 +21,7 @@ mod replay;
 mod report;
 mod shape;
 mod starting;
+mod step;
 mod tally;
 mod world;
 
@@ -43,6 +44,7 @@ pub use report::{
     ActionCount, Against, Backtest, Change, Count, EventsRead, Figures, MessageCount, OnRecord,
     Reason, RestsOn, Sends, StepCount,
 };
+pub use step::{CallEnd, StepReplay};
 use shape::shape;
 
 /// So many entries of the log are read at once.

@@ -1,6 +1,7 @@
-//! The host of a call in a backtest: a plugin sees the records as they were.
+//! The host of a call in a backtest, or of one that is made again: a plugin sees
+//! the records as they were.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use relata_model::{Calendar, Record, Reference};
 use relata_sandbox::contract::{Code, HostError};
@@ -11,15 +12,15 @@ use crate::{AppError, backtest::knowledge::Knowledge};
 /// replay knows for as long as the call takes.
 pub(crate) struct Past {
     pub(crate) knowledge: Box<Knowledge>,
-    /// Whether the plugin asked for something that cannot be told of the
-    /// past, whatever it made of the refusal.
-    pub(crate) asked_too_much: bool,
+    /// What the plugin asked for that cannot be told of the past, whatever it
+    /// made of the refusal.
+    pub(crate) unknown: BTreeSet<&'static str>,
 }
 
 impl Past {
     /// Lends what a replay knows.
     pub(crate) fn new(knowledge: Box<Knowledge>) -> Self {
-        Self { knowledge, asked_too_much: false }
+        Self { knowledge, unknown: BTreeSet::new() }
     }
 
     /// A record as it was.
@@ -36,8 +37,8 @@ impl Past {
     }
 
     /// Refuses what only the store could answer, and only as of now.
-    pub(crate) fn cannot_tell(&mut self, what: &str) -> HostError {
-        self.asked_too_much = true;
-        HostError::new(Code::Permanent, format!("a backtest cannot tell {what}"))
+    pub(crate) fn cannot_tell(&mut self, what: &'static str) -> HostError {
+        self.unknown.insert(what);
+        HostError::new(Code::Permanent, format!("nobody knows any more {what}"))
     }
 }

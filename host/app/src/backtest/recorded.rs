@@ -288,12 +288,16 @@ fn answer(row: &LogRow) -> Result<ActionOutcome, StepFailure> {
             retry_after_ms: None,
         });
     }
-    let explanation = row.explanation.as_ref().and_then(Json::as_str).unwrap_or_default();
-    Ok(match (&row.output, explanation.strip_prefix(SKIPPED)) {
+    Ok(match (&row.output, skipped(row)) {
         (Some(output), _) => ActionOutcome::Done(output.clone()),
         (None, Some(why)) => ActionOutcome::Skip(why.to_owned()),
         (None, None) => ActionOutcome::Done(Json::Null),
     })
+}
+
+/// Why there was nothing to do, where an answer says that.
+pub(crate) fn skipped(row: &LogRow) -> Option<&str> {
+    row.explanation.as_ref()?.as_str()?.strip_prefix(SKIPPED).filter(|_| row.output.is_none())
 }
 
 fn distance(a: Timestamp, b: Timestamp) -> u64 {

@@ -12,7 +12,7 @@ use relata_workflow::{
 };
 
 use crate::{
-    AppError,
+    AppError, SecretOverrides,
     testing::{
         compare::Eye,
         expect::Judge,
@@ -167,6 +167,7 @@ async fn opened<'s>(
         pretend: file.pretend.iter().chain(&case.pretend).cloned().collect(),
         workflows: workflows.to_vec(),
         crashes,
+        secrets: SecretOverrides::new(),
     };
     Scene::open(stage, opening).await
 }

@@ -63,6 +63,7 @@ async fn waiting<'a>(tests: &'a Tests, zone: &str, start: DateTime) -> (Scene<'a
         pretend: Vec::new(),
         workflows: ready.workflows.clone(),
         crashes: Crashes::Never,
+        secrets: crate::SecretOverrides::new(),
     };
     let mut scene = Scene::open(&tests.stage, opening).await.unwrap();
     let deeds = ready.file.cases[0].play.iter().filter_map(|entry| entry.deed.as_ref());

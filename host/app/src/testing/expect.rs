@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use relata_engine::{Outcome, Status};
-use relata_model::{Record, Reference, Timestamp, Value};
+use relata_model::{Reference, Timestamp};
 use relata_store::Effect;
 use relata_workflow::{
     Span,
-    test_file::{Check, Expectation, ExpectedRecord, Part, Several, Standing, Until},
+    test_file::{Expectation, ExpectedRecord, Part, Several, Standing, Until},
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -18,6 +18,7 @@ use crate::{
         report::Failure,
         scene::time_in,
         seen::{MadeCall, Mark, Seen, Told},
+        words::Words,
     },
 };
 
@@ -78,8 +79,12 @@ impl Judge<'_> {
         Ok(failures)
     }
 
+    fn words(&self) -> Words<'_> {
+        Words { file: self.file, eye: self.eye }
+    }
+
     fn failure(&self, span: Span, message: impl Into<String>, found: Option<String>) -> Failure {
-        Failure { file: self.file.to_owned(), span, message: message.into(), found }
+        self.words().failure(span, message, found)
     }
 
     /// How the runs stand.
@@ -223,17 +228,7 @@ impl Judge<'_> {
             .find(|row| row.kind == "ended")
             .and_then(|row| row.output.clone())
             .unwrap_or_else(|| json!({}));
-        parts
-            .iter()
-            .filter(|part| !self.eye.part_fits(part, &yielded, self.now))
-            .map(|part| self.part_failure("the run was to yield", part, &yielded))
-            .collect()
-    }
-
-    fn part_failure(&self, what: &str, part: &Part, whole: &Json) -> Failure {
-        let found = whole.get(&part.name).unwrap_or(&Json::Null);
-        let message = format!("{what} `{}`: {}", part.name, self.eye.expected(&part.check));
-        self.failure(part.span, message, Some(format!("it is {}", self.eye.written(found))))
+        self.words().parts("the run was to yield", parts, &yielded, self.now)
     }
 
     /// Why runs did not start.
@@ -263,7 +258,7 @@ impl Judge<'_> {
         let calls = self.seen.calls(self.mark, whose.workflow, whose.about.as_ref(), action);
         if calls.len() != expected.each.len() {
             let found = calls.iter().map(|call| self.call(call)).collect::<Vec<_>>();
-            return vec![self.number(action, "done", expected, &found)];
+            return vec![self.words().number(action, "done", expected, &found)];
         }
         let mut failures = Vec::new();
         for (call, parts) in calls.iter().zip(&expected.each) {
@@ -282,7 +277,7 @@ impl Judge<'_> {
                     }
                     _ if !self.eye.part_fits(part, input, call.at()) => {
                         let what = format!("`{action}` was to get");
-                        failures.push(self.part_failure(&what, part, input));
+                        failures.push(self.words().part_failure(&what, part, input));
                     }
                     _ => {}
                 }
@@ -305,26 +300,6 @@ impl Judge<'_> {
         let message = format!("`{action}` was to give {}", self.eye.expected(&part.check));
         let found = format!("it gave {}", self.eye.written(output));
         Some(self.failure(part.span, message, Some(found)))
-    }
-
-    /// Another number of something than expected.
-    fn number(&self, what: &str, verb: &str, expected: &Several, found: &[String]) -> Failure {
-        let times = |count: usize| match count {
-            0 => format!("not {verb}"),
-            1 => format!("{verb} once"),
-            2 => format!("{verb} twice"),
-            more => format!("{verb} {more} times"),
-        };
-        let message = match expected.each.len() {
-            0 => format!("`{what}` was not to be {verb}"),
-            count => format!("`{what}` was to be {}", times(count)),
-        };
-        let list = found.join("; ");
-        let found = match found.len() {
-            0 => format!("it was {}", times(0)),
-            count => format!("it was {}: {list}", times(count)),
-        };
-        self.failure(expected.span, message, Some(found))
     }
 
     fn call(&self, call: &MadeCall<'_>) -> String {
@@ -366,7 +341,7 @@ impl Judge<'_> {
                 if part.name == "says" {
                     failures.extend(self.says(part, std::slice::from_ref(effect)));
                 } else if !self.eye.part_fits(part, &whole, self.now) {
-                    failures.push(self.part_failure("the message was to have", part, &whole));
+                    failures.push(self.words().part_failure("the message was to have", part, &whole));
                 }
             }
         }
@@ -375,91 +350,25 @@ impl Judge<'_> {
 
     /// Whether messages say what they are to say.
     fn says(&self, part: &Part, letters: &[&Effect]) -> Vec<Failure> {
-        let wanted: Vec<String> = match &part.check {
-            Check::Is(Value::List(items)) => items.iter().map(ToString::to_string).collect(),
-            Check::Is(value) => vec![value.to_string()],
-            Check::Contains(text) => vec![text.clone()],
-            Check::Empty | Check::NotEmpty | Check::Has(_) => Vec::new(),
-        };
         let text = |effect: &Effect, key: &str| {
             effect.body.get(key).and_then(Json::as_str).unwrap_or_default().to_owned()
         };
-        wanted
-            .into_iter()
-            .filter(|wanted| {
-                !letters.iter().any(|effect| {
-                    text(effect, "subject").contains(wanted.as_str())
-                        || text(effect, "text").contains(wanted.as_str())
-                })
-            })
-            .map(|wanted| {
-                let message = format!("the message was to say `{wanted}`");
-                let found = match letters {
-                    [] => "there is no message".to_owned(),
-                    [letter, ..] => {
-                        let whole =
-                            format!("{} / {}", text(letter, "subject"), text(letter, "text"));
-                        let words: Vec<&str> = whole.split_whitespace().collect();
-                        format!("it says: {}", shortened(&words.join(" ")))
-                    }
-                };
-                self.failure(part.span, message, Some(found))
-            })
-            .collect()
+        let texts: Vec<String> = letters
+            .iter()
+            .map(|letter| format!("{} / {}", text(letter, "subject"), text(letter, "text")))
+            .collect();
+        self.words().says("the message", part, &texts)
     }
 
     async fn record(&self, expected: &ExpectedRecord) -> Result<Vec<Failure>, AppError> {
         let reference = self.eye.by_id(&expected.target);
         let found = self.app.store().record_fetch(&reference).await?;
-        let alias = &expected.target;
-        let Some(fields) = &expected.fields else {
-            return Ok(found
-                .map(|_| {
-                    let message = format!("there was to be no {alias}");
-                    self.failure(expected.span, message, Some("it is there".to_owned()))
-                })
-                .into_iter()
-                .collect());
-        };
-        let Some(record) = found else {
-            let message = format!("there is no {alias}");
-            return Ok(vec![self.failure(expected.span, message, None)]);
-        };
-        let whole = fields_json(&record);
-        Ok(fields
-            .iter()
-            .filter(|part| !self.eye.part_fits(part, &whole, self.now))
-            .map(|part| self.part_failure(&format!("{alias} was to have"), part, &whole))
-            .collect())
+        Ok(self.words().record(expected, found.as_ref(), self.now))
     }
 
     fn created(&self, object: &str, expected: &Several) -> Vec<Failure> {
         let records = self.seen.created(self.mark, object, self.own);
-        if records.len() != expected.each.len() {
-            let found: Vec<String> =
-                records.iter().map(|record| self.eye.written(&told_fields(record))).collect();
-            return vec![self.number(object, "created", expected, &found)];
-        }
-        let mut failures = Vec::new();
-        for (record, parts) in records.iter().zip(&expected.each) {
-            let whole = fields_json(record);
-            let at = record.field("created_at").as_time().unwrap_or(self.now);
-            failures.extend(
-                parts.iter().filter(|part| !self.eye.part_fits(part, &whole, at)).map(|part| {
-                    self.part_failure(&format!("the {object} was to have"), part, &whole)
-                }),
-            );
-        }
-        failures
-    }
-}
-
-/// A text that is cut where it is long.
-fn shortened(text: &str) -> String {
-    const LONGEST: usize = 160;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        self.words().created(object, expected, &records, self.now)
     }
 }
 
@@ -471,22 +380,4 @@ fn message(effect: &Effect) -> Json {
         "subject": effect.body.get("subject"),
         "at": effect.sent_at.map(|at| at.to_string()),
     })
-}
-
-fn fields_json(record: &Record) -> Json {
-    Json::Object(
-        record.fields.iter().map(|(name, value)| (name.clone(), value.to_json())).collect(),
-    )
-}
-
-/// A record's fields for a message, without those that the host sets.
-fn told_fields(record: &Record) -> Json {
-    Json::Object(
-        record
-            .fields
-            .iter()
-            .filter(|(name, _)| !matches!(name.as_str(), "created_at" | "updated_at"))
-            .map(|(name, value)| (name.clone(), value.to_json()))
-            .collect(),
-    )
 }

@@ -4,7 +4,8 @@
 //! `stage` holds what all cases share, `scene` is one case's company, `play`
 //! makes happen what a play says, `seen` looks at what came of it, `expect`
 //! holds that against what is expected, and `rig` is what stands between the
-//! host and the world: actions that pretend, and crashes.
+//! host and the world: actions that pretend, and crashes. `plugin` are the
+//! tests of one plugin by itself.
 
 mod case;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod expect;
 mod from_run;
 mod mutate;
 mod play;
+pub mod plugin;
 mod report;
 mod rig;
 mod scene;
@@ -24,6 +26,7 @@ mod seen;
 mod stage;
 mod stand_in;
 mod tests;
+mod words;
 mod yaml;
 
 pub use coverage::{Coverage, Missed};

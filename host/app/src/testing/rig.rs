@@ -172,6 +172,11 @@ impl Rig {
         }
     }
 
+    /// From now on this answers the requests of actions.
+    pub(crate) fn answer_requests(&self, service: WebService) {
+        self.web.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(service);
+    }
+
     /// What an action's request is answered: nothing leaves a test.
     pub(crate) fn web_answer(&self, call: &HttpCall) -> Result<HttpAnswer, HttpError> {
         let mut web = self.web.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,7 +17,6 @@ use relata_workflow::{
     test_file::{Given, Pretend, Pretended},
 };
 use sha2::{Digest, Sha256};
-use tokio::sync::OnceCell;
 use uuid::Builder;
 
 use crate::{
@@ -103,6 +102,7 @@ pub(crate) struct Opening {
     pub(crate) pretend: Vec<Pretend>,
     pub(crate) workflows: Vec<Installed>,
     pub(crate) crashes: Crashes,
+    pub(crate) secrets: SecretOverrides,
 }
 
 /// One case's company.
@@ -114,6 +114,7 @@ pub(crate) struct Scene<'a> {
     rig: Arc<Rig>,
     app: Option<App>,
     crashes: Crashes,
+    secrets: SecretOverrides,
     /// How many records the test itself has made.
     made: u32,
 }
@@ -134,6 +135,7 @@ impl<'a> Scene<'a> {
             rig,
             app: None,
             crashes: Crashes::Never,
+            secrets: opening.secrets,
             made: 0,
         };
         scene.app = Some(scene.host().await?);
@@ -151,7 +153,6 @@ impl<'a> Scene<'a> {
     }
 
     /// What stands between the host and the world.
-    #[cfg(test)]
     pub(crate) fn rig(&self) -> &Rig {
         &self.rig
     }
@@ -191,15 +192,20 @@ impl<'a> Scene<'a> {
                     transport: Transport::Directory { path: "mail".into() },
                 },
                 retention: None,
+                plugins: crate::PluginsConfig::default(),
                 http: relata_channels::HttpConfig::default(),
+                traces: None,
             },
             directory,
             objects: Arc::clone(&self.stage.objects),
             templates: Arc::clone(&self.stage.templates),
             store,
             clock: self.clock.clone(),
-            plugins: OnceCell::new_with(Some(Arc::clone(&self.stage.plugins))),
-            secrets: SecretOverrides::new(),
+            plugins: match &self.stage.plugins {
+                Some(plugins) => crate::plugins::Slot::of(Arc::clone(plugins)),
+                None => crate::plugins::Slot::default(),
+            },
+            secrets: self.secrets.clone(),
             lease: crate::several::LEASE,
             rig: Some(Arc::clone(&self.rig)),
         })

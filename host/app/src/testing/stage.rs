@@ -13,11 +13,14 @@ use std::{
 use relata_model::{
     FieldType, Fields, Objects, Record, Reference, TimeZone, Timestamp, Value, seed,
 };
+use relata_sandbox::Plugin;
 use relata_store::{Cause, DatabaseUrl, Place, Store, StoreConfig, Write};
 use relata_workflow::Catalog;
 use tempfile::TempDir;
 
-use crate::{App, AppError, Opening, Plugins, Templates, check::zone_alone, fresh};
+use crate::{
+    App, AppError, Opening, Plugins, Templates, check::zone_alone, fresh, plugins::signatures_of,
+};
 
 /// Objects of which a test has what the company has: what workflows name by
 /// their external ids.
@@ -45,7 +48,8 @@ pub enum Ground {
 pub(crate) struct Stage {
     pub(crate) objects: Arc<Objects>,
     pub(crate) templates: Arc<Templates>,
-    pub(crate) plugins: Arc<Plugins>,
+    /// None where a plugin is tested by itself.
+    pub(crate) plugins: Option<Arc<Plugins>>,
     pub(crate) catalog: Catalog,
     pub(crate) zone: TimeZone,
     pub(crate) company: String,
@@ -60,10 +64,25 @@ pub(crate) struct Stage {
 impl Stage {
     /// Loads everything, and makes the database with which each case begins.
     pub(crate) async fn set_up(ground: &Ground) -> Result<Self, AppError> {
-        let props = match ground {
-            Ground::Company { root, database } => company(root, database.clone()).await?,
+        Self::of(match ground {
+            Ground::Company { root, database } => company(root, database.clone(), None).await?,
             Ground::Shipped { templates } => shipped(templates.as_deref()).await?,
-        };
+        })
+        .await
+    }
+
+    /// The same for tests of one plugin, which sees no others.
+    pub(crate) async fn set_up_for(ground: &Ground, plugin: &Plugin) -> Result<Self, AppError> {
+        Self::of(match ground {
+            Ground::Company { root, database } => {
+                company(root, database.clone(), Some(plugin)).await?
+            }
+            Ground::Shipped { templates } => shipped_for(templates.as_deref(), plugin)?,
+        })
+        .await
+    }
+
+    async fn of(props: Props) -> Result<Self, AppError> {
         let folder = tempfile::tempdir().map_err(unwritable)?;
         let path = folder.path().join("first.db");
         let config =
@@ -104,7 +123,7 @@ fn unwritable(why: std::io::Error) -> AppError {
 struct Props {
     objects: Arc<Objects>,
     templates: Arc<Templates>,
-    plugins: Arc<Plugins>,
+    plugins: Option<Arc<Plugins>>,
     catalog: Catalog,
     zone: TimeZone,
     company: String,
@@ -112,11 +131,13 @@ struct Props {
     records: Vec<(String, Fields)>,
 }
 
-async fn company(root: &Path, database: Option<DatabaseUrl>) -> Result<Props, AppError> {
+/// `only` is the plugin that is tested by itself.
+async fn company(
+    root: &Path,
+    database: Option<DatabaseUrl>,
+    only: Option<&Plugin>,
+) -> Result<Props, AppError> {
     let app = App::open_with(root, Opening { database, ..Opening::default() }).await?;
-    let catalog = app.catalog().await?;
-    // Loads them, if nobody has.
-    app.plugins().await?;
     let mut records = Vec::new();
     for object in SHARED {
         for record in app.records_all(object).await? {
@@ -125,12 +146,15 @@ async fn company(root: &Path, database: Option<DatabaseUrl>) -> Result<Props, Ap
             }
         }
     }
+    let (plugins, catalog) = match only {
+        None => (Some(app.plugins().await?), app.catalog().await?),
+        Some(plugin) => (None, catalog_of(plugin, app.objects(), app.templates(), &records)),
+    };
     let inner = &app.inner;
-    let plugins = inner.plugins.get().map(Arc::clone);
     let props = Props {
         objects: Arc::clone(&inner.objects),
         templates: Arc::clone(&inner.templates),
-        plugins: plugins.ok_or_else(|| AppError::Fault("the plugins are gone".to_owned()))?,
+        plugins,
         catalog,
         zone: app.zone(),
         company: app.config().company.clone(),
@@ -138,6 +162,33 @@ async fn company(root: &Path, database: Option<DatabaseUrl>) -> Result<Props, Ap
     };
     app.close().await;
     Ok(props)
+}
+
+/// What the tests of one plugin may name.
+fn catalog_of(
+    plugin: &Plugin,
+    objects: &Objects,
+    templates: &Templates,
+    records: &[(String, Fields)],
+) -> Catalog {
+    Catalog {
+        objects: objects.clone(),
+        actions: signatures_of(plugin).collect(),
+        templates: Some(templates.names()),
+        records: keys_of(records),
+        ..Catalog::default()
+    }
+}
+
+/// The external ids of records, by object.
+fn keys_of(records: &[(String, Fields)]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (object, fields) in records {
+        if let Some(key) = fields.get("external_id").and_then(Value::as_text) {
+            keys.entry(object.clone()).or_default().insert(key.to_owned());
+        }
+    }
+    keys
 }
 
 /// What a test has of a company's record: its fields, less what leads to
@@ -167,7 +218,51 @@ async fn shipped(templates: Option<&Path>) -> Result<Props, AppError> {
         Some(folder) => Templates::load(folder)?,
         None => Templates::none(),
     };
-    let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let records = seeds(&objects)?;
+    let catalog = Catalog {
+        objects: objects.clone(),
+        actions: plugins.signatures(),
+        templates: templates.map(|_| loaded.names()),
+        records: keys_of(&records),
+        ..Catalog::default()
+    };
+    let plugins = Some(Arc::new(plugins));
+    Ok(alone(objects, loaded, plugins, catalog, records))
+}
+
+/// What a plugin's author has: everything that a new data directory has, and
+/// the templates of a folder.
+fn shipped_for(templates: Option<&Path>, plugin: &Plugin) -> Result<Props, AppError> {
+    let objects = Objects::standard();
+    let mut loaded = Templates::shipped().map_err(AppError::Fault)?;
+    if let Some(folder) = templates {
+        loaded.add_folder(folder)?;
+    }
+    let records = seeds(&objects)?;
+    let catalog = catalog_of(plugin, &objects, &loaded, &records);
+    Ok(alone(objects, loaded, None, catalog, records))
+}
+
+fn alone(
+    objects: Objects,
+    templates: Templates,
+    plugins: Option<Arc<Plugins>>,
+    catalog: Catalog,
+    records: Vec<(String, Fields)>,
+) -> Props {
+    Props {
+        objects: Arc::new(objects),
+        templates: Arc::new(templates),
+        plugins,
+        catalog,
+        zone: zone_alone(),
+        company: "Example Company".to_owned(),
+        records,
+    }
+}
+
+/// The records of every new data directory.
+fn seeds(objects: &Objects) -> Result<Vec<(String, Fields)>, AppError> {
     let mut records = Vec::new();
     for (object, json) in seed::records() {
         let mut fields = Fields::new();
@@ -182,27 +277,9 @@ async fn shipped(templates: Option<&Path>) -> Result<Props, AppError> {
             };
             fields.insert(name, read);
         }
-        if let Some(key) = fields.get("external_id").and_then(Value::as_text) {
-            keys.entry(object.to_owned()).or_default().insert(key.to_owned());
-        }
         records.push((object.to_owned(), fields));
     }
-    let catalog = Catalog {
-        objects: objects.clone(),
-        actions: plugins.signatures(),
-        templates: templates.map(|_| loaded.names()),
-        records: keys,
-        ..Catalog::default()
-    };
-    Ok(Props {
-        objects: Arc::new(objects),
-        templates: Arc::new(loaded),
-        plugins: Arc::new(plugins),
-        catalog,
-        zone: zone_alone(),
-        company: "Example Company".to_owned(),
-        records,
-    })
+    Ok(records)
 }
 
 /// Writes what there is in every case, and marks it as seen.

@@ -86,3 +86,12 @@ pub enum OciError {
     )]
     Taken(Box<OciReference>),
 }
+
+impl OciError {
+    /// Whether it is the registry, or the way to it, that failed; everything
+    /// else is for whoever asked to mend.
+    #[must_use]
+    pub const fn is_of_the_registry(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Answer { .. })
+    }
+}

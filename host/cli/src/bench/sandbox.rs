@@ -23,7 +23,7 @@ pub(super) async fn run(quick: bool, compiled: Option<&Path>) -> anyhow::Result<
     }
     let input = json!({ "text": "Nobody has answered for three days, I am very unhappy." });
     let text = input.to_string();
-    let component = relata_app::bundled()
+    let component = relata_app::bundled::plugins()
         .iter()
         .find(|plugin| plugin.name == "sentiment")
         .ok_or_else(|| anyhow::anyhow!("the plugin sentiment is not built in"))?

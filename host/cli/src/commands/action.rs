@@ -4,6 +4,7 @@ use std::{
     io::{self, IsTerminal, Read},
     path::Path,
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::{Args, Subcommand};
@@ -64,9 +65,9 @@ enum ActionCommand {
 
 pub(crate) async fn run(context: &Context, args: ActionArgs) -> anyhow::Result<ExitCode> {
     match args.command {
-        ActionCommand::List => list(context, &plugins(context).await?).map(|()| ExitCode::SUCCESS),
+        ActionCommand::List => list(context, &*plugins(context).await?).map(|()| ExitCode::SUCCESS),
         ActionCommand::Describe { action } => {
-            describe(context, &plugins(context).await?, &action).map(|()| ExitCode::SUCCESS)
+            describe(context, &*plugins(context).await?, &action).map(|()| ExitCode::SUCCESS)
         }
         ActionCommand::Run { action, input, lines } => {
             // Gone with everything in it when the command ends.
@@ -98,10 +99,18 @@ fn records(context: &Context) -> Option<&Path> {
     (context.data.is_some() || is_data_directory(context.root())).then(|| context.root())
 }
 
-async fn plugins(context: &Context) -> anyhow::Result<Plugins> {
+/// The built-in plugins, and those that are installed in the data directory.
+async fn plugins(context: &Context) -> anyhow::Result<Arc<Plugins>> {
     let waiting = progress::spinner("loading the actions");
-    let cache = records(context).map(|root| root.join("cache"));
-    let loaded = Plugins::load(cache.as_deref()).await;
+    let loaded = match records(context) {
+        Some(_) => {
+            let app = context.open().await?;
+            let loaded = app.plugins().await;
+            app.close().await;
+            loaded
+        }
+        None => Plugins::load(None).await.map(Arc::new),
+    };
     waiting.finish_and_clear();
     Ok(loaded?)
 }
@@ -317,8 +326,8 @@ fn show(trial: &Trial) -> anyhow::Result<()> {
         out::line(out::clean(&format!("\nlog {}: {}", line.level, line.message)))?;
     }
     out::line(format!(
-        "\n{} ms of processor time, {} KiB of memory",
-        trial.used.cpu_ms,
+        "\n{} µs of processor time, {} KiB of memory",
+        trial.used.cpu_us,
         trial.used.memory_bytes / 1024
     ))
 }

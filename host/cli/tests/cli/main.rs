@@ -7,6 +7,7 @@ mod backtest;
 mod flow;
 mod help;
 mod operating;
+mod plugins;
 mod program;
 mod secrets;
 mod serving;

@@ -221,6 +221,7 @@ impl Maker<'_> {
                 longest_ms: 60_000,
             },
             if_it_fails: self.draw.one_in(3).then(|| text("failed")),
+            may: None,
             if_unknown: relata_workflow::IfUnknown::Hold,
             exclusive,
             correlation: vec![("mail.clicked".to_owned(), "message".to_owned())],

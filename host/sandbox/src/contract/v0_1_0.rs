@@ -11,6 +11,7 @@ use super::{
     MailRequest, Notice, Operator, Page, Query, Receipt, StateItem, StatePut,
 };
 use crate::gate::Gate;
+use crate::json;
 use crate::report::LogLevel;
 use crate::requests::Request;
 
@@ -181,9 +182,7 @@ fn from_guest(error: types::Error) -> HostError {
         },
         message: error.message,
         retry_after_ms: error.retry_after_ms,
-        details: error
-            .details
-            .map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text))),
+        details: error.details.map(|text| json::parse(&text).unwrap_or(Value::String(text))),
     }
 }
 
@@ -215,8 +214,7 @@ fn entity(entity: Entity) -> types::Entity {
 }
 
 fn value(what: &str, text: &str) -> Result<Value, types::Error> {
-    serde_json::from_str(text)
-        .map_err(|error| to_guest(HostError::invalid(format!("{what} is no JSON: {error}"))))
+    json::parse(text).map_err(|why| to_guest(HostError::invalid(format!("{what} {why}"))))
 }
 
 fn object(what: &str, text: &str) -> Result<Fields, types::Error> {
@@ -449,12 +447,12 @@ impl log::Host for Gate {
             log::Level::Warn => LogLevel::Warn,
             log::Level::Error => LogLevel::Error,
         };
-        self.log(level, message, fields);
+        self.log(level, &message, fields);
         Ok(())
     }
 
     fn panic(&mut self, message: String, location: String) -> wasmtime::Result<()> {
-        self.panicked(message, location);
+        self.panicked(&message, &location);
         Ok(())
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use relata_sandbox::contract::{
-    Code, Condition, Entity, EventRequest, Fields, HttpRequest, HttpResponse, MailRequest, Notice,
-    Page, Query, Receipt, StateItem, StatePut,
+    Condition, Entity, EventRequest, Fields, HttpRequest, HttpResponse, MailRequest, Notice, Page,
+    Query, Receipt, StateItem, StatePut,
 };
 use relata_sandbox::{
     CallRequest, Called, HostCalls, HostError, Outcome, Plugin, PluginManifest, Sandbox,
@@ -54,7 +54,7 @@ impl HostCalls for Desk {
 
     async fn record_create(&mut self, object: &str, _: Fields) -> Result<Entity, HostError> {
         self.asked.push(format!("create {object}"));
-        Err(HostError::new(Code::Permanent, "no more room"))
+        Ok(lead(json!({"owner": "user/2", "email": "anna@example.org", "status": "new"})))
     }
 
     async fn record_update(
@@ -63,6 +63,11 @@ impl HostCalls for Desk {
         fields: Fields,
         _: Option<u64>,
     ) -> Result<Entity, HostError> {
+        if fields.get("status") == Some(&json!("lost")) {
+            return Err(HostError::invalid(
+                "lead.status cannot go from won to lost: won is an end",
+            ));
+        }
         let fields = Value::Object(fields);
         self.asked.push(format!("update {record} {fields}"));
         Ok(lead(json!({"owner": "user/3", "email": "anna@example.org", "status": "new"})))
@@ -166,4 +171,12 @@ pub fn line(called: &Called<Desk>) -> String {
         Ok(Outcome::Skip(reason)) => format!("skip: {reason}"),
         Err(error) => format!("{}: {error}", error.code()),
     }
+}
+
+/// How much memory this process has now, in KiB.
+#[cfg(target_os = "linux")]
+pub fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

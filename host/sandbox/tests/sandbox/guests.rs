@@ -13,7 +13,10 @@ pub struct Guest {
     input_schema: String,
     output_schema: String,
     id: String,
+    title: String,
     memory_pages: u32,
+    world: String,
+    realloc: String,
 }
 
 /// What the guests of the tests have at hand, beside the contract's exports.
@@ -32,8 +35,6 @@ const FUNCTIONS: &str = r#"
               (memory.grow (i32.add (i32.const 1) (i32.shr_u (local.get $size) (i32.const 16)))))
           (then unreachable))))
     (local.get $at))
-  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
-    (call $alloc (local.get 3)))
   (func $done (param $ptr i32) (param $len i32) (result i32)
     (i32.store8 (i32.const 512) (i32.const 0))
     (i32.store8 (i32.const 516) (i32.const 0))
@@ -62,7 +63,10 @@ impl Guest {
             input_schema: "{}".to_owned(),
             output_schema: "{}".to_owned(),
             id: "act".to_owned(),
+            title: "Act".to_owned(),
             memory_pages: 2,
+            world: "plugin".to_owned(),
+            realloc: "(call $alloc (local.get 3))".to_owned(),
         }
     }
 
@@ -73,6 +77,13 @@ impl Guest {
         self.imports.push_str(&format!(
             "(import \"relata:plugin/{interface}@0.1.0\" \"{function}\" (func ${name} {kind}))\n"
         ));
+        self
+    }
+
+    /// Adds an import of another module than the contract's.
+    pub fn with_import(mut self, module: &str, name: &str, function: &str, kind: &str) -> Self {
+        self.imports
+            .push_str(&format!("(import \"{module}\" \"{name}\" (func {function} {kind}))\n"));
         self
     }
 
@@ -106,23 +117,55 @@ impl Guest {
         self
     }
 
+    /// Another title for it.
+    pub fn title(mut self, title: &str) -> Self {
+        self.title = title.to_owned();
+        self
+    }
+
     /// Memory it has from the beginning, in pages of 64 KiB.
     pub fn memory_pages(mut self, pages: u32) -> Self {
         self.memory_pages = pages;
         self
     }
 
+    /// A world that includes the contract's and has more in it, as the text of
+    /// a package.
+    pub fn world(mut self, text: &str) -> Self {
+        self.world = text.to_owned();
+        self
+    }
+
+    /// Where it puts what the host hands over, as the body of `cabi_realloc`.
+    pub fn realloc(mut self, body: &str) -> Self {
+        self.realloc = body.to_owned();
+        self
+    }
+
+    /// A text at an address below 64 KiB and above 8 KiB, where nothing else is.
+    pub fn text_at(self, address: u32, text: &str) -> Self {
+        self.bytes_at(address, text.as_bytes())
+    }
+
+    /// Bytes at such an address.
+    pub fn bytes_at(self, address: u32, bytes: &[u8]) -> Self {
+        let data = format!("(data (i32.const {address}) \"{}\")", escaped(bytes));
+        self.with(&data)
+    }
+
     /// The component.
     pub fn build(&self) -> Vec<u8> {
         let core = wat::parse_str(self.text()).expect("the guest's text is right");
-        component(core, "plugin")
+        component(core, &self.world)
     }
 
     fn text(&self) -> String {
         // The descriptor at 1024, its texts from 2048.
         let mut texts: Vec<u8> = Vec::new();
         let mut words: Vec<u32> = Vec::new();
-        for text in [self.id.as_str(), "Act", "Acts.", &self.input_schema, &self.output_schema] {
+        for text in
+            [self.id.as_str(), &self.title, "Acts.", &self.input_schema, &self.output_schema]
+        {
             words.push(2048 + texts.len() as u32);
             words.push(text.len() as u32);
             texts.extend(text.as_bytes());
@@ -136,6 +179,7 @@ impl Guest {
   {imports}
   (memory (export "memory") {pages})
   {FUNCTIONS}
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) {realloc})
   {functions}
   (func (export "relata:plugin/actions@0.1.0#describe") (result i32) {describe})
   (func (export "relata:plugin/actions@0.1.0#run")
@@ -152,6 +196,7 @@ impl Guest {
             imports = self.imports,
             pages = self.memory_pages,
             functions = self.functions,
+            realloc = self.realloc,
             describe = self.describe,
             body = self.body,
             list = escaped(&list),
@@ -187,6 +232,107 @@ pub fn component(mut core: Vec<u8>, world: &str) -> Vec<u8> {
 /// Bytes as a text of WebAssembly.
 pub fn escaped(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
+}
+
+/// A function of the contract, as a guest calls it.
+#[derive(Clone, Copy)]
+pub struct HostFunction {
+    interface: &'static str,
+    name: &'static str,
+    /// Its core parameters, the place for its result the last.
+    kind: &'static str,
+    /// How far behind the beginning of its result an error lies.
+    error_at: u32,
+}
+
+const fn function(
+    interface: &'static str,
+    name: &'static str,
+    kind: &'static str,
+    error_at: u32,
+) -> HostFunction {
+    HostFunction { interface, name, kind, error_at }
+}
+
+pub const GET: HostFunction = function("records", "get", "(param i32 i32 i32)", 8);
+pub const QUERY: HostFunction =
+    function("records", "query", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)", 4);
+pub const COUNT: HostFunction = function("records", "count", "(param i32 i32 i32 i32 i32)", 8);
+pub const CREATE: HostFunction = function("records", "create", "(param i32 i32 i32 i32 i32)", 8);
+pub const UPDATE: HostFunction =
+    function("records", "update", "(param i32 i32 i32 i32 i32 i64 i32)", 8);
+pub const DELETE: HostFunction = function("records", "delete", "(param i32 i32 i32 i64 i32)", 4);
+pub const MAIL: HostFunction =
+    function("messages", "send-mail", "(param i32 i32 i32 i32 i32 i32 i32)", 4);
+pub const EMIT: HostFunction = function("events", "emit", "(param i32 i32 i32 i32 i32 i32 i32)", 4);
+pub const STATE_GET: HostFunction = function("state", "get", "(param i32 i32 i32)", 8);
+pub const STATE_PUT: HostFunction =
+    function("state", "put", "(param i32 i32 i32 i32 i32 i64 i32 i64 i32)", 8);
+pub const SEND: HostFunction =
+    function("http", "send", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)", 4);
+pub const PLACEHOLDER: HostFunction = function("secrets", "placeholder", "(param i32 i32 i32)", 4);
+
+impl HostFunction {
+    fn call(&self, arguments: &str) -> String {
+        let Self { interface, name, .. } = self;
+        format!("(call ${interface}_{} {arguments} (i32.const 600))", name.replace('-', "_"))
+    }
+
+    /// Calls it once, and answers `true` or passes its error on. Arguments are
+    /// instructions; the place for the result is added.
+    pub fn once(self, arguments: &str) -> Guest {
+        let call = self.call(arguments);
+        let [code, message, length] = [0, 4, 8].map(|at| 600 + self.error_at + at);
+        Guest::new(&format!(
+            r#"{call}
+            (if (result i32) (i32.load8_u (i32.const 600))
+              (then (call $fail (i32.load8_u (i32.const {code}))
+                      (i32.load (i32.const {message})) (i32.load (i32.const {length}))))
+              (else (call $done (i32.const 8184) (i32.const 4))))"#
+        ))
+        .import(self.interface, self.name, self.kind)
+        .text_at(8184, "true")
+    }
+
+    /// Calls it so often, or until it fails, with memory as it was each time.
+    pub fn often(self, times: u32, arguments: &str) -> Guest {
+        let call = self.call(arguments);
+        let [code, message, length] = [0, 4, 8].map(|at| 600 + self.error_at + at);
+        Guest::new(&format!(
+            r#"(local $left i32) (local $heap i32)
+            (local.set $left (i32.const {times}))
+            (local.set $heap (global.get $heap))
+            (loop $more
+              (global.set $heap (local.get $heap))
+              {call}
+              (if (i32.load8_u (i32.const 600))
+                (then (return (call $fail (i32.load8_u (i32.const {code}))
+                        (i32.load (i32.const {message})) (i32.load (i32.const {length}))))))
+              (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+              (br_if $more (local.get $left)))
+            (call $done (i32.const 8184) (i32.const 4))"#
+        ))
+        .import(self.interface, self.name, self.kind)
+        .text_at(8184, "true")
+    }
+
+    /// Calls it without end, whatever comes back.
+    pub fn storm(self, arguments: &str) -> Guest {
+        storm(&self.call(arguments)).import(self.interface, self.name, self.kind)
+    }
+}
+
+/// Does the same without end, with memory as it was each time.
+pub fn storm(body: &str) -> Guest {
+    Guest::new(&format!(
+        r#"(local $heap i32)
+        (local.set $heap (global.get $heap))
+        (loop $again
+          (global.set $heap (local.get $heap))
+          {body}
+          (br $again))
+        unreachable"#
+    ))
 }
 
 /// Answers its input.

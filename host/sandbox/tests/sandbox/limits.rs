@@ -303,7 +303,7 @@ async fn reading_without_end() {
     let plugin =
         load(reads_often(1000).build(), "[permissions.records.lead]\nread = [\"*\"]").await;
     let called = call(&plugin, json!({})).await;
-    expect!["permanent: plugin `p`, action `act`: more than 100 reads of records or state in one call (limits.queries in its plugin.toml)"].assert_eq(&line(&called));
+    expect!["permanent: plugin `p`, action `act`: more than 100 reads of records, state or secrets in one call (limits.queries in its plugin.toml)"].assert_eq(&line(&called));
 }
 
 #[tokio::test(start_paused = true)]
@@ -345,7 +345,7 @@ async fn the_log_is_bounded() {
     assert!(plugin.pure());
     let called = call(&plugin, json!({})).await;
     let report = called.report;
-    assert_eq!((report.logs.len(), report.logs_dropped), (65, 35));
+    assert_eq!((report.logs.len(), report.logs_dropped), (61, 39));
     assert_eq!(report.logs[0].fields, json!({"n": 1}));
 }
 

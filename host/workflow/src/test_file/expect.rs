@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn expected_record(&mut self, entry: &Entry) -> Option<ExpectedRecord> {
+    pub(super) fn expected_record(&mut self, entry: &Entry) -> Option<ExpectedRecord> {
         let span = self.span(entry.key_place);
         let (record, object) = self.new_record(&entry.key, entry.key_place)?;
         let target = self.known_record(record, entry.key_place)?;
@@ -272,7 +272,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `task: { assignee: user/mara }`: a new one.
-    fn expected_new(&mut self, entry: &Entry) -> Option<Several> {
+    pub(super) fn expected_new(&mut self, entry: &Entry) -> Option<Several> {
         let object = self.object(&entry.key, entry.key_place)?.clone();
         self.several(entry, |reader, part| reader.field_wanted(&object, part))
     }

@@ -7,6 +7,7 @@
 
 mod case;
 mod expect;
+pub mod plugin;
 mod pretend;
 mod read;
 mod shift;

@@ -75,7 +75,7 @@ impl Reader<'_> {
     }
 
     /// Whether a record is there in every new data directory.
-    fn is_seed(&self, record: &Reference) -> bool {
+    pub(super) fn is_seed(&self, record: &Reference) -> bool {
         self.context
             .catalog
             .records

@@ -60,7 +60,12 @@ const company = action({
         if (lead.fields.company) {
             return skip(`${reference} already has a company`);
         }
-        const domain = lead.fields.email.split("@").at(-1);
+        const { email } = lead.fields;
+        if (!email) {
+            // Every lead has one: it may not be read here.
+            throw new RelataError("denied", `the mail address of ${reference} cannot be read`);
+        }
+        const domain = email.split("@").at(-1);
         const found = lookUp(domain);
         if (!found) {
             return skip(`no company is known at ${domain}`);
