@@ -159,7 +159,7 @@ fn a_wrong_arrow_is_named() {
     check(
         &[("relata-engine", &["relata-store"])],
         expect![
-            "relata-engine -> relata-store is wrong: relata-engine may use relata-model, relata-workflow"
+            "relata-engine -> relata-store is wrong: relata-engine may use relata-model, relata-package, relata-workflow"
         ],
     );
     check(
@@ -171,7 +171,7 @@ fn a_wrong_arrow_is_named() {
     check(
         &[("relata-app", &["relata-tests"]), ("relata-pantry", &[])],
         expect![[r#"
-            relata-app -> relata-tests is wrong: relata-app may use relata-bundled, relata-channels, relata-engine, relata-model, relata-plugin-build, relata-sandbox, relata-store, relata-workflow
+            relata-app -> relata-tests is wrong: relata-app may use relata-bundled, relata-channels, relata-engine, relata-model, relata-package, relata-plugin-build, relata-sandbox, relata-store, relata-workflow
             relata-pantry is a new room: give it a line in ARROWS"#]],
     );
 }

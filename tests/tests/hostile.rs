@@ -18,17 +18,19 @@ use relata_app::{
 };
 use relata_tests::{hostile, hostile_manifest, install};
 
-/// What the hostile plugin does, and the arguments that it needs for it.
-const ATTACKS: [(&str, &str); 11] = [
+/// What the hostile plugin does, and the arguments that it needs for it. Never
+/// do five in a row fail by its own fault: it would be left alone for a while.
+const ATTACKS: [(&str, &str); 12] = [
     ("loop_forever", ""),
     ("eat_memory", ""),
     ("panic", ""),
+    ("write_then_fail", "    email: planted@hostile.example\n"),
     ("overflow_stack", ""),
     ("return_16_mib", ""),
     ("write_then_trap", "    email: planted@hostile.example\n"),
-    ("write_then_fail", "    email: planted@hostile.example\n"),
     ("write_forever", ""),
     ("bad_output", ""),
+    ("log_16_mib", ""),
     ("read_contact", "    contact: contact/anna\n"),
     ("send_mail", "    contact: contact/anna\n"),
 ];
@@ -78,9 +80,8 @@ async fn a_hostile_plugin_fails_its_step_and_nothing_else() {
             .map(|(name, text)| ((*name).to_owned(), Value::Text((*text).to_owned())))
             .collect();
         app.create_record("lead", fields, "test").await.unwrap();
+        app.settle_all().await.unwrap();
     }
-    let planted = app.records_all("lead").await.unwrap().len();
-    app.settle_all().await.unwrap();
 
     let runs = app.runs(RunFilter::default(), u32::MAX).await.unwrap();
     let (honest, mut attacks): (Vec<&RunView>, Vec<&RunView>) =
@@ -119,7 +120,54 @@ async fn a_hostile_plugin_fails_its_step_and_nothing_else() {
         write-then-trap: failed: do: hostile.write_then_trap (line 9): plugin `hostile`, action `write_then_trap`: panicked at tests/guests/hostile/src/lib.rs:143:9: panicked on purpose after creating 
     "#]].assert_eq(&told);
     // What they wrote before they failed is not there.
-    assert_eq!(app.records_all("lead").await.unwrap().len(), planted);
+    assert_eq!(app.records_all("lead").await.unwrap().len(), ATTACKS.len());
+    app.close().await;
+}
+
+/// Runs a workflow of one step for a new lead, and yields its run.
+async fn step(app: &App, name: &str, step: &str) -> RunView {
+    let source = format!(
+        "workflow: {name}\nowner: tests\nwhen:\n  - created: lead\nsteps:\n  - do: {step}\n    as: found\noutputs:\n  said: =found.text\n"
+    );
+    app.activate("one.yaml", &source, "test", Running::Finish)
+        .await
+        .unwrap_or_else(|why| panic!("{name}: {why}"));
+    create(app, "lead", &[("name", name), ("email", "anna@example.com")]).await;
+    app.settle_all().await.unwrap();
+    app.deactivate(name).await.unwrap();
+    let of = RunFilter { workflow: Some(name.to_owned()), ..RunFilter::default() };
+    app.runs(of, 1).await.unwrap().remove(0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_reads_what_another_plugin_remembers() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = rehearsal(&folder.path().join("company")).await;
+    let rival = hostile_manifest().replace("name = \"hostile\"", "name = \"rival\"");
+    install(&app, &rival, hostile()).await;
+    app.tend_plugins().await.unwrap();
+    let said = async |name: &str, action: &str| {
+        let run = step(&app, name, action).await;
+        assert_eq!(run.status, "done", "{:?}", run.why);
+        run.outputs.unwrap()["said"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(said("keeps", "hostile.remember").await, "kept");
+    assert_eq!(said("recalls", "hostile.recall").await, "mine");
+    assert_eq!(said("spies", "rival.recall").await, "nothing");
+    app.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_is_of_the_run_that_emits_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = rehearsal(&folder.path().join("company")).await;
+    // It says in the event's data that another run has emitted it.
+    let run = step(&app, "forges", "hostile.forge").await;
+    assert_eq!(run.status, "done", "{:?}", run.why);
+    let history = app.run_history(run.run.parse().unwrap()).await.unwrap();
+    let emitted: Vec<&String> = history.steps.iter().flat_map(|step| &step.changed).collect();
+    assert_eq!(emitted.len(), 1, "{emitted:?}");
+    assert!(emitted[0].contains("planted"), "{emitted:?}");
     app.close().await;
 }
 

@@ -136,6 +136,12 @@ async fn a_new_version_is_taken_over_and_what_began_on_the_old_one_keeps_it() {
     let consent = company.app.plugin_consent(&next, None).unwrap();
     assert!(!consent.is_needed());
     company.app.install_plugin(next, &consent, None).unwrap();
+    // What was seen then is not what is there now.
+    let late = offered(&manifest("0.3.0", ""), echo()).await;
+    let stale = company.app.plugin_consent(&late, None).unwrap();
+    install(&company.app, &manifest("0.2.0", "[limits]\ncpu_ms = 150"), echo()).await;
+    let refused = company.app.install_plugin(late, &stale, None).unwrap_err().to_string();
+    assert!(refused.contains("meanwhile"), "{refused}");
     assert_eq!(company.version().await, "0.1.0", "before it was looked at");
     company.app.tend_plugins().await.unwrap();
     assert_eq!(company.version().await, "0.2.0");

@@ -93,7 +93,7 @@ async fn an_event_its_runs_and_their_steps_are_one_trace() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn({
         let app = app.clone();
-        async move { app.serve(async { drop(stopped.await) }).await }
+        async move { Box::pin(app.serve(async { drop(stopped.await) })).await }
     });
     let fields: Fields = [("name", "Anna"), ("email", "anna@example.com")]
         .map(|(name, text)| (name.to_owned(), Value::Text(text.to_owned())))

@@ -74,8 +74,7 @@ const C: Need = Need {
 pub(crate) const BUILD: &[Need] = &[WEBASSEMBLY];
 
 /// What the tests need besides.
-pub(crate) const TEST: &[Need] = 
-    &[WEBASSEMBLY, POSTGRESQL, SMTP, REGISTRY, JAVASCRIPT, PYTHON, C];
+pub(crate) const TEST: &[Need] = &[WEBASSEMBLY, POSTGRESQL, SMTP, REGISTRY, JAVASCRIPT, PYTHON, C];
 
 /// The module that Debian's compiler links WebAssembly with; the packages only
 /// recommend it, so it can be missing beside a complete compiler.

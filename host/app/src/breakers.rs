@@ -84,19 +84,33 @@ impl App {
         failed: Option<String>,
         now: Timestamp,
     ) -> Result<(), AppError> {
+        match self.breaker_counts(destination.clone(), failed, now).await? {
+            Some(Turned::Opens) => tracing::warn!(
+                destination,
+                "a destination does not answer and is left alone for a while; see `relata doctor`"
+            ),
+            Some(Turned::Closes) => tracing::info!(destination, "a destination answers again"),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Counts an attempt, and says whether that opens the breaker or closes it.
+    pub(crate) async fn breaker_counts(
+        &self,
+        destination: String,
+        failed: Option<String>,
+        now: Timestamp,
+    ) -> Result<Option<Turned>, AppError> {
         let known = self.store().breaker_fetch(&destination).await?;
         let Some(why) = failed else {
-            let Some(row) = known else { return Ok(()) };
-            if row.is_open() {
-                tracing::info!(destination, "a destination answers again");
-            }
+            let Some(row) = known else { return Ok(None) };
             self.store()
                 .write(move |tx| Box::pin(async move { tx.breaker_close(&destination).await }))
                 .await?;
-            return Ok(());
+            return Ok(row.is_open().then_some(Turned::Closes));
         };
         let was_open = known.is_some_and(|row| row.is_open());
-        let name = destination.clone();
         let first = i64::try_from(FIRST_PAUSE.as_millis()).unwrap_or(i64::MAX);
         let before = Timestamp::from_millisecond(now.as_millisecond().saturating_sub(first));
         let before = before.unwrap_or(Timestamp::MIN);
@@ -117,18 +131,21 @@ impl App {
                 })
             })
             .await?;
-        if opened && !was_open {
-            tracing::warn!(
-                destination = name,
-                "a destination does not answer and is left alone for a while; see `relata doctor`"
-            );
-        }
-        Ok(())
+        Ok((opened && !was_open).then_some(Turned::Opens))
     }
 }
 
+/// What an attempt did to a breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turned {
+    /// From now on it is open.
+    Opens,
+    /// It is open no longer.
+    Closes,
+}
+
 /// 30 s, 60 s, 120 s … at most 15 minutes.
-fn pause(failures: u32) -> Duration {
+pub(crate) fn pause(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(OPENS_AFTER).min(10);
     FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE)
 }

@@ -149,6 +149,14 @@ path = "mail"
 #
 # [http]
 # private_hosts = ["erp.internal"]
+
+# Whose plugins are installed and run (docs/plugins/operators.md).
+#
+# [plugins]
+# require_signature = true
+#
+# [plugins.trusted]
+# NAME = "ed25519:…"
 "#;
 
 /// The shipped workflows, tests and templates that a new directory starts

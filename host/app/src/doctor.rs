@@ -7,7 +7,10 @@ use relata_store::{EffectFilter, EffectStatus, RunFilter, RunSearch, RunStatus};
 use relata_workflow::Trigger;
 use serde::Serialize;
 
-use crate::{App, AppError};
+use crate::{
+    App, AppError,
+    plugin_breaker::{self, is_of_plugin},
+};
 
 /// How many of each are named.
 const NAMED: u32 = 5;
@@ -208,7 +211,8 @@ impl App {
             let mend = "where the host that sent them is gone, the next start of `relata serve` judges them";
             found.push(Finding::new("lost-effects", Severity::Warning, what, mend).with(&lost));
         }
-        for breaker in store.breaker_list().await?.into_iter().filter(|row| row.is_open()) {
+        let breakers = store.breaker_list().await?.into_iter();
+        for breaker in breakers.filter(|row| row.is_open() && !is_of_plugin(row)) {
             let until =
                 breaker.probe_at.map_or_else(String::new, |at| format!("; tried again {at}"));
             let what = format!(
@@ -277,6 +281,21 @@ impl App {
 
     async fn look_at_plugins(&self, found: &mut Vec<Finding>) -> Result<(), AppError> {
         let plugins = self.plugins().await?;
+        let breakers = self.store().breaker_list().await?;
+        for plugin in plugins.iter() {
+            let of = plugin_breaker::key(plugin);
+            let open = breakers.iter().find(|row| row.is_open() && row.destination == of);
+            let Some(open) = open else { continue };
+            let until = open.probe_at.map_or_else(String::new, |at| format!("; tried again {at}"));
+            let (name, version) = (plugin.name(), plugin.version());
+            let what = format!(
+                "the plugin `{name}` {version} is not called after {} failures in a row{until}",
+                open.failures
+            );
+            let mend = "its steps wait meanwhile, and nothing is lost; another version of it is called at once";
+            let why: Vec<&String> = open.why.iter().collect();
+            found.push(Finding::new("open-plugin", Severity::Warning, what, mend).with(&why));
+        }
         if let Some(why) = plugins.lock_fault() {
             let what = format!("no installed plugin is run: {why}");
             let mend = "until then, steps that need one fail";

@@ -136,6 +136,12 @@ pub struct StepView {
     pub cpu_us: u64,
     /// How long it waited for the host, milliseconds.
     pub wait_ms: u64,
+    /// The most memory that it had at any time, bytes.
+    pub memory_bytes: u64,
+    /// How often it called the host.
+    pub host_calls: u32,
+    /// Of these, requests to web services.
+    pub http_calls: u32,
 }
 
 impl App {
@@ -215,6 +221,9 @@ impl App {
                 suppressed: Vec::new(),
                 cpu_us: row.cpu_us,
                 wait_ms: row.wait_ms,
+                memory_bytes: row.memory_bytes,
+                host_calls: row.host_calls,
+                http_calls: row.http_calls,
             })
             .collect();
         for event in self.store().event_list_of_run(id).await? {

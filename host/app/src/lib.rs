@@ -36,6 +36,7 @@ mod near_miss;
 mod older_runs;
 mod outbox;
 mod pauses;
+mod plugin_breaker;
 mod plugins;
 mod queue;
 mod records;
@@ -154,6 +155,7 @@ struct Inner {
     /// The runs that it has in motion, where it serves.
     moving: OnceLock<runner::Moving>,
     pauses: pauses::KnownPauses,
+    plugin_breakers: plugin_breaker::KnownBreakers,
     metrics: Arc<metrics::Metrics>,
     traces: Option<Arc<traces::Traces>>,
     awaiting: Arc<awaiting::Awaiting>,
@@ -295,7 +297,8 @@ impl App {
         let http = HttpOut::new(&config.http.rooted_at(directory.root()))
             .map_err(|why| AppError::wrong(format!("relata.toml, [http]: {why}")))?;
         let traces = config.traces.clone().map(traces::Traces::new).transpose();
-        let traces = traces.map_err(|why| AppError::wrong(format!("relata.toml, [traces]: {why}")))?;
+        let traces =
+            traces.map_err(|why| AppError::wrong(format!("relata.toml, [traces]: {why}")))?;
         let metrics = Arc::<metrics::Metrics>::default();
         store.observe_writes(metrics.observer());
         Ok(Self {
@@ -316,6 +319,7 @@ impl App {
                 secrets,
                 moving: OnceLock::new(),
                 pauses: pauses::KnownPauses::default(),
+                plugin_breakers: plugin_breaker::KnownBreakers::default(),
                 metrics,
                 traces,
                 awaiting: Arc::default(),

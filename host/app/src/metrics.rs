@@ -76,11 +76,16 @@ struct ByRoute {
 }
 
 type Seconds = Gauge<f64, AtomicU64>;
-type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// From 0.1 ms to 100 s.
 fn durations() -> Histogram {
     Histogram::new(exponential_buckets(0.000_1, 3.162_277_66, 13))
+}
+
+/// From 64 KiB, a page of WebAssembly, to 256 MiB.
+fn memory() -> Histogram {
+    Histogram::new(exponential_buckets(65_536.0, 2.0, 13))
 }
 
 /// 1, 2, 4 … 256.
@@ -95,11 +100,14 @@ pub(crate) struct Metrics {
     spans_lost: Counter,
     claim_delay: Histogram,
     claim_seconds: Histogram,
-    step_seconds: Durations<ByAction>,
+    step_seconds: Histograms<ByAction>,
     sandbox_cpu: Family<ByAction, Counter<f64, AtomicU64>>,
     sandbox_wait: Family<ByAction, Counter<f64, AtomicU64>>,
+    sandbox_memory: Histograms<ByAction>,
+    sandbox_host_calls: Family<ByAction, Counter>,
+    sandbox_http_calls: Family<ByAction, Counter>,
     requests: Family<ByRequest, Counter>,
-    request_seconds: Durations<ByRoute>,
+    request_seconds: Histograms<ByRoute>,
     runs: Family<ByState, Gauge>,
     effects: Family<ByStatus, Gauge>,
     queue: Family<ByQueue, Gauge>,
@@ -131,6 +139,9 @@ impl Default for Metrics {
             step_seconds: Family::new_with_constructor(durations),
             sandbox_cpu: Family::default(),
             sandbox_wait: Family::default(),
+            sandbox_memory: Family::new_with_constructor(memory),
+            sandbox_host_calls: Family::default(),
+            sandbox_http_calls: Family::default(),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(durations),
             runs: Family::default(),
@@ -191,6 +202,21 @@ impl Metrics {
             "Time that actions waited for the host",
             self.sandbox_wait.clone(),
         );
+        registry.register(
+            "sandbox_memory_bytes",
+            "The most memory that a call had at any time",
+            self.sandbox_memory.clone(),
+        );
+        registry.register(
+            "sandbox_host_calls",
+            "Calls of the host by action",
+            self.sandbox_host_calls.clone(),
+        );
+        registry.register(
+            "sandbox_http_calls",
+            "Requests to web services by action",
+            self.sandbox_http_calls.clone(),
+        );
         registry.register("queue", "What is due and waits", self.queue.clone());
         registry.register(
             "queue_oldest_seconds",
@@ -200,7 +226,7 @@ impl Metrics {
         registry.register("outbox", "Effects on the outside by status", self.effects.clone());
         registry.register(
             "breaker_open",
-            "1 for a destination that nothing is sent to for a while",
+            "1 for a destination that nothing is sent to, or a plugin that is not called, for a while",
             self.breakers.clone(),
         );
         registry.register("pauses", "How much is paused", self.pauses.clone());
@@ -255,6 +281,10 @@ impl Metrics {
         self.step_seconds.get_or_create(&by).observe(report.elapsed.as_secs_f64());
         self.sandbox_cpu.get_or_create(&by).inc_by(report.cpu.as_secs_f64());
         self.sandbox_wait.get_or_create(&by).inc_by(report.waited.as_secs_f64());
+        #[expect(clippy::cast_precision_loss, reason = "it is at most some hundred MiB")]
+        self.sandbox_memory.get_or_create(&by).observe(report.peak_memory_bytes as f64);
+        self.sandbox_host_calls.get_or_create(&by).inc_by(report.host_calls.into());
+        self.sandbox_http_calls.get_or_create(&by).inc_by(report.http_calls.into());
     }
 
     fn waits(&self, queue: &'static str, backlog: Backlog, now: Timestamp) {

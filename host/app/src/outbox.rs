@@ -102,8 +102,7 @@ impl App {
         self.breaker_told(destination, away, now).await?;
         let again = |after| later(now, after);
         let tries_left = tries_left(&effect, now);
-        let delivery =
-            requests::delivery(sent, &effect, tries_left, again, pause(effect.attempts));
+        let delivery = requests::delivery(sent, &effect, tries_left, again, pause(effect.attempts));
         self.settle(effect, delivery, None, now).await?;
         self.may_crash(Point::AfterSettle).await;
         Ok(())

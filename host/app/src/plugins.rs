@@ -10,14 +10,16 @@ mod swap;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use relata_package::{Lock, LockEntry, Package};
-use relata_sandbox::{CallRequest, Called, Compiler, Plugin, PluginManifest, Sandbox, SandboxConfig};
+use relata_sandbox::{
+    CallRequest, Called, Compiler, Plugin, PluginManifest, Sandbox, SandboxConfig,
+};
 use relata_workflow::ActionSignature;
 
 pub use self::config::PluginsConfig;
 pub use self::folder::RolledBack;
 pub use self::install::InstalledPlugin;
 pub use self::packages::{Offered, Packages, new_signing_key, read_package, write_package};
-pub(crate) use self::swap::Slot;
+pub(crate) use self::swap::{Slot, is_own_fault};
 
 use self::folder::{PluginFolder, Stamp};
 use self::swap::Probation;
@@ -132,8 +134,7 @@ impl App {
         entry: Option<&'a LockEntry>,
     ) -> Result<(Plugin, &'a LockEntry), AppError> {
         let (package, entry) = self.check_installed(folder, name, entry)?;
-        let (manifest, component) =
-            (package.manifest().clone(), package.parts().component.clone());
+        let (manifest, component) = (package.manifest().clone(), package.parts().component.clone());
         let plugin = plugins.sandbox.load(manifest, Some(&entry.granted), component).await?;
         Ok((plugin, entry))
     }

@@ -294,7 +294,9 @@ impl App {
                 Some(Next::Run(_)) if self.stop_at_pause(held, None).await? => return Ok(()),
                 Some(Next::Run(call)) => self.begin_child(held, call).await?,
                 Some(Next::Call(call)) => {
-                    if self.stop_at_pause(held, Some(&call.action)).await? {
+                    if self.stop_at_pause(held, Some(&call.action)).await?
+                        || self.stop_at_breaker(held, &call.action).await?
+                    {
                         return Ok(());
                     }
                     // The lane is held until the commit. Whoever waits for it
@@ -531,6 +533,7 @@ impl App {
         let calling = plugins.call(plugin, request, host);
         let Called { result, report, mut host } = self.keeping(held, calling).await?;
         self.metrics().called(&step.action, &report);
+        self.plugin_told(plugin, &result).await;
         if let Some(fault) = host.fault.take() {
             return Err(fault);
         }
@@ -643,6 +646,9 @@ pub(crate) fn log_rows(
                 at: now,
                 cpu_us: report.map_or(0, |report| micros(report.cpu)),
                 wait_ms: report.map_or(0, |report| millis(report.waited)),
+                memory_bytes: report.map_or(0, |report| report.peak_memory_bytes as u64),
+                host_calls: report.map_or(0, |report| report.host_calls),
+                http_calls: report.map_or(0, |report| report.http_calls),
             }
         })
         .collect()

@@ -150,9 +150,9 @@ impl App {
             self.store().run_renew(held.run.id, held.epoch, until).await?;
             held.lease_until = until;
             if let Some(turn) = held.turn.clone() {
-                let renewing = self.store().write(move |tx| {
-                    Box::pin(async move { tx.lane_renew(&turn, until).await })
-                });
+                let renewing = self
+                    .store()
+                    .write(move |tx| Box::pin(async move { tx.lane_renew(&turn, until).await }));
                 renewing.await?;
             }
         }

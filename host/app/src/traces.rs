@@ -119,8 +119,7 @@ impl Traces {
                 ..ResourceSpans::default()
             }],
         };
-        let mut headers =
-            vec![("content-type".to_owned(), "application/x-protobuf".to_owned())];
+        let mut headers = vec![("content-type".to_owned(), "application/x-protobuf".to_owned())];
         if let Some(name) = &self.config.secret {
             let secret = app.secret(name).map_err(|why| why.to_string())?;
             let secret = secret.ok_or_else(|| {

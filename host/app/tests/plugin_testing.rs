@@ -7,21 +7,25 @@ use expect_test::{Expect, expect};
 use relata_app::{
     bundled,
     package::PluginManifest,
-    sandbox::Compiler,
+    sandbox::{Compiler, Plugin},
     testing::{
         Ground,
-        plugin::{PluginCaseReport, PluginTests, load_plugin},
+        plugin::{PluginCaseReport, PluginTests, load_plugin, remarks},
     },
 };
 
-async fn tests(plugin: &str, source: &str) -> Arc<PluginTests> {
-    let bundled = bundled::plugins().iter().find(|bundled| bundled.name == plugin).unwrap();
-    let manifest = PluginManifest::parse(bundled.manifest).unwrap();
+async fn load(bundled: &bundled::Bundled) -> Plugin {
+    let manifest = PluginManifest::parse(bundled.manifest).expect("a manifest");
     let component = bundled.component.to_vec();
-    let plugin = load_plugin(manifest, component, None, Compiler::InProcess).await.unwrap();
+    load_plugin(manifest, component, None, Compiler::InProcess).await.expect("a plugin")
+}
+
+async fn tests(plugin: &str, source: &str) -> Arc<PluginTests> {
+    let bundled = bundled::plugins().iter().find(|bundled| bundled.name == plugin);
+    let plugin = load(bundled.expect("a built-in plugin")).await;
     let sources = [("x.test.yaml".to_owned(), source.to_owned())];
     let tests = PluginTests::load(plugin, &sources, &Ground::Shipped { templates: None });
-    Arc::new(tests.await.unwrap())
+    Arc::new(tests.await.expect("tests"))
 }
 
 async fn play(plugin: &str, source: &str) -> Vec<PluginCaseReport> {
@@ -95,7 +99,7 @@ cases:
     with: { record: lead/anna, assignee: user/uwe, title: Call, due_in: 2 hours }
     expect:
       done: { task: is not empty }
-      task: { title: Call, assignee: user/uwe, due_at: 2026-12-14 12:00, record: lead/anna }
+      task: { title: Call, assignee: user/uwe, due_at: 2026-12-14 12:00, about: lead/anna }
 ",
         expect!["makes a task:"],
     )
@@ -166,7 +170,27 @@ async fn everything_that_is_not_as_expected_is_told() {
     expect: {{ done: {{}}, log: [hello] }}
 "
         ),
-        expect![[r#""#]],
+        expect![[r#"
+            records, new ones and values:
+              9: the output was to have `changed`: no [it is true]
+              10: lead/anna was to have `company`: Bakery [it is Brewery]
+              11: `task` was to be created once [it was not created]
+              12: the plugin was to keep `seen`: 1 [it is empty]
+            a record that is to be gone:
+              16: there was to be no lead/anna [it is there]
+            another ending:
+              20: the call was to be done [it failed with `not-found`: there is no lead `nobody`]
+            another code and other words:
+              24: the call was to fail with `transient` [it failed with `not-found`: there is no lead `nobody`]
+              24: the reason was to say `of course` [it is: there is no lead `nobody`]
+              24: the next attempt was to be 1 minute later [it says nothing of when]
+            nothing said of the ending:
+              28: the call was to be done [it failed with `not-found`: there is no lead `nobody`]
+            skips, retries and panics:
+              32: the call was to panic at src/lib.rs [it is done: { changed: true, record: lead/anna }]
+            a request and a log:
+              37: GET https://a.example/ was to be asked [the plugin asks nobody]
+              39: the log was to have { says: hello } [nothing was logged]"#]],
     )
     .await;
     check(
@@ -186,7 +210,13 @@ async fn everything_that_is_not_as_expected_is_told() {
     expect: {{ mail: nothing }}
 "
         ),
-        expect![[r#""#]],
+        expect![[r#"
+            another mail:
+              9: the mail was to have `template`: welkom [it is welcome]
+              9: the mail was to say `Dear Bert` [it says: Welcome, Anna / Hello Anna, thank you for your interest in Example Company. We have your details, and from today there is **one person** here who looks after yo…]
+              10: `notice` was to be sent once [it was not sent]
+            no mail:
+              14: `mail` was not to be sent [it was sent once: { subject: Welcome, Anna, template: welcome, to: lead/anna }]"#]],
     )
     .await;
 }
@@ -207,7 +237,10 @@ cases:
     )
     .await;
     // Records by what the test calls them, whatever their ids.
-    expect![[r#""#]].assert_eq(&reports[0].trace.join("\n"));
+    expect![[r#"
+        it wrote: update { fields: { company: Brewery }, record: lead/anna }
+        it is done: { changed: true, record: lead/anna }"#]]
+    .assert_eq(&reports[0].trace.join("\n"));
 }
 
 #[tokio::test]
@@ -238,4 +271,11 @@ async fn a_slip_in_a_file_keeps_it_from_being_played() {
     let tests = tests("notify", "plugin: notify\ncases:\n  - it: one\n    call: usr\n").await;
     let found: Vec<&str> = tests.diagnostics().iter().map(|found| found.code).collect();
     assert_eq!((found, tests.count(None)), (vec!["R702", "R104"], 0));
+}
+
+#[tokio::test]
+async fn the_built_in_plugins_are_what_they_say() {
+    for bundled in bundled::plugins() {
+        assert_eq!(remarks(&load(bundled).await), [], "{}", bundled.name);
+    }
 }

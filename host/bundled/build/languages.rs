@@ -43,9 +43,6 @@ pub(crate) fn write(workspace: &Path, out: &Path) -> Result<(), Box<dyn Error>> 
     language(&mut table, "rust", &template, &rust_sdk(workspace, out)?)?;
     for name in OTHERS {
         let folder = sdks.join(name);
-        if !folder.join("template").is_dir() {
-            continue;
-        }
         let template = below(&folder.join("template"), "", &[])?;
         language(&mut table, name, &template, &below(&folder, "", &NOT_FOR_AUTHORS)?)?;
     }
@@ -75,8 +72,9 @@ fn files(table: &mut String, files: &[File]) -> std::fmt::Result {
 
 /// The files of a folder and those below it, in order.
 fn below(folder: &Path, prefix: &str, without: &[&str]) -> std::io::Result<Vec<File>> {
-    let mut entries: Vec<PathBuf> =
-        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
     entries.sort();
     let mut found = Vec::new();
     for path in entries {

@@ -12,7 +12,8 @@ use toml::{Table, Value};
 pub(crate) fn of(lock: &Path, crates: &[String]) -> Result<String, Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", lock.display());
     let lock: Table = fs::read_to_string(lock)?.parse()?;
-    let packages = lock.get("package").and_then(Value::as_array).ok_or("a lock without packages")?;
+    let packages =
+        lock.get("package").and_then(Value::as_array).ok_or("a lock without packages")?;
     let mut wanted: Vec<String> = crates.to_vec();
     let mut kept: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
     while let Some(name) = wanted.pop() {

@@ -122,7 +122,7 @@ mod tests {
             });
             assert_eq!(foreign, None, "the SDK of {name} has what is not for authors");
         }
-        assert!(has(contract(), "http.wit"));
+        assert!(has(contract(), "host.wit"));
     }
 
     #[test]

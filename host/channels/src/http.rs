@@ -5,8 +5,10 @@
 //! and to no other: a name that is answered differently a moment later (DNS
 //! rebinding) leads nowhere else.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -176,6 +178,11 @@ impl HttpOut {
     ///
     /// [`HttpConfigError`] says which setting is wrong.
     pub fn new(config: &HttpConfig) -> Result<Self, HttpConfigError> {
+        Self::asking(config, &Names::system())
+    }
+
+    /// The same, with names looked up in another way.
+    fn asking(config: &HttpConfig, names: &Names) -> Result<Self, HttpConfigError> {
         let tls = tls(config.ca_file.as_deref())?;
         let client = |resolver: Resolver| {
             Client::builder()
@@ -191,8 +198,8 @@ impl HttpOut {
                 .map_err(|why| HttpConfigError::Client(why.to_string()))
         };
         Ok(Self {
-            open: client(Resolver { private: false })?,
-            private: client(Resolver { private: true })?,
+            open: client(Resolver { private: false, names: names.clone() })?,
+            private: client(Resolver { private: true, names: names.clone() })?,
             private_hosts: config.private_hosts.iter().map(|host| host.to_lowercase()).collect(),
         })
     }
@@ -317,10 +324,27 @@ pub(crate) fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, HttpConfigErro
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Looks names up, and at what they lead to.
+type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// Who says where names lead.
+#[derive(Clone)]
+struct Names(Arc<dyn Fn(String) -> Looking + Send + Sync>);
+
+impl Names {
+    /// The system: its files and its name server.
+    fn system() -> Self {
+        Self(Arc::new(|name| {
+            Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
+        }))
+    }
+}
+
+/// Looks names up, and at what they lead to. The client connects to one of the
+/// addresses that it yields: nothing is looked up again in between.
 struct Resolver {
     /// Whether they may lead to private addresses.
     private: bool,
+    names: Names,
 }
 
 /// A name that leads to a private address.
@@ -331,9 +355,9 @@ struct LiesPrivate(IpAddr);
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let private = self.private;
+        let looking = (self.names.0)(name.as_str().to_owned());
         Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = looking.await?;
             // One private address among others is enough: which of them is
             // taken is not ours to say.
             let lies = found.iter().map(SocketAddr::ip).find(|address| !is_public(*address));
@@ -399,6 +423,10 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[test]
@@ -440,5 +468,86 @@ mod tests {
         for address in private {
             assert!(!is_public(address.parse().unwrap()), "{address}");
         }
+    }
+
+    /// Names that lead elsewhere at each look, the last answer for ever.
+    fn rebinding(answers: &[&[&str]]) -> (Names, Arc<AtomicUsize>) {
+        let looks = Arc::new(AtomicUsize::new(0));
+        let answers: Vec<Vec<SocketAddr>> = answers
+            .iter()
+            .map(|answer| {
+                let addresses = answer.iter().map(|address| address.parse::<IpAddr>().unwrap());
+                addresses.map(|address| SocketAddr::new(address, 0)).collect()
+            })
+            .collect();
+        let counted = Arc::clone(&looks);
+        let names = Names(Arc::new(move |_| {
+            let look = counted.fetch_add(1, Ordering::SeqCst);
+            let answer = answers[look.min(answers.len() - 1)].clone();
+            Box::pin(async move { Ok(answer) })
+        }));
+        (names, looks)
+    }
+
+    /// Answers `200` at an address, and counts the connections.
+    async fn service(address: &str, port: u16) -> (u16, Arc<AtomicUsize>) {
+        let listener = tokio::net::TcpListener::bind((address, port)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).await;
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                let _ = stream.write_all(answer).await;
+            }
+        });
+        (port, connections)
+    }
+
+    fn get(url: String) -> HttpCall {
+        HttpCall {
+            method: "GET",
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+            timeout: Duration::from_secs(5),
+            answer_bytes: 1024,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_turns_private_is_refused_when_it_does() {
+        let (port, connections) = service("127.0.0.1", 0).await;
+        // One private address among public ones is enough, at any look.
+        let (names, looks) = rebinding(&[
+            &["93.184.215.14", "127.0.0.1"],
+            &["127.0.0.1"],
+            &["::ffff:127.0.0.1"],
+            &["10.0.0.1", "93.184.215.14"],
+        ]);
+        let out = HttpOut::asking(&HttpConfig::default(), &names).unwrap();
+        for _ in 0..4 {
+            let why = out.send(get(format!("http://shop.example:{port}/"))).await.unwrap_err();
+            assert!(matches!(why, HttpError::Private { .. }), "{why}");
+        }
+        assert_eq!((looks.load(Ordering::SeqCst), connections.load(Ordering::SeqCst)), (4, 0));
+    }
+
+    #[tokio::test]
+    async fn a_connection_goes_to_the_address_that_was_looked_at() {
+        // The same port at two addresses; the second is what a name server would
+        // say were it asked again.
+        let (port, looked_at) = service("127.0.0.1", 0).await;
+        let (_, rebound) = service("127.0.0.2", port).await;
+        let (names, looks) = rebinding(&[&["127.0.0.1"], &["127.0.0.2"]]);
+        let config = HttpConfig { private_hosts: vec!["shop.example".to_owned()], ca_file: None };
+        let out = HttpOut::asking(&config, &names).unwrap();
+        let answer = out.send(get(format!("http://shop.example:{port}/"))).await.unwrap();
+        assert_eq!(answer.status, 200);
+        assert_eq!(looks.load(Ordering::SeqCst), 1);
+        assert_eq!((looked_at.load(Ordering::SeqCst), rebound.load(Ordering::SeqCst)), (1, 0));
     }
 }

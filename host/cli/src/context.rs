@@ -8,8 +8,9 @@ use std::{
 };
 
 use relata_app::{
-    App, AppError, ConfigError, Login, Opening, Secret, SecretOverrides, secret_of_variable,
+    App, AppError, ConfigError, Login, Opening, Secret, SecretOverrides,
     sandbox::{CompileLimits, Compiler},
+    secret_of_variable,
     store::DatabaseUrl,
 };
 

@@ -21,8 +21,8 @@ use relata_app::sandbox::COMPILE_COMMAND;
 use crate::{
     commands::{
         action, activate, approvals, backtest, backup, check, cleanup, clock, compile, completions,
-        deactivate, doctor, explain, graph, import, init, lsp, objects, outbox, pause, plugin, records,
-        runs, schema, secret, serve, start, test, token, why_not, workflows,
+        deactivate, doctor, explain, graph, import, init, lsp, objects, outbox, pause, plugin,
+        records, runs, schema, secret, serve, start, test, token, why_not, workflows,
     },
     context::{Context, Hidden},
     logging::LogFormat,

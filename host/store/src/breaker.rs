@@ -1,5 +1,5 @@
-//! Circuit breakers: destinations that failed several times in a row are left
-//! alone for a while, then one effect is sent to see.
+//! Circuit breakers: destinations (and plugins) that failed several times in a
+//! row are left alone for a while, then one is tried to see.
 
 use relata_model::Timestamp;
 use sqlx::AssertSqlSafe;
@@ -12,7 +12,8 @@ use crate::{
 /// A destination that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakerRow {
-    /// The name of a mail server, or `https://api.example.com`.
+    /// The name of a mail server, `https://api.example.com`, or
+    /// `plugin/enrich@0123456789ab`.
     pub destination: String,
     /// How often in a row.
     pub failures: u32,
@@ -88,6 +89,26 @@ impl Tx {
             )
             .await?;
         Ok(touched > 0)
+    }
+
+    /// Forgets those whose names begin with `prefix`, but for one.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn breaker_forget_others(
+        &mut self,
+        prefix: &str,
+        but: &str,
+    ) -> Result<u64, StoreError> {
+        self.connection
+            .execute(
+                "forget breakers",
+                "DELETE FROM relata_breaker
+                 WHERE SUBSTR(destination, 1, LENGTH($1)) = $1 AND destination <> $2",
+                arguments![prefix, but],
+            )
+            .await
     }
 
     /// A destination failed once more. Yields how often in a row that is; none

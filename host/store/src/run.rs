@@ -107,6 +107,12 @@ pub struct LogRow {
     pub cpu_us: u64,
     /// How long it waited for the host, milliseconds.
     pub wait_ms: u64,
+    /// The most memory that it had at any time, bytes.
+    pub memory_bytes: u64,
+    /// How often it called the host.
+    pub host_calls: u32,
+    /// Of these, requests to web services.
+    pub http_calls: u32,
 }
 
 /// A run as the store knows it.
@@ -503,6 +509,9 @@ impl Tx {
             ("at", Whole),
             ("cpu_us", Whole),
             ("wait_ms", Whole),
+            ("memory_bytes", Whole),
+            ("host_calls", Whole),
+            ("http_calls", Whole),
         ]);
         for (run, row) in log {
             given.push(arguments![
@@ -521,7 +530,10 @@ impl Tx {
                 row.error.as_ref(),
                 row.at,
                 row.cpu_us,
-                row.wait_ms
+                row.wait_ms,
+                row.memory_bytes,
+                row.host_calls,
+                row.http_calls
             ]);
         }
         if given.is_empty() {
@@ -608,6 +620,9 @@ pub(crate) fn read_log(row: &Row) -> Result<LogRow, StoreError> {
         at: row.time("at")?,
         cpu_us: row.count("cpu_us")?,
         wait_ms: row.count("wait_ms")?,
+        memory_bytes: row.count("memory_bytes")?,
+        host_calls: row.small("host_calls")?,
+        http_calls: row.small("http_calls")?,
     })
 }
 

@@ -43,6 +43,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "several hosts", include_str!("../migrations/0006_several_hosts.sql")),
     (7, "operating", include_str!("../migrations/0007_operating.sql")),
     (8, "fair claims", include_str!("../migrations/0008_fair_claims.sql")),
+    (9, "what a step used", include_str!("../migrations/0009_what_a_step_used.sql")),
 ];
 
 /// The newest migration that this version has.

@@ -198,12 +198,20 @@ fn how_calls_end() {
         let test = right(&case(&format!("expect: {{ {text} }}")));
         test.cases[0].expect.ending.clone().map(|(ending, _)| ending)
     };
-    assert!(matches!(ending("done: { company: x }"), Some(Ending::Done(parts)) if parts.len() == 1));
+    assert!(
+        matches!(ending("done: { company: x }"), Some(Ending::Done(parts)) if parts.len() == 1)
+    );
     assert!(matches!(ending("skipped: why"), Some(Ending::Skipped(why)) if why == "why"));
     assert!(matches!(ending("panics: src/lib.rs"), Some(Ending::Panics(_))));
-    assert!(matches!(ending("retry: { after: 2 hours }"), Some(Ending::Retry { after: Some(_), .. })));
+    assert!(matches!(
+        ending("retry: { after: 2 hours }"),
+        Some(Ending::Retry { after: Some(_), .. })
+    ));
     let failed = ending("failed: { code: transient, retry_after: 30 seconds }");
-    assert!(matches!(failed, Some(Ending::Failed { code: Some(_), retry_after: Some(_), says: None })));
+    assert!(matches!(
+        failed,
+        Some(Ending::Failed { code: Some(_), retry_after: Some(_), says: None })
+    ));
     assert_eq!(ending("lead/anna: { company: x }"), None);
 }
 

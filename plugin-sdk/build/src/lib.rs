@@ -137,14 +137,18 @@ pub fn build(request: &Request) -> Result<Vec<Built>, BuildError> {
 }
 
 /// Compiles the crate of a folder, which stands alone or is a part of a
-/// workspace, and makes it a component. Its work lies in the `target/guests` of
-/// the workspace.
+/// workspace, and makes it a component. Its work lies in `guests` of cargo's
+/// target directory, `CARGO_TARGET_DIR` if that is set.
+#[allow(clippy::disallowed_methods, reason = "cargo reads this variable, too")]
 pub fn build_crate(directory: &Path) -> Result<Built, BuildError> {
     let toolchain = toolchain()?;
     let not_a_crate = |why: String| BuildError::Crate { directory: directory.to_path_buf(), why };
     let mut command = Command::new(&toolchain.cargo);
     command.current_dir(directory);
     environment::prepare(&mut command, &toolchain);
+    if let Some(target) = std::env::var_os("CARGO_TARGET_DIR") {
+        command.env("CARGO_TARGET_DIR", target);
+    }
     let output = command
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .stdin(Stdio::null())
@@ -155,25 +159,25 @@ pub fn build_crate(directory: &Path) -> Result<Built, BuildError> {
     }
     let metadata: serde_json::Value =
         serde_json::from_slice(&output.stdout).map_err(|why| not_a_crate(why.to_string()))?;
-    let (workspace, package) = crate_of(&metadata, directory)
+    let request = request_of(&metadata, directory)
         .ok_or_else(|| not_a_crate("it has no Cargo.toml with a [package]".to_owned()))?;
-    let request = Request {
-        target_dir: workspace.join("target/guests"),
-        workspace,
-        packages: vec![package.clone()],
-        locked: false,
-    };
+    let package = request.packages.join("");
     build(&request)?.pop().ok_or(BuildError::NoModule { package })
 }
 
-/// The workspace of the crate that lies in a folder, and the crate's name.
-fn crate_of(metadata: &serde_json::Value, directory: &Path) -> Option<(PathBuf, String)> {
+/// How the crate that lies in a folder is built.
+fn request_of(metadata: &serde_json::Value, directory: &Path) -> Option<Request> {
     let directory = directory.canonicalize().ok()?;
     let package = metadata["packages"].as_array()?.iter().find(|package| {
         let manifest = package["manifest_path"].as_str().map(Path::new);
         manifest.and_then(Path::parent) == Some(directory.as_path())
     })?;
-    Some((metadata["workspace_root"].as_str()?.into(), package["name"].as_str()?.to_owned()))
+    Some(Request {
+        workspace: metadata["workspace_root"].as_str()?.into(),
+        packages: vec![package["name"].as_str()?.to_owned()],
+        target_dir: Path::new(metadata["target_directory"].as_str()?).join("guests"),
+        locked: false,
+    })
 }
 
 /// A core module as cargo left it.
@@ -317,13 +321,17 @@ mod tests {
         let manifest = here.join("Cargo.toml");
         let metadata = serde_json::json!({
             "workspace_root": "/w",
+            "target_directory": "/w/target",
             "packages": [
                 { "name": "other", "manifest_path": "/w/other/Cargo.toml" },
                 { "name": "this", "manifest_path": manifest.to_str().unwrap() },
             ],
         });
-        assert_eq!(crate_of(&metadata, &here), Some(("/w".into(), "this".to_owned())));
-        assert_eq!(crate_of(&metadata, &here.join("src")), None);
+        let request = request_of(&metadata, &here).unwrap();
+        assert_eq!(request.workspace, Path::new("/w"));
+        assert_eq!(request.packages, ["this"]);
+        assert_eq!(request.target_dir, Path::new("/w/target/guests"));
+        assert!(request_of(&metadata, &here.join("src")).is_none());
     }
 
     #[test]

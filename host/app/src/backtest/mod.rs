@@ -44,8 +44,8 @@ pub use report::{
     ActionCount, Against, Backtest, Change, Count, EventsRead, Figures, MessageCount, OnRecord,
     Reason, RestsOn, Sends, StepCount,
 };
-pub use step::{CallEnd, StepReplay};
 use shape::shape;
+pub use step::{CallEnd, StepReplay};
 
 /// So many entries of the log are read at once.
 const PAGE: u32 = 2_000;

@@ -17,7 +17,7 @@ use crate::{
     change_set::{ChangeSet, Written},
     fresh,
     host::{StepHost, StepScope},
-    runner::{failure, seed},
+    runner::{failure, later, seed},
     trial,
 };
 
@@ -103,23 +103,14 @@ impl App {
             None => plugins.known_action(action)?,
             Some(plugin) => (plugin, own_name(plugin, action)?),
         };
-        let events: Vec<LoggedEvent> = self
-            .store()
-            .event_list_of_run(id)
-            .await?
-            .into_iter()
-            .filter(|event| event.entry == Some(recorded.seq))
-            .collect();
-        let place = match events.first() {
-            Some(first) => first.seq,
-            None => self.store().event_place(recorded.at).await?,
-        };
+        let events = self.store().event_list_of_run(id).await?;
+        let (own, place) = self.place_of_call(recorded, events).await?;
         let rounds: Rounds = recorded
             .rounds
             .parse()
             .map_err(|why| AppError::Fault(format!("a log does not read: {why}")))?;
         let key = idempotency_key(id, &recorded.step, &rounds);
-        let mut end = self.recorded_end(id, recorded, &key, &events).await?;
+        let mut end = self.recorded_end(id, recorded, &key, &own).await?;
         let again = Repeated { run: &row.run, definition: &definition, row: recorded, key, place };
         let made = self.call_again(&again, plugin, name).await?;
         let Again { mut now, unknown, used, log } = made;
@@ -138,6 +129,28 @@ impl App {
             used,
             log,
         })
+    }
+
+    /// What a call did, of the events of its run, and the place of the event log
+    /// at which it was made: before the first of them, else at its time, before
+    /// what the run did next.
+    async fn place_of_call(
+        &self,
+        row: &LogRow,
+        events: Vec<LoggedEvent>,
+    ) -> Result<(Vec<LoggedEvent>, u64), AppError> {
+        let next = events.iter().find(|event| event.entry > Some(row.seq)).map(|event| event.seq);
+        let own: Vec<LoggedEvent> =
+            events.into_iter().filter(|event| event.entry == Some(row.seq)).collect();
+        let place = match own.first() {
+            Some(first) => first.seq,
+            None => {
+                let moment = later(row.at, std::time::Duration::from_millis(1));
+                let end = self.store().event_place(moment).await?;
+                next.map_or(end, |next| next.min(end))
+            }
+        };
+        Ok((own, place))
     }
 
     /// What came of a call, as the log has it.

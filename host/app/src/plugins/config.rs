@@ -78,11 +78,29 @@ mod tests {
     fn who_may_sign() {
         check("", None, expect!["None"]);
         check("", Some(OTHER), expect!["None"]);
-        check("require_signature = true", None, expect![""]);
-        check("require_signature = true", Some(OTHER), expect![""]);
+        check(
+            "require_signature = true",
+            None,
+            expect![
+                "nobody signed `enrich`, and relata.toml says `require_signature = true` under [plugins]; get a signed package, or sign it with `relata plugin sign FILE --key KEY`"
+            ],
+        );
+        check(
+            "require_signature = true",
+            Some(OTHER),
+            expect![[
+                r#"`enrich` is signed by ed25519:6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=, whom relata.toml does not trust; if you do, write NAME = "ed25519:6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=" under [plugins.trusted]"#
+            ]],
+        );
         let trusted = format!("[trusted]\nacme = \"{ACME}\"");
-        check(&trusted, Some(ACME), expect![""]);
-        check(&trusted, Some(OTHER), expect![""]);
+        check(&trusted, Some(ACME), expect![[r#"Some("acme")"#]]);
+        check(
+            &trusted,
+            Some(OTHER),
+            expect![[
+                r#"`enrich` is signed by ed25519:6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=, whom relata.toml does not trust; if you do, write NAME = "ed25519:6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=" under [plugins.trusted]"#
+            ]],
+        );
         check(&trusted, None, expect!["None"]);
     }
 }

@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use relata_package::{Lock, LockEntry, MAX_COMPONENT_BYTES, Package, Parts};
+use relata_package::{Digest, Lock, LockEntry, MAX_COMPONENT_BYTES, Package, Parts};
 use serde::{Deserialize, Serialize};
 
 use crate::{AppError, ConfigError, DataDirectory};
@@ -110,11 +110,22 @@ impl PluginFolder {
     }
 
     /// Installs a package in place of what is there, which is kept as the
-    /// version before if it was installed.
-    pub(crate) fn install(&self, package: &Package, entry: LockEntry) -> Result<(), AppError> {
+    /// version before if it was installed. `seen` is what was installed when
+    /// somebody agreed.
+    pub(crate) fn install(
+        &self,
+        package: &Package,
+        entry: LockEntry,
+        seen: Option<Digest>,
+    ) -> Result<(), AppError> {
         let _turn = self.turn()?;
         let name = &package.manifest().name;
         let mut lock = self.lock()?;
+        if lock.plugins.get(name).map(|before| before.package) != seen {
+            return Err(AppError::wrong(format!(
+                "somebody else installed or removed `{name}` meanwhile; install yours again, to see what changes now"
+            )));
+        }
         let (target, stage) = (self.plugin(name), self.plugins().join(format!(".{name}.new")));
         remove(&stage)?;
         write_parts(&stage, package.parts())?;
@@ -225,7 +236,7 @@ impl PluginFolder {
 /// The package whose parts lie in a folder.
 fn package_at(folder: &Path) -> Result<Package, AppError> {
     let [manifest, component, schemas, signature] = PARTS.map(|part| folder.join(part));
-    Ok(Package::from_parts(Parts {
+    let parts = Parts {
         manifest: bounded(&manifest, MAX_COMPONENT_BYTES)?,
         component: bounded(&component, MAX_COMPONENT_BYTES)?,
         schemas: bounded(&schemas, MAX_COMPONENT_BYTES)?,
@@ -233,7 +244,9 @@ fn package_at(folder: &Path) -> Result<Package, AppError> {
             true => Some(bounded(&signature, MAX_COMPONENT_BYTES)?),
             false => None,
         },
-    })?)
+    };
+    Package::from_parts(parts)
+        .map_err(|why| AppError::wrong(format!("{}: {why}", folder.display())))
 }
 
 /// A file's bytes. What is longer than `most` is cut after one byte more, for

@@ -85,7 +85,8 @@ impl App {
             )));
         }
         let entry = LockEntry::of(&package, source, consent.permissions.clone());
-        PluginFolder::of(self.directory()).install(&package, entry)
+        let seen = consent.before.as_ref().map(|before| before.digest);
+        PluginFolder::of(self.directory()).install(&package, entry, seen)
     }
 
     /// The installed plugins, and the folders among them that nobody agreed to.
@@ -96,8 +97,7 @@ impl App {
     pub fn installed_plugins(&self) -> Result<Vec<InstalledPlugin>, AppError> {
         let folder = PluginFolder::of(self.directory());
         let lock = folder.lock()?;
-        let names: BTreeSet<String> =
-            lock.plugins.keys().cloned().chain(folder.names()?).collect();
+        let names: BTreeSet<String> = lock.plugins.keys().cloned().chain(folder.names()?).collect();
         let rows = names.into_iter().map(|plugin| {
             let entry = lock.plugins.get(&plugin);
             let checked = self.check_installed(&folder, &plugin, entry);

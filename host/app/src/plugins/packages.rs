@@ -63,11 +63,15 @@ impl Packages {
             return self.look_into(pulled.package, pulled.from.to_string()).await;
         }
         let path = Path::new(source);
-        if path.is_dir() { self.pack(path).await } else { self.file(path).await }
-    }
-
-    async fn file(&self, file: &Path) -> Result<Offered, AppError> {
-        self.look_into(read_package(file)?, file.display().to_string()).await
+        if path.is_dir() {
+            return self.pack(path).await;
+        }
+        if !path.exists() {
+            return Err(AppError::wrong(format!(
+                "there is no {source}; name a .relata file, a plugin's folder, or oci://HOST/REPOSITORY:VERSION"
+            )));
+        }
+        self.look_into(read_package(path)?, source.to_owned()).await
     }
 
     /// Makes a package of an author's folder: its manifest, the component that
@@ -78,6 +82,12 @@ impl Packages {
     /// [`AppError`] where something is missing or wrong.
     pub async fn pack(&self, folder: &Path) -> Result<Offered, AppError> {
         let file = folder.join("plugin.toml");
+        if !file.exists() {
+            return Err(AppError::wrong(format!(
+                "{} is no plugin's folder: it has no plugin.toml",
+                folder.display()
+            )));
+        }
         let text = bounded(&file, 1 << 20)?;
         let readable = String::from_utf8(text.clone()).map_err(|_| {
             AppError::wrong(format!("{} is not UTF-8 text; save it as UTF-8", file.display()))
@@ -92,8 +102,7 @@ impl Packages {
             false => None,
         };
         let schemas = schemas_json(&actions(&plugin)).into_bytes();
-        let package =
-            Package::from_parts(Parts { manifest: text, component, schemas, signature })?;
+        let package = Package::from_parts(Parts { manifest: text, component, schemas, signature })?;
         let source = folder.display().to_string();
         Ok(Offered { package, source, imports: plugin.imports().to_vec() })
     }
@@ -138,7 +147,8 @@ impl Offered {
 ///
 /// [`AppError`] where it cannot be read, or is no package.
 pub fn read_package(file: &Path) -> Result<Package, AppError> {
-    Ok(Package::read(&bounded(file, MAX_PACKAGE_BYTES)?)?)
+    Package::read(&bounded(file, MAX_PACKAGE_BYTES)?)
+        .map_err(|why| AppError::wrong(format!("{}: {why}", file.display())))
 }
 
 /// Writes a `.relata` file, as a whole or not at all. Answers how many bytes it

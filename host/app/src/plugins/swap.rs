@@ -91,7 +91,7 @@ impl Probation {
 }
 
 /// Whether it is the plugin that failed.
-fn is_own_fault(fault: &CallFault) -> bool {
+pub(crate) fn is_own_fault(fault: &CallFault) -> bool {
     !matches!(
         fault,
         CallFault::Guest(_)
@@ -133,8 +133,7 @@ impl App {
         let Some(current) = slot.get() else { return Ok(()) };
         let folder = PluginFolder::of(self.directory());
         let given_back = self.give_back(&current, &folder);
-        let touched =
-            |name: &String, refused: &super::Refused| folder.stamp(name) != refused.stamp;
+        let touched = |name: &String, refused: &super::Refused| folder.stamp(name) != refused.stamp;
         let is_current = folder.lock_text()? == current.lock
             && !current.refused.iter().any(|(name, refused)| touched(name, refused));
         if is_current {

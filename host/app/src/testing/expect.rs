@@ -341,7 +341,11 @@ impl Judge<'_> {
                 if part.name == "says" {
                     failures.extend(self.says(part, std::slice::from_ref(effect)));
                 } else if !self.eye.part_fits(part, &whole, self.now) {
-                    failures.push(self.words().part_failure("the message was to have", part, &whole));
+                    failures.push(self.words().part_failure(
+                        "the message was to have",
+                        part,
+                        &whole,
+                    ));
                 }
             }
         }

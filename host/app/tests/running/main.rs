@@ -9,6 +9,7 @@ mod loops;
 mod operating;
 mod pausing;
 mod queueing;
+mod replaying;
 mod retrying;
 mod sub_runs;
 mod why_not;

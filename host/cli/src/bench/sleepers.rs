@@ -162,6 +162,9 @@ impl Sleeper {
             at,
             cpu_us: 0,
             wait_ms: 0,
+            memory_bytes: 0,
+            host_calls: 0,
+            http_calls: 0,
         }
     }
 }

@@ -43,6 +43,7 @@ fn the_commands() {
           token        Make and revoke the tokens with which other programs use the API
           objects      Show what is kept: the objects, and the fields of one
           action       List actions, read what they take, and try them
+          plugin       Make, publish and install plugins
           schema       Print a JSON Schema, with which an editor completes workflows
           lsp          Help an editor with workflows, over the Language Server Protocol
           demo         Play some weeks of a company in a fresh rehearsal, and print what happened
@@ -89,6 +90,12 @@ fn every_command_has_help_with_its_options() {
         "token create",
         "action",
         "action run",
+        "plugin new",
+        "plugin build",
+        "plugin check",
+        "plugin test",
+        "plugin dev",
+        "plugin replay",
         "demo",
         "completions",
     ] {

@@ -7,6 +7,7 @@ mod backtest;
 mod flow;
 mod help;
 mod operating;
+mod plugin_authors;
 mod plugins;
 mod program;
 mod secrets;

@@ -18,7 +18,8 @@ const WORKFLOW: &str = "workflow: moods\nowner: tests\nwhen:\n  - created: lead\
 /// An author's folder with a plugin that has been built: the sentiment that is
 /// built in, under another name.
 fn author(program: &Program, version: &str, permissions: &str) {
-    let sentiment = relata_app::bundled().iter().find(|found| found.name == "sentiment").unwrap();
+    let sentiment =
+        relata_app::bundled::plugins().iter().find(|found| found.name == "sentiment").unwrap();
     program.write(
         "mood/plugin.toml",
         &format!(
@@ -30,8 +31,8 @@ fn author(program: &Program, version: &str, permissions: &str) {
     fs::write(build.join("mood.wasm"), sentiment.component).unwrap();
 }
 
-/// What a command says: its output, and its errors behind it. Digests and keys
-/// are cut out, as is how large the component is.
+/// What a command says: its output, and its errors behind it. Digests are cut
+/// out, and how large the component is: they are the compiler's.
 fn told(ended: &Ended) -> String {
     let text = without_ids(&format!("{}{}", ended.stdout, ended.stderr));
     let mut told = String::new();
@@ -40,6 +41,9 @@ fn told(ended: &Ended) -> String {
         for at in 1..words.len() {
             if words[at].starts_with("KiB") {
                 words[at - 1] = "…";
+            }
+            if words[at].strip_prefix("sha256:").is_some_and(|digits| digits.len() == 12) {
+                words[at] = "sha256:…";
             }
         }
         told += &words.join(" ");
@@ -62,18 +66,87 @@ fn digest(program: &Program, source: &str) -> String {
 fn from_an_authors_folder_to_a_plugin_that_runs() {
     let program = Program::rehearsal();
     author(&program, "0.1.0", "");
-    check(&program, "plugin pack mood", 0, expect![""]);
-    check(&program, "plugin inspect mood-0.1.0.relata", 0, expect![""]);
-    check(&program, "plugin list", 0, expect![""]);
+    check(
+        &program,
+        "plugin pack mood",
+        0,
+        expect![[r#"
+        mood-0.1.0.relata: … KiB, sha256:…
+        nobody has signed it: `relata plugin sign mood-0.1.0.relata --key FILE`
+    "#]],
+    );
+    check(
+        &program,
+        "plugin inspect mood-0.1.0.relata",
+        0,
+        expect![[r#"
+        mood 0.1.0: How a text sounds
+          digest     sha256:…
+          signed by  nobody
+          contract   0.1.0
+        Its actions:
+          mood.score  Score the mood of a text
+        It asks for nothing: it only computes.
+        Its component imports log.
+        Its component has … KiB, sha256:…; its plugin.toml is sha256:….
+    "#]],
+    );
+    check(
+        &program,
+        "plugin list",
+        0,
+        expect![[r#"
+        no plugin is installed; `relata plugin install FILE` installs one
+    "#]],
+    );
     // Nobody is there to be asked.
-    check(&program, "plugin install mood-0.1.0.relata", 1, expect![""]);
+    check(
+        &program,
+        "plugin install mood-0.1.0.relata",
+        1,
+        expect![[r#"
+        mood 0.1.0: How a text sounds
+          digest     sha256:…
+          signed by  nobody
+          contract   0.1.0
+        Its actions:
+          mood.score  Score the mood of a text
+        It asks for nothing: it only computes.
+        Its component imports log.
+        error: nobody agreed to `mood`, and it was not installed; where nobody can be asked, read it with `relata plugin inspect mood-0.1.0.relata`, then add `--yes --consent sha256:…`
+    "#]],
+    );
     let digest = digest(&program, "mood-0.1.0.relata");
     let other = digest.replace(&digest[7..8], if &digest[7..8] == "0" { "1" } else { "0" });
     let line = format!("plugin install mood-0.1.0.relata --yes --consent {other}");
-    check(&program, &line, 1, expect![""]);
+    check(
+        &program,
+        &line,
+        1,
+        expect![[r#"
+        mood 0.1.0: How a text sounds
+          digest     sha256:…
+          signed by  nobody
+          contract   0.1.0
+        Its actions:
+          mood.score  Score the mood of a text
+        It asks for nothing: it only computes.
+        Its component imports log.
+        error: what was agreed to is not this package, whose digest is sha256:…; read it again with `relata plugin inspect mood-0.1.0.relata`
+    "#]],
+    );
     let line = format!("plugin install mood-0.1.0.relata --yes --consent {digest}");
     assert!(program.ok(&line).ends_with("mood 0.1.0 is installed\n"));
-    check(&program, "plugin list", 0, expect![""]);
+    check(
+        &program,
+        "plugin list",
+        0,
+        expect![[r#"
+        Plugin  Version  Signed by  Permissions  Digest               State
+        ────────────────────────────────────────────────────────────────────
+        mood    0.1.0    nobody               0  sha256:…  good
+    "#]],
+    );
     let run = program.ok("action run mood.score --input '{\"text\": \"Wonderful!\"}'");
     assert!(run.starts_with("done: "), "{run}");
     let actions = program.json("action list");
@@ -81,10 +154,31 @@ fn from_an_authors_folder_to_a_plugin_that_runs() {
 
     program.write("moods.yaml", WORKFLOW);
     program.ok("activate moods.yaml");
-    check(&program, "plugin remove mood", 1, expect![""]);
+    check(
+        &program,
+        "plugin remove mood",
+        1,
+        expect![[r#"
+        error: the active workflow moods uses `mood`; deactivate or change what uses it first (`relata deactivate NAME`)
+    "#]],
+    );
     program.ok("deactivate moods");
-    check(&program, "plugin remove mood", 0, expect![""]);
-    check(&program, "plugin remove mood", 1, expect![""]);
+    check(
+        &program,
+        "plugin remove mood",
+        0,
+        expect![[r#"
+        mood was removed
+    "#]],
+    );
+    check(
+        &program,
+        "plugin remove mood",
+        1,
+        expect![[r#"
+        error: no plugin `mood` is installed; `relata plugin list` lists them
+    "#]],
+    );
 }
 
 #[test]
@@ -96,18 +190,81 @@ fn an_upgrade_asks_only_for_what_is_new() {
     // The same again, in a later version.
     author(&program, "0.2.0", "");
     assert!(program.ok("plugin install mood").ends_with("mood 0.2.0 is installed\n"));
-    author(&program, "0.3.0", "messages = [\"mail\"]\n[permissions.records.lead]\nread = [\"email\", \"name\"]");
-    check(&program, "plugin install mood", 1, expect![""]);
+    author(
+        &program,
+        "0.3.0",
+        "messages = [\"mail\"]\n[permissions.records.lead]\nread = [\"email\", \"name\"]",
+    );
+    check(
+        &program,
+        "plugin install mood",
+        1,
+        expect![[r#"
+        mood 0.3.0: How a text sounds
+          digest     sha256:…
+          signed by  nobody
+          contract   0.1.0
+        Its actions:
+          mood.score  Score the mood of a text
+        It may:
+          read `email` and `name` of `lead`
+          send mail
+        Its component imports log.
+        It asks for what it does not import: messages and records.
+        It takes the place of mood 0.2.0.
+        From now on it may also:
+          read `email` and `name` of `lead`
+          send mail
+        error: nobody agreed to `mood`, and it was not installed; where nobody can be asked, read it with `relata plugin inspect mood`, then add `--yes --consent sha256:…`
+    "#]],
+    );
     let consent = &program.json("plugin inspect mood")["consent"];
-    expect![""].assert_eq(&without_ids(&format!("{consent:#}")));
+    expect![[r#"
+        {
+          "before": {
+            "digest": "sha256:…",
+            "less": [],
+            "more": [
+              "read the field `email` of `lead`",
+              "read the field `name` of `lead`",
+              "send mail"
+            ],
+            "signer": null,
+            "version": "0.2.0"
+          },
+          "may": [
+            "read the field `email` of `lead`",
+            "read the field `name` of `lead`",
+            "send mail"
+          ],
+          "needed": true,
+          "not_imported": [
+            "messages",
+            "records"
+          ],
+          "signer": null,
+          "signer_name": null
+        }"#]]
+    .assert_eq(&without_ids(&format!("{consent:#}")));
     // Less of it than it asks for, and no more than before is nothing new.
     let digest_of = digest(&program, "mood");
     program.ok(&format!("plugin install mood --may 'read lead.name' --yes --consent {digest_of}"));
     let lock = fs::read_to_string(program.path("relata.lock")).unwrap();
     let granted = lock.split_once(".granted").unwrap().1;
     assert_eq!(granted, ".records.lead]\nread = [\"name\"]\n", "{lock}");
-    check(&program, "plugin install mood --may 'reed lead'", 1, expect![""]);
-    assert_eq!(program.run("plugin install mood --yes").code, 2, "agreeing to nothing in particular");
+    check(
+        &program,
+        "plugin install mood --may 'reed lead'",
+        1,
+        expect![[r#"
+        error: --may: `reed lead` does not say what a plugin may do; it should be one of: read OBJECT.FIELD, update OBJECT.FIELD, create OBJECT, delete OBJECT, send mail, notify users, emit EVENT, keep values, call HOST, use secret NAME
+    "#]],
+    );
+    assert_eq!(
+        program.run("plugin install mood --yes").code,
+        2,
+        "agreeing to nothing in particular"
+    );
 }
 
 #[test]
@@ -116,7 +273,14 @@ fn who_signed_it_is_known() {
     author(&program, "0.1.0", "");
     program.ok("plugin key new author.pem");
     assert_eq!(fs::metadata(program.path("author.pem")).unwrap().mode() & 0o777, 0o600);
-    check(&program, "plugin key new author.pem", 1, expect![""]);
+    check(
+        &program,
+        "plugin key new author.pem",
+        1,
+        expect![[r#"
+        error: author.pem is there already, and a key is not written over; name another file
+    "#]],
+    );
     let shown = program.json("plugin key show author.pem");
     let public = shown["public"].as_str().unwrap().to_owned();
     let settings = fs::read_to_string(program.path("relata.toml")).unwrap();
@@ -128,7 +292,14 @@ fn who_signed_it_is_known() {
     };
     trust(&public);
     program.ok("plugin pack mood");
-    check(&program, "plugin install mood-0.1.0.relata", 1, expect![""]);
+    check(
+        &program,
+        "plugin install mood-0.1.0.relata",
+        1,
+        expect![[r#"
+        error: nobody signed `mood`, and relata.toml says `require_signature = true` under [plugins]; get a signed package, or sign it with `relata plugin sign FILE --key KEY`
+    "#]],
+    );
     program.ok("plugin sign mood-0.1.0.relata --key author.pem");
     let digest_of = digest(&program, "mood-0.1.0.relata");
     program.ok(&format!("plugin install mood-0.1.0.relata --yes --consent {digest_of}"));
@@ -166,7 +337,13 @@ fn forge(file: &Path) {
     let text = fs::read_to_string(&manifest).unwrap();
     fs::write(&manifest, text.replace("How a text sounds", "How a text reads")).unwrap();
     tar(&[
-        "czf", file, "--format=ustar", "component.wasm", "plugin.toml", "schemas.json", "signature.toml",
+        "czf",
+        file,
+        "--format=ustar",
+        "component.wasm",
+        "plugin.toml",
+        "schemas.json",
+        "signature.toml",
     ]);
 }
 
@@ -179,7 +356,17 @@ fn what_was_changed_is_not_run() {
     let manifest = program.path("plugins/mood/plugin.toml");
     let text = fs::read_to_string(&manifest).unwrap();
     fs::write(&manifest, text.replace("[permissions]", "[permissions]\nstate = true")).unwrap();
-    check(&program, "plugin list", 1, expect![""]);
+    check(
+        &program,
+        "plugin list",
+        1,
+        expect![[r#"
+        Plugin  Version  Signed by  Permissions  Digest               State
+        ──────────────────────────────────────────────────────────────────────
+        mood    0.1.0    nobody               0  sha256:…  not run
+        mood is not run: relata.lock has the manifest sha256:… for `mood`, the files have sha256:…: somebody changed the files or the lock. Put back what belongs together, or run `relata plugin install FILE`, which shows the new one and asks
+    "#]],
+    );
     let found = program.run("doctor --quick --json");
     assert_eq!(found.code, 1);
     assert!(found.stdout.contains("\"refused-plugin\""), "{}", found.stdout);
@@ -193,22 +380,75 @@ fn what_is_no_package() {
     let program = Program::company();
     program.write("a.relata", "PK");
     program.write("empty/x", "");
-    check(&program, "plugin inspect a.relata", 1, expect![""]);
-    check(&program, "plugin inspect b.relata", 1, expect![""]);
-    check(&program, "plugin inspect empty", 1, expect![""]);
-    check(&program, "plugin inspect oci://x", 1, expect![""]);
+    check(
+        &program,
+        "plugin inspect a.relata",
+        1,
+        expect![[r#"
+        error: a.relata: this is no plugin package, or a broken one: it does not unpack as a gzip'd tar: unexpected end of file. Get it again, or make it again with `relata plugin pack` in the plugin's folder
+    "#]],
+    );
+    check(
+        &program,
+        "plugin inspect b.relata",
+        1,
+        expect![[r#"
+        error: there is no b.relata; name a .relata file, a plugin's folder, or oci://HOST/REPOSITORY:VERSION
+    "#]],
+    );
+    check(
+        &program,
+        "plugin inspect empty",
+        1,
+        expect![[r#"
+        error: empty is no plugin's folder: it has no plugin.toml
+    "#]],
+    );
+    check(
+        &program,
+        "plugin inspect oci://x",
+        1,
+        expect![[r#"
+        error: `oci://x` is not a place in a registry: it should be oci://HOST/REPOSITORY:VERSION, as in oci://plugins.example/sales/enrich:0.1.0, with @sha256:DIGEST behind it if nothing else will do
+    "#]],
+    );
     program.write("mood/plugin.toml", "name = \"mood\"\nversion = \"1\"\n");
-    check(&program, "plugin pack mood", 1, expect![""]);
+    check(
+        &program,
+        "plugin pack mood",
+        1,
+        expect![[r#"
+        error: plugin.toml cannot be read: TOML parse error at line 1, column 1
+          |
+        1 | name = "mood"
+          | ^
+        missing field `title`
+    "#]],
+    );
     author(&program, "0.1.0", "");
     fs::remove_dir_all(program.path("mood/build")).unwrap();
-    check(&program, "plugin pack mood", 1, expect![""]);
+    check(
+        &program,
+        "plugin pack mood",
+        1,
+        expect![[r#"
+        error: mood/build/mood.wasm is not there; `relata plugin build mood` makes it
+    "#]],
+    );
     // The name of a built-in plugin is taken.
     author(&program, "0.1.0", "");
     let text = fs::read_to_string(program.path("mood/plugin.toml")).unwrap();
     program.write("mood/plugin.toml", &text.replace("\"mood\"", "\"sentiment\""));
     fs::rename(program.path("mood/build/mood.wasm"), program.path("mood/build/sentiment.wasm"))
         .unwrap();
-    check(&program, "plugin install mood", 1, expect![""]);
+    check(
+        &program,
+        "plugin install mood",
+        1,
+        expect![[r#"
+        error: `sentiment` is one of the built-in plugins, which are not installed, replaced or removed; give yours another name in its plugin.toml
+    "#]],
+    );
 }
 
 #[test]

@@ -140,7 +140,7 @@ pub(crate) fn without_ids(text: &str) -> String {
 }
 
 /// Words, as a shell makes them: split at spaces, `'…'` keeps together.
-fn split(line: &str) -> Vec<String> {
+pub(crate) fn split(line: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let (mut quoted, mut between) = (false, true);
     for c in line.chars() {

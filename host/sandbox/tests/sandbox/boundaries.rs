@@ -238,7 +238,8 @@ async fn words_that_move_the_cursor() {
         panic: plugin `p`, action `act`: panicked at \u{1b}[2J\u{202e}gnp\r
         next: \u{1b}[2J\u{202e}gnp\r
         next
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
 }
 
 #[tokio::test]

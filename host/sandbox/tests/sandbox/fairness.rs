@@ -59,6 +59,7 @@ async fn ten_thousand_calls_leave_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
+#[allow(clippy::disallowed_methods, reason = "it is the test's own clock, which stands still")]
 async fn a_plugin_that_waits_leaves_places_to_others() {
     let sandbox = sandbox();
     let grants = "[permissions.records.lead]\nread = [\"*\"]";

@@ -294,28 +294,6 @@ impl HostFunction {
         .text_at(8184, "true")
     }
 
-    /// Calls it so often, or until it fails, with memory as it was each time.
-    pub fn often(self, times: u32, arguments: &str) -> Guest {
-        let call = self.call(arguments);
-        let [code, message, length] = [0, 4, 8].map(|at| 600 + self.error_at + at);
-        Guest::new(&format!(
-            r#"(local $left i32) (local $heap i32)
-            (local.set $left (i32.const {times}))
-            (local.set $heap (global.get $heap))
-            (loop $more
-              (global.set $heap (local.get $heap))
-              {call}
-              (if (i32.load8_u (i32.const 600))
-                (then (return (call $fail (i32.load8_u (i32.const {code}))
-                        (i32.load (i32.const {message})) (i32.load (i32.const {length}))))))
-              (local.set $left (i32.sub (local.get $left) (i32.const 1)))
-              (br_if $more (local.get $left)))
-            (call $done (i32.const 8184) (i32.const 4))"#
-        ))
-        .import(self.interface, self.name, self.kind)
-        .text_at(8184, "true")
-    }
-
     /// Calls it without end, whatever comes back.
     pub fn storm(self, arguments: &str) -> Guest {
         storm(&self.call(arguments)).import(self.interface, self.name, self.kind)

@@ -235,7 +235,8 @@ async fn each_function_is_denied_where_nothing_was_agreed_to() {
         state.put: denied: may not keep values of its own
         placeholder: denied: may not use the secret `key`
         send: denied: may not call GET https://shop.example
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
 }
 
 #[tokio::test]

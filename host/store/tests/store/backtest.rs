@@ -51,6 +51,9 @@ fn answer(run: &Run, seq: u64, action: &str, input: Json) -> LogRow {
         at: at(1),
         cpu_us: 0,
         wait_ms: 0,
+        memory_bytes: 0,
+        host_calls: 0,
+        http_calls: 0,
     }
 }
 

@@ -29,6 +29,9 @@ fn log(seq: u64, label: &str) -> LogRow {
         at: at(1),
         cpu_us: 1_250,
         wait_ms: 7,
+        memory_bytes: 1_114_112,
+        host_calls: 3,
+        http_calls: 1,
     }
 }
 

@@ -121,6 +121,56 @@ impl Action for Log16Mib {
     }
 }
 
+/// Remembers something.
+struct Remember;
+
+impl Action for Remember {
+    const ID: &str = "remember";
+    const TITLE: &str = "Remember something";
+    type Input = Nothing;
+    type Output = Text;
+
+    fn run(_: &Context, _: Nothing) -> Result<Outcome<Text>> {
+        state::put("secret", "mine")?;
+        done(Text { text: "kept".to_owned() })
+    }
+}
+
+/// Says what it remembers, under its own key and others' spellings of it.
+struct Recall;
+
+impl Action for Recall {
+    const ID: &str = "recall";
+    const TITLE: &str = "Say what it remembers";
+    type Input = Nothing;
+    type Output = Text;
+
+    fn run(_: &Context, _: Nothing) -> Result<Outcome<Text>> {
+        for key in ["secret", "hostile/secret", "hostile.secret", "../hostile/secret"] {
+            if let Some(kept) = state::get::<String>(key)? {
+                return done(Text { text: kept.value });
+            }
+        }
+        done(Text { text: "nothing".to_owned() })
+    }
+}
+
+/// Emits an event and says that another run did.
+struct Forge;
+
+impl Action for Forge {
+    const ID: &str = "forge";
+    const TITLE: &str = "Emit in another run's name";
+    type Input = Nothing;
+    type Output = Text;
+
+    fn run(_: &Context, _: Nothing) -> Result<Outcome<Text>> {
+        let data = json!({ "run": "run_forged", "workflow": "other", "actor": "user/boss" });
+        events::emit("planted", &[], data)?;
+        done(Text { text: "emitted".to_owned() })
+    }
+}
+
 /// The lead that must not exist afterwards.
 #[derive(Deserialize, JsonSchema)]
 struct Planted {
@@ -257,6 +307,9 @@ relata_plugin_sdk::plugin!(
     OverflowStack,
     Return16Mib,
     Log16Mib,
+    Remember,
+    Recall,
+    Forge,
     WriteThenTrap,
     WriteThenFail,
     WriteForever,

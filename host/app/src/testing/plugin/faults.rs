@@ -49,9 +49,9 @@ pub(super) async fn make(
     plain: &Made,
 ) -> Result<(usize, Vec<FaultReport>), AppError> {
     let denied = permissions.grants().into_iter().map(Fault::Denied);
-    let failing =
-        plain.calls.iter().enumerate().map(|(place, call)| Fault::Fails(place, call));
-    let faults: Vec<Fault> = denied.chain(failing).chain([Fault::Cancelled, Fault::Again]).collect();
+    let failing = plain.calls.iter().enumerate().map(|(place, call)| Fault::Fails(place, call));
+    let faults: Vec<Fault> =
+        denied.chain(failing).chain([Fault::Cancelled, Fault::Again]).collect();
     let mut broken = Vec::new();
     for fault in &faults {
         let twist = match fault {
@@ -92,11 +92,10 @@ fn disorder(made: &Made, desk: &Desk<'_>) -> Option<String> {
 /// In what a call came out otherwise than the one before it with the same key.
 fn difference(first: &Made, second: &Made) -> Option<String> {
     let (first, second) = (told(first), told(second));
-    let place = (0..first.len().max(second.len()))
-        .find(|place| first.get(*place) != second.get(*place))?;
-    let line = |lines: &[String]| {
-        lines.get(place).map_or_else(|| "nothing more".to_owned(), Clone::clone)
-    };
+    let place =
+        (0..first.len().max(second.len())).find(|place| first.get(*place) != second.get(*place))?;
+    let line =
+        |lines: &[String]| lines.get(place).map_or_else(|| "nothing more".to_owned(), Clone::clone);
     Some(format!("at first: {}; again: {}", line(&first), line(&second)))
 }
 
@@ -119,10 +118,9 @@ fn told(made: &Made) -> Vec<String> {
         let json: Json = trial::written(written);
         format!("wrote {json}")
     };
-    let lines = made.web.asked().into_iter().map(|asked| format!("asked {asked}"));
+    let lines = made.web.sent().into_iter().map(|sent| format!("asked {sent}"));
     let lines = lines.chain(made.changes.writes.iter().map(written)).chain([outcome]);
-    let masked = |line: String| {
-        drawn.iter().fold(line, |line, (id, name)| line.replace(id.as_str(), name))
-    };
+    let masked =
+        |line: String| drawn.iter().fold(line, |line, (id, name)| line.replace(id.as_str(), name));
     lines.map(masked).collect()
 }

@@ -79,7 +79,10 @@ impl Judge<'_> {
             lines.push(format!("it logged {}: {}", level(line.level), self.logged(line)));
         }
         for written in &self.made.changes.writes {
-            lines.push(format!("it wrote {}", eye.written(&trial::written(written))));
+            let mut whole = trial::written(written);
+            let what = whole.as_object_mut().and_then(|whole| whole.remove("what"));
+            let what = what.as_ref().and_then(Json::as_str).unwrap_or_default();
+            lines.push(format!("it wrote: {what} {}", eye.written(&whole)));
         }
         lines.push(described(self.made, eye));
         lines
@@ -148,12 +151,7 @@ impl Judge<'_> {
         }
     }
 
-    fn pause(
-        &self,
-        span: Span,
-        expected: Option<Duration>,
-        found: Option<u32>,
-    ) -> Option<Failure> {
+    fn pause(&self, span: Span, expected: Option<Duration>, found: Option<u32>) -> Option<Failure> {
         let expected = expected?;
         let wanted = Calendar::always_open(TimeZone::UTC)
             .after(self.now(), expected)
@@ -209,8 +207,7 @@ impl Judge<'_> {
             let title = format!("the {what} was to have");
             failures.extend(self.words().parts(&title, &others, &whole(effect), self.now()));
             let title = format!("the {what}");
-            failures
-                .extend(says.iter().flat_map(|part| self.words().says(&title, part, &letter)));
+            failures.extend(says.iter().flat_map(|part| self.words().says(&title, part, &letter)));
         }
         failures
     }
@@ -260,9 +257,7 @@ impl Judge<'_> {
                 }
             }
         }
-        let line = |call: &HttpCall| {
-            self.eye().sentence(&format!("{} {}", call.method, call.url))
-        };
+        let line = |call: &HttpCall| self.eye().sentence(&format!("{} {}", call.method, call.url));
         if calls.len() != expected.len() {
             let expected = Several { span, each: vec![Vec::new(); expected.len()] };
             let found: Vec<String> = calls.iter().map(line).collect();
@@ -309,8 +304,10 @@ impl Judge<'_> {
             }
             let span = parts.first().map_or(expected.span, |part| part.span);
             let message = format!("the log was to have {}", self.eye().expected_parts(parts));
-            let found: Vec<String> =
-                logs.iter().map(|line| format!("{}: {}", level(line.level), self.logged(line))).collect();
+            let found: Vec<String> = logs
+                .iter()
+                .map(|line| format!("{}: {}", level(line.level), self.logged(line)))
+                .collect();
             let found = match found.len() {
                 0 => "nothing was logged".to_owned(),
                 _ => format!("logged: {}", shortened(&found.join("; "))),

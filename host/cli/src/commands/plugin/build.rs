@@ -143,13 +143,6 @@ fn wrapped(project: &Project, file: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    if fs::read(file).is_ok_and(|there| there == bytes) {
-        // Whoever compares times must see that a build was made.
-        let touched = fs::File::options().append(true).open(file);
-        return touched
-            .and_then(|file| file.set_modified(std::time::SystemTime::now()))
-            .with_context(|| format!("cannot write {}", out::path(file)));
-    }
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", out::path(folder)))?;
     }

@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use relata_app::{
     App, Offered,
-    package::{Consent, Digest, Grant, Permissions, grants_of},
+    package::{Consent, Digest, FORMS, Grant, Permissions, grants_of},
 };
 use serde_json::json;
 
@@ -68,8 +68,13 @@ async fn install(
     let agreed = match args.consent {
         Some(digest) if args.yes || digest != consent.digest => Some(digest),
         _ if !consent.is_needed() => None,
-        _ if !context.json && ask()? => Some(consent.digest),
-        _ => return Err(not_agreed(&consent, &args.source).into()),
+        _ => match ask(context)? {
+            Some(true) => Some(consent.digest),
+            Some(false) => {
+                return Err(Wrong::new(format!("`{}` was not installed", consent.name)).into());
+            }
+            None => return Err(not_agreed(&consent, &args.source).into()),
+        },
     };
     let document = document(&offered, &consent);
     let (name, version) = (consent.name.clone(), consent.version.clone());
@@ -89,21 +94,23 @@ fn permissions(words: &[String]) -> anyhow::Result<Option<Permissions>> {
     }
     let mut grants: Vec<Grant> = Vec::new();
     for words in words {
-        let read = grants_of(words).map_err(|why| Wrong::new(format!("--may: {why}")))?;
+        let read = grants_of(words).map_err(|why| {
+            Wrong::new(format!("--may: {why}; it should be one of: {}", FORMS.join(", ")))
+        })?;
         grants.extend(read);
     }
     Ok(Some(grants.into_iter().collect()))
 }
 
-/// Asks at a terminal; nobody is there where there is none.
-fn ask() -> anyhow::Result<bool> {
-    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        return Ok(false);
+/// Asks at a terminal; no answer where there is none.
+fn ask(context: &Context) -> anyhow::Result<Option<bool>> {
+    if context.json || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Ok(None);
     }
     out::text("Install it? Type yes to agree: ")?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "yes" | "y"))
+    Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "yes" | "y")))
 }
 
 fn not_agreed(consent: &Consent, source: &str) -> Wrong {

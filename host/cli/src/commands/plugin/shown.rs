@@ -18,9 +18,9 @@ use crate::{
 pub(super) fn packages(context: &Context) -> anyhow::Result<Packages> {
     let here = settings(context)?;
     let cache = here.as_ref().map(|(directory, _)| directory.cache());
-    let ca_file = here.as_ref().and_then(|(directory, config)| {
-        config.http.rooted_at(directory.root()).ca_file
-    });
+    let ca_file = here
+        .as_ref()
+        .and_then(|(directory, config)| config.http.rooted_at(directory.root()).ca_file);
     Ok(Packages::new(cache.as_deref(), compiler(), ca_file.as_deref(), registry_login()?)?)
 }
 
@@ -71,7 +71,7 @@ pub(super) fn consent(consent: &Consent) -> Json {
     json!({
         "needed": consent.is_needed(),
         "may": sentences(&consent.permissions.grants().into_iter().collect::<Vec<_>>()),
-        "asks_in_vain": consent.unused(),
+        "not_imported": consent.unused(),
         "signer": consent.signer,
         "signer_name": consent.signer_name,
         "before": consent.before.as_ref().map(|before| json!({
@@ -92,5 +92,9 @@ pub(super) fn trusting(key: &PublicKey) -> String {
 /// A path as a command's argument.
 pub(super) fn argument(path: &Path) -> String {
     let text = out::path(path);
-    if text.contains([' ', '\'', '"', '$', '\\']) { format!("'{}'", text.replace('\'', "'\\''")) } else { text }
+    if text.contains([' ', '\'', '"', '$', '\\']) {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    } else {
+        text
+    }
 }

@@ -95,7 +95,7 @@ pub(super) async fn play(
     let tests = PluginTests::load(plugin, &sources, &ground(context, &project.folder)).await?;
     let tests = Arc::new(tests);
     if let Some(filter) = filter
-        && tests.count(None) > 0
+        && tests.diagnostics().is_empty()
         && tests.count(Some(filter)) == 0
     {
         return Err(Wrong::new(format!(

@@ -1,0 +1,195 @@
+//! The circuit breaker of a plugin: after some calls in a row that failed by
+//! its own fault it is left alone for a while, then one is let through to see.
+//! Its steps wait meanwhile, and lose no attempt. Another version of it, which
+//! has another digest, starts afresh.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use relata_model::Timestamp;
+use relata_sandbox::contract::Outcome;
+use relata_sandbox::{CallError, CallFault, Plugin};
+use relata_store::BreakerRow;
+
+use crate::breakers::{Turned, pause};
+use crate::change_set::ChangeSet;
+use crate::plugins::is_own_fault;
+use crate::runner::{Held, later};
+use crate::{App, AppError};
+
+/// What the keys of plugins begin with, and those of destinations do not.
+const PREFIX: &str = "plugin/";
+
+/// How old what is known of breakers may be while runs move, in milliseconds.
+const FRESH_MS: i64 = 500;
+
+/// For how long the others wait while one is under way to see.
+const WHILE_TRIED: Duration = Duration::from_secs(1);
+
+/// What this host knows of the breakers of plugins.
+#[derive(Debug, Default)]
+pub(crate) struct KnownBreakers {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    rows: Arc<BTreeMap<String, BreakerRow>>,
+    read_at: Option<Timestamp>,
+    /// Those of which this host has let one call through, and when they are
+    /// tried again if nobody hears of it.
+    tried: BTreeMap<String, Timestamp>,
+}
+
+/// `plugin/enrich@0123456789ab`.
+pub(crate) fn key(plugin: &Plugin) -> String {
+    let digest: String = plugin.digest().chars().take(12).collect();
+    format!("{PREFIX}{}@{digest}", plugin.name())
+}
+
+/// Whether a breaker is a plugin's.
+pub(crate) fn is_of_plugin(breaker: &BreakerRow) -> bool {
+    breaker.destination.starts_with(PREFIX)
+}
+
+impl App {
+    /// Gives a run back before a call of a plugin that is left alone, to go on
+    /// when that is tried again; false where it is not.
+    pub(crate) async fn stop_at_breaker(
+        &self,
+        held: &mut Held,
+        action: &str,
+    ) -> Result<bool, AppError> {
+        // What a test shows is not to depend on what it showed before.
+        if self.is_test() {
+            return Ok(false);
+        }
+        let plugins = self.plugins().await?;
+        let Some((plugin, _)) = plugins.action(action) else { return Ok(false) };
+        let key = key(plugin);
+        let rows = self.plugin_breakers().await?;
+        let Some(open) = rows.get(&key).filter(|row| row.is_open()) else { return Ok(false) };
+        let now = self.now();
+        let tried_until = self.breakers_known().tried.get(&key).copied();
+        let until = if tried_until.is_some_and(|until| now < until) {
+            later(now, WHILE_TRIED)
+        } else {
+            let probe_at = open.probe_at.unwrap_or(now);
+            let next = later(now, pause(open.failures));
+            if probe_at <= now && self.takes_the_probe(&key, now, next).await? {
+                return Ok(false);
+            }
+            // Another host has taken it.
+            if probe_at <= now { next } else { probe_at }
+        };
+        tracing::debug!(run.id = %held.run.id, plugin.key = key, "a step waits for its plugin");
+        self.commit(held, Some(until), ChangeSet::default(), false, None).await?;
+        Ok(true)
+    }
+
+    /// Takes the one call by which a plugin is tried.
+    async fn takes_the_probe(
+        &self,
+        key: &str,
+        now: Timestamp,
+        next: Timestamp,
+    ) -> Result<bool, AppError> {
+        let name = key.to_owned();
+        let taken = self
+            .store()
+            .write(move |tx| Box::pin(async move { tx.breaker_probe(&name, now, next).await }))
+            .await?;
+        let mut known = self.breakers_known();
+        known.read_at = None;
+        if taken {
+            known.tried.insert(key.to_owned(), next);
+        }
+        Ok(taken)
+    }
+
+    /// A call of a plugin came to this. What the host or the workflow did wrong
+    /// says nothing of it; an orderly error is an answer.
+    pub(crate) async fn plugin_told(&self, plugin: &Plugin, result: &Result<Outcome, CallError>) {
+        if self.is_test() {
+            return;
+        }
+        let failed = match result {
+            Err(why) if is_own_fault(&why.fault) => Some(in_words(&why.fault)),
+            Err(why) if !matches!(*why.fault, CallFault::Guest(_)) => return,
+            _ => None,
+        };
+        if let Err(why) = self.plugin_counts(plugin, failed).await {
+            // The step has its answer; the breaker opens or closes a call later.
+            tracing::warn!(error = %why, "what a call says of its plugin was not kept");
+        }
+    }
+
+    async fn plugin_counts(&self, plugin: &Plugin, failed: Option<String>) -> Result<(), AppError> {
+        let key = key(plugin);
+        if failed.is_none() && !self.plugin_breakers().await?.contains_key(&key) {
+            return Ok(());
+        }
+        let turned = self.breaker_counts(key.clone(), failed, self.now()).await?;
+        let (name, version) = (plugin.name(), plugin.version());
+        match turned {
+            Some(Turned::Opens) => {
+                // Those of its other versions mean nothing any more.
+                let (of, mine) = (format!("{PREFIX}{name}@"), key.clone());
+                self.store()
+                    .write(move |tx| {
+                        Box::pin(async move { tx.breaker_forget_others(&of, &mine).await })
+                    })
+                    .await?;
+                tracing::warn!(
+                    plugin.name = name,
+                    plugin.version = version,
+                    "the plugin `{name}` fails again and again and is left alone for a while; its steps wait, see `relata doctor`"
+                );
+            }
+            Some(Turned::Closes) => {
+                tracing::info!(
+                    plugin.name = name,
+                    plugin.version = version,
+                    "the plugin `{name}` works again"
+                );
+            }
+            None => {}
+        }
+        let mut known = self.breakers_known();
+        known.tried.remove(&key);
+        known.read_at = None;
+        Ok(())
+    }
+
+    /// The breakers of plugins, as they are or were a moment ago.
+    async fn plugin_breakers(&self) -> Result<Arc<BTreeMap<String, BreakerRow>>, AppError> {
+        let now = self.now();
+        {
+            let known = self.breakers_known();
+            let age = |at: Timestamp| now.as_millisecond() - at.as_millisecond();
+            if known.read_at.is_some_and(|at| (0..FRESH_MS).contains(&age(at))) {
+                return Ok(Arc::clone(&known.rows));
+            }
+        }
+        let rows = self.store().breaker_list().await?.into_iter().filter(is_of_plugin);
+        let rows = Arc::new(rows.map(|row| (row.destination.clone(), row)).collect());
+        let mut known = self.breakers_known();
+        known.rows = Arc::clone(&rows);
+        known.read_at = Some(now);
+        Ok(rows)
+    }
+
+    fn breakers_known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.inner.plugin_breakers.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A fault for people. What a panic says may quote a customer; where it was
+/// does not.
+fn in_words(fault: &CallFault) -> String {
+    match fault {
+        CallFault::Panic { location, .. } => format!("panicked at {location}"),
+        other => other.to_string(),
+    }
+}
