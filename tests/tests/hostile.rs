@@ -109,6 +109,7 @@ async fn a_hostile_plugin_fails_its_step_and_nothing_else() {
     expect![[r#"
         bad-output: failed: do: hostile.bad_output (line 9): plugin `hostile`, action `bad_output`: its output does not fit: /score: the value is not of type "number"
         eat-memory: failed: do: hostile.eat_memory (line 9): plugin `hostile`, action `eat_memory`: exceeded its memory limit of 64 MiB (limits.memory_mib in its plugin.toml)
+        log-16-mib: done: 
         loop-forever: failed: do: hostile.loop_forever (line 9): plugin `hostile`, action `loop_forever`: exceeded its CPU limit of 200 ms (limits.cpu_ms in its plugin.toml)
         overflow-stack: failed: do: hostile.overflow_stack (line 9): plugin `hostile`, action `overflow_stack`: stopped with a fault: out of bounds memory access (endless recursion also ends like this) in function `hostile::deeper`
         panic: failed: do: hostile.panic (line 9): plugin `hostile`, action `panic`: panicked at tests/guests/hostile/src/lib.rs:66:9: panicked on purpose
@@ -117,7 +118,7 @@ async fn a_hostile_plugin_fails_its_step_and_nothing_else() {
         send-mail: failed: do: hostile.send_mail (line 9): plugin `hostile`, action `send_mail`: plugin `hostile` may not send mail: messages = ["mail"] under [permissions] in its plugin.toml allows it
         write-forever: failed: do: hostile.write_forever (line 9): plugin `hostile`, action `write_forever`: more than 1000 writes of records, messages, events or state in one call (limits.writes in its plugin.toml)
         write-then-fail: failed: do: hostile.write_then_fail (line 9): plugin `hostile`, action `write_then_fail`: failed on purpose after creating a lead
-        write-then-trap: failed: do: hostile.write_then_trap (line 9): plugin `hostile`, action `write_then_trap`: panicked at tests/guests/hostile/src/lib.rs:143:9: panicked on purpose after creating 
+        write-then-trap: failed: do: hostile.write_then_trap (line 9): plugin `hostile`, action `write_then_trap`: panicked at tests/guests/hostile/src/lib.rs:193:9: panicked on purpose after creating 
     "#]].assert_eq(&told);
     // What they wrote before they failed is not there.
     assert_eq!(app.records_all("lead").await.unwrap().len(), ATTACKS.len());

@@ -209,7 +209,7 @@ impl Metrics {
         );
         registry.register(
             "sandbox_host_calls",
-            "Calls of the host by action",
+            "Host calls by action",
             self.sandbox_host_calls.clone(),
         );
         registry.register(

@@ -71,41 +71,51 @@ impl App {
         let rows = self.plugin_breakers().await?;
         let Some(open) = rows.get(&key).filter(|row| row.is_open()) else { return Ok(false) };
         let now = self.now();
-        let tried_until = self.breakers_known().tried.get(&key).copied();
-        let until = if tried_until.is_some_and(|until| now < until) {
-            later(now, WHILE_TRIED)
+        let probe_at = open.probe_at.unwrap_or(now);
+        let until = if now < probe_at && !self.is_tried(&key, now) {
+            probe_at
+        } else if self.takes_the_probe(&key, now, later(now, pause(open.failures))).await? {
+            return Ok(false);
         } else {
-            let probe_at = open.probe_at.unwrap_or(now);
-            let next = later(now, pause(open.failures));
-            if probe_at <= now && self.takes_the_probe(&key, now, next).await? {
-                return Ok(false);
-            }
-            // Another host has taken it.
-            if probe_at <= now { next } else { probe_at }
+            // Somebody else has it, and may soon say that it works again.
+            later(now, WHILE_TRIED)
         };
         tracing::debug!(run.id = %held.run.id, plugin.key = key, "a step waits for its plugin");
         self.commit(held, Some(until), ChangeSet::default(), false, None).await?;
         Ok(true)
     }
 
-    /// Takes the one call by which a plugin is tried.
+    /// Whether this host has let a call through of which it has not heard yet.
+    fn is_tried(&self, key: &str, now: Timestamp) -> bool {
+        self.breakers_known().tried.get(key).is_some_and(|until| now < *until)
+    }
+
+    /// Takes the one call by which a plugin is tried; `next` is when it is tried
+    /// again if nobody hears of that.
     async fn takes_the_probe(
         &self,
         key: &str,
         now: Timestamp,
         next: Timestamp,
     ) -> Result<bool, AppError> {
+        {
+            let mut known = self.breakers_known();
+            if known.tried.get(key).is_some_and(|until| now < *until) {
+                return Ok(false);
+            }
+            known.tried.insert(key.to_owned(), next);
+        }
         let name = key.to_owned();
         let taken = self
             .store()
             .write(move |tx| Box::pin(async move { tx.breaker_probe(&name, now, next).await }))
-            .await?;
+            .await;
         let mut known = self.breakers_known();
         known.read_at = None;
-        if taken {
-            known.tried.insert(key.to_owned(), next);
+        if !matches!(taken, Ok(true)) {
+            known.tried.remove(key);
         }
-        Ok(taken)
+        Ok(taken?)
     }
 
     /// A call of a plugin came to this. What the host or the workflow did wrong

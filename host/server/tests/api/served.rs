@@ -76,7 +76,7 @@ impl Served {
             };
             Box::pin(relata_server::serve_with(served, listener, limits, stop)).await.unwrap();
         });
-        let client = Client::new();
+        let client = client();
         Self { app, address, secret, client, stop: Some(stop), serving, _folder: folder }
     }
 
@@ -201,4 +201,12 @@ fn without_ids(text: &str) -> String {
 /// The value at a path of the answer.
 pub(crate) async fn json(request: RequestBuilder) -> Json {
     serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap()
+}
+
+/// A client. In the whole workspace's build it can speak TLS, and wants to
+/// know by which library even where it does not.
+fn client() -> Client {
+    // Another test of this process may have said so already.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    Client::new()
 }
