@@ -104,11 +104,6 @@ async fn a_hostile_plugin_fails_its_step_and_nothing_else() {
         let history = app.run_history(run.run.parse().unwrap()).await.unwrap();
         for step in history.steps {
             assert!(step.cpu_us < 1_000_000, "{}: used {} µs", run.workflow, step.cpu_us);
-            if run.workflow == "eat-memory" && step.error.is_some() {
-                // Its account is kept, also as it failed.
-                assert!(step.memory_bytes > 60 << 20, "{} bytes", step.memory_bytes);
-                assert!(step.cpu_us > 0);
-            }
         }
     }
     expect![[r#"
