@@ -3,7 +3,9 @@
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, Store};
 
+use crate::config::SandboxConfig;
 use crate::contract::{Context, v0_1_0};
+use crate::sandbox::pool;
 
 /// A component on bare wasmtime: pooled, and without limits, permissions,
 /// schemas or accounting. For benchmarks alone: nothing else should run a
@@ -24,7 +26,10 @@ impl Floor {
     pub fn new(component: &[u8]) -> Result<Self, String> {
         let fault = |error: wasmtime::Error| format!("{error:#}");
         let mut config = Config::new();
-        config.allocation_strategy(InstanceAllocationStrategy::pooling());
+        // The same pool: how memory is given back costs more than all checks,
+        // and is to be compared with neither more nor less of it.
+        let pool = pool(&SandboxConfig::default());
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config).map_err(fault)?;
         let component = Component::from_binary(&engine, component).map_err(fault)?;
         let guest = v0_1_0::BareGuest::new(&engine, &component).map_err(fault)?;

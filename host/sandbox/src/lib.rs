@@ -16,7 +16,7 @@
 //! let plugin = sandbox.load(manifest, None, std::fs::read("assign.wasm")?).await?;
 //! let input = serde_json::json!({ "record": "lead/17", "team": "emea" });
 //! let called = plugin.call(CallRequest::new("round_robin", &input), host).await;
-//! println!("{:?} in {} ms of CPU", called.result?, called.report.cpu_ms);
+//! println!("{:?} in {:?} of CPU", called.result?, called.report.cpu);
 //! # Ok(()) }
 //! ```
 //!

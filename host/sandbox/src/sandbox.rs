@@ -231,7 +231,8 @@ pub(crate) fn code_config() -> Config {
     config
 }
 
-fn pool(sandbox: &SandboxConfig) -> PoolingAllocationConfig {
+/// The places at which calls run, each with its memory, tables and stack.
+pub(crate) fn pool(sandbox: &SandboxConfig) -> PoolingAllocationConfig {
     let calls = sandbox.concurrent_calls.max(1);
     let memory = (sandbox.ceiling.memory_mib.max(sandbox.default_limits.memory_mib) as usize) << 20;
     let mut pool = PoolingAllocationConfig::new();
