@@ -9,16 +9,17 @@
 //! stdout.
 
 use std::io::{self, Read, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
+use relata_package::MAX_COMPONENT_BYTES;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use wasmtime::Engine;
 
 use crate::cache::Sealed;
-use crate::config::MAX_COMPONENT_BYTES;
 use crate::error::LoadFault;
 use crate::sandbox::code_config;
 use crate::words::told;
@@ -34,6 +35,10 @@ const CODE_BYTES: u64 = 8 * MAX_COMPONENT_BYTES as u64;
 
 /// The most that is read of what the child says on stderr, in bytes.
 const SAID_BYTES: u64 = 64 << 10;
+
+/// What the compiler takes as a fault of its own.
+const JOINED: &str = "it is several components in one that pass texts or lists to each other; \
+    build the plugin as one component";
 
 /// How strangers' components are compiled.
 #[derive(Debug, Clone, Default)]
@@ -70,10 +75,29 @@ impl Default for CompileLimits {
 
 /// Compiles on this thread and those of the pool.
 pub(crate) fn here(engine: &Engine, component: &[u8]) -> Result<Sealed, LoadFault> {
-    engine
-        .precompile_component(component)
-        .map(|code| Sealed::new(&code))
-        .map_err(|error| LoadFault::Compile(told(&format!("{error:#}"))))
+    match precompiled(engine, component) {
+        Ok(code) => Ok(Sealed::new(&code)),
+        Err(why) => Err(LoadFault::Compile(told(&why))),
+    }
+}
+
+/// The code of a component. Where the compiler panics at it the component is to
+/// blame: no other did that to it.
+fn precompiled(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, String> {
+    let compile = AssertUnwindSafe(|| engine.precompile_component(component));
+    match panic::catch_unwind(compile) {
+        Ok(compiled) => compiled.map_err(|error| format!("{error:#}")),
+        Err(panic) => {
+            let said = panic.downcast_ref::<String>().map(String::as_str);
+            let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("");
+            // The code between two components uses the memories of both.
+            if said.contains("adapter module") {
+                return Err(JOINED.to_owned());
+            }
+            let line = said.lines().next().unwrap_or("it does not say why");
+            Err(format!("the compiler gives up at it: {line}"))
+        }
+    }
 }
 
 /// Compiles in a child process.
@@ -223,9 +247,11 @@ fn compiled(limits: CompileLimits) -> Result<(), Failure> {
     limit_this_process(limits)?;
     let mut component = Vec::new();
     io::stdin().lock().take(MAX_COMPONENT_BYTES as u64 + 1).read_to_end(&mut component)?;
-    let component_fault = |error: wasmtime::Error| Failure::Component(format!("{error:#}"));
-    let engine = Engine::new(&code_config()).map_err(component_fault)?;
-    let code = engine.precompile_component(&component).map_err(component_fault)?;
+    // What a panic says is told once, in the answer.
+    panic::set_hook(Box::new(|_| ()));
+    let engine = Engine::new(&code_config())
+        .map_err(|error| Failure::Own(io::Error::other(format!("{error:#}"))))?;
+    let code = precompiled(&engine, &component).map_err(Failure::Component)?;
     let mut stdout = io::stdout().lock();
     stdout.write_all(Sealed::new(&code).bytes())?;
     stdout.flush()?;

@@ -31,6 +31,39 @@ async fn check(components: &[(&str, &str)], expected: Expect) {
     expected.assert_eq(&told);
 }
 
+/// Two components in one; the first hands the second a text.
+const JOINED: &str = r#"
+(component
+  (component $a
+    (core module $m (memory (export "mem") 1)
+      (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0)
+      (func (export "f") (param i32 i32)))
+    (core instance $i (instantiate $m))
+    (func (export "f") (param "s" string) (canon lift (core func $i "f") (memory (core memory $i "mem")) (realloc (core func $i "realloc")))))
+  (component $b (import "f" (func $f (param "s" string)))
+    (core module $l (memory (export "mem") 1))
+    (core instance $li (instantiate $l))
+    (core func $lf (canon lower (func $f) (memory (core memory $li "mem"))))
+    (core module $m (import "" "f" (func $f (param i32 i32)))
+      (func (export "run") (call $f (i32.const 0) (i32.const 0))))
+    (core instance $i (instantiate $m (with "" (instance (export "f" (func $lf))))))
+    (func (export "run") (canon lift (core func $i "run"))))
+  (instance $ai (instantiate $a))
+  (instance $bi (instantiate $b (with "f" (func $ai "f"))))
+  (export "run" (func $bi "run")))
+"#;
+
+#[tokio::test]
+async fn what_makes_the_compiler_give_up() {
+    check(
+        &[("components joined to one", JOINED)],
+        expect![[r#"
+            components joined to one: its component does not compile: it is several components in one that pass texts or lists to each other; build the plugin as one component
+        "#]],
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn what_the_engine_leaves_out() {
     check(
