@@ -13,7 +13,7 @@ const ACTION: &str = "sentiment.score";
 /// `compiled` is the cache of a data directory whose plugins were compiled
 /// before: to compile them takes longer than to measure.
 pub(super) async fn run(quick: bool, compiled: Option<&Path>) -> anyhow::Result<Report> {
-    let calls = if quick { 300 } else { 3_000 };
+    let calls = if quick { 300 } else { 10_000 };
     let folder = tempfile::tempdir()?;
     let root = folder.path().join("data");
     let app = App::create(&root, None).await?;
@@ -30,8 +30,12 @@ pub(super) async fn run(quick: bool, compiled: Option<&Path>) -> anyhow::Result<
         .component;
     let floor = Floor::new(component).map_err(|why| anyhow::anyhow!(why))?;
     let (mut bare, mut boxed) = (Vec::with_capacity(calls), Vec::with_capacity(calls));
+    let mut before = None;
     // One of each in turn, so that both meet the same noise.
     for call in 0..calls + calls / 10 {
+        if call == calls / 10 {
+            before = resident_mib();
+        }
         let watch = Stopwatch::start();
         floor.call("score", &text).await.map_err(|why| anyhow::anyhow!(why))?;
         let bare_span = watch.elapsed();
@@ -44,16 +48,33 @@ pub(super) async fn run(quick: bool, compiled: Option<&Path>) -> anyhow::Result<
             boxed.push(boxed_span);
         }
     }
+    let after = resident_mib();
     app.close().await;
     let (bare, boxed) = (median_us(bare), median_us(boxed));
     let ratio = boxed / bare;
+    let mut figures = vec![
+        Figure { name: "bare wasmtime: instantiate + call + drop", value: bare, unit: "us" },
+        Figure { name: "the sandbox, with limits and checks", value: boxed, unit: "us" },
+        Figure { name: "ratio", value: ratio, unit: "x" },
+    ];
+    if let (Some(before), Some(after)) = (before, after) {
+        figures.push(Figure { name: "memory before the calls", value: before, unit: "MiB" });
+        figures.push(Figure { name: "memory after them", value: after, unit: "MiB" });
+    }
     Ok(Report {
         title: "A step's sandbox against bare wasmtime (median, same component, alternating calls)",
-        figures: vec![
-            Figure { name: "bare wasmtime: instantiate + call + drop", value: bare, unit: "us" },
-            Figure { name: "the sandbox, with limits and checks", value: boxed, unit: "us" },
-            Figure { name: "ratio", value: ratio, unit: "x" },
-        ],
-        json: json!({ "bench": "sandbox", "action": ACTION, "calls": calls, "floor_us": bare, "sandbox_us": boxed, "ratio": ratio }),
+        figures,
+        json: json!({
+            "bench": "sandbox", "action": ACTION, "calls": calls, "floor_us": bare,
+            "sandbox_us": boxed, "ratio": ratio, "before_mib": before, "after_mib": after,
+        }),
     })
+}
+
+/// How much memory this process has, where the system tells.
+fn resident_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024.0)
 }
