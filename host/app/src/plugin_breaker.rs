@@ -8,13 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use relata_model::Timestamp;
-use relata_sandbox::contract::Outcome;
-use relata_sandbox::{CallError, CallFault, Plugin};
+use relata_sandbox::{Plugin, Verdict};
 use relata_store::BreakerRow;
 
 use crate::breakers::{Turned, pause};
 use crate::change_set::ChangeSet;
-use crate::plugins::is_own_fault;
 use crate::runner::{Held, later};
 use crate::{App, AppError};
 
@@ -118,16 +116,15 @@ impl App {
         Ok(taken?)
     }
 
-    /// A call of a plugin came to this. What the host or the workflow did wrong
-    /// says nothing of it; an orderly error is an answer.
-    pub(crate) async fn plugin_told(&self, plugin: &Plugin, result: &Result<Outcome, CallError>) {
+    /// A call of a plugin says this of it.
+    pub(crate) async fn plugin_told(&self, plugin: &Plugin, verdict: Verdict) {
         if self.is_test() {
             return;
         }
-        let failed = match result {
-            Err(why) if is_own_fault(&why.fault) => Some(in_words(&why.fault)),
-            Err(why) if !matches!(*why.fault, CallFault::Guest(_)) => return,
-            _ => None,
+        let failed = match verdict {
+            Verdict::Works => None,
+            Verdict::Fails(why) => Some(why),
+            Verdict::Nothing => return,
         };
         if let Err(why) = self.plugin_counts(plugin, failed).await {
             // The step has its answer; the breaker opens or closes a call later.
@@ -192,14 +189,5 @@ impl App {
 
     fn breakers_known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.inner.plugin_breakers.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A fault for people. What a panic says may quote a customer; where it was
-/// does not.
-fn in_words(fault: &CallFault) -> String {
-    match fault {
-        CallFault::Panic { location, .. } => format!("panicked at {location}"),
-        other => other.to_string(),
     }
 }

@@ -19,7 +19,7 @@ pub use self::config::PluginsConfig;
 pub use self::folder::RolledBack;
 pub use self::install::InstalledPlugin;
 pub use self::packages::{Offered, Packages, new_signing_key, read_package, write_package};
-pub(crate) use self::swap::{Slot, is_own_fault};
+pub(crate) use self::swap::Slot;
 
 use self::folder::{PluginFolder, Stamp};
 use self::swap::Probation;
@@ -301,7 +301,7 @@ impl Plugins {
         let is_real = !request.context.dry_run;
         let called = plugin.call(request, host).await;
         if let Some(probation) = self.probation.get(plugin.name()).filter(|_| is_real) {
-            probation.tell(&called.result);
+            probation.tell(called.verdict());
         }
         called
     }

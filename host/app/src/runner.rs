@@ -531,9 +531,10 @@ impl App {
         // A web service may keep it waiting for longer than the lease.
         let host = StepHost::new(self.clone(), scope).knowing(known);
         let calling = plugins.call(plugin, request, host);
-        let Called { result, report, mut host } = self.keeping(held, calling).await?;
-        self.metrics().called(&step.action, &report);
-        self.plugin_told(plugin, &result).await;
+        let called = self.keeping(held, calling).await?;
+        self.metrics().called(&step.action, &called.report);
+        self.plugin_told(plugin, called.verdict()).await;
+        let Called { result, report, mut host } = called;
         if let Some(fault) = host.fault.take() {
             return Err(fault);
         }

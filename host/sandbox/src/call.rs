@@ -83,6 +83,41 @@ pub struct Called<H> {
     pub host: H,
 }
 
+/// What a call says of its plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It came to an answer, or to an orderly error.
+    Works,
+    /// It failed by its own fault: why, without what a panic says, which may
+    /// quote a customer.
+    Fails(String),
+    /// The host or the workflow did something wrong.
+    Nothing,
+}
+
+impl<H> Called<H> {
+    /// What it says of its plugin. JavaScript and Python tell an exception that
+    /// nobody caught as a panic, and answer an error then: that is no orderly
+    /// one.
+    pub fn verdict(&self) -> Verdict {
+        let Err(why) = &self.result else { return Verdict::Works };
+        match (&*why.fault, &self.report.panic) {
+            (
+                CallFault::UnknownAction { .. }
+                | CallFault::InputTooLarge { .. }
+                | CallFault::BadInput(_)
+                | CallFault::Host(_),
+                _,
+            ) => Verdict::Nothing,
+            (CallFault::Guest(_), None) => Verdict::Works,
+            (CallFault::Guest(_) | CallFault::Panic { .. }, Some(panic)) => {
+                Verdict::Fails(format!("panicked at {}", panic.location))
+            }
+            (fault, _) => Verdict::Fails(fault.to_string()),
+        }
+    }
+}
+
 impl Plugin {
     /// Runs one action in a fresh instance.
     ///

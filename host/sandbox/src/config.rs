@@ -37,9 +37,6 @@ impl Default for SandboxConfig {
     }
 }
 
-/// The largest component that is loaded, in bytes.
-pub const MAX_COMPONENT_BYTES: usize = 32 << 20;
-
 /// The most that a guest may pass to the host in one call, in bytes.
 pub(crate) const HOST_CALL_BYTES: usize = 4 << 20;
 

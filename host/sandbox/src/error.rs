@@ -1,9 +1,9 @@
 //! Why a sandbox, a plugin or a call failed, in sentences for the operations
 //! staff.
 
-use relata_package::LimitRefused;
+use relata_package::{LimitRefused, MAX_COMPONENT_BYTES};
 
-use crate::config::{HANDLES, HOST_CALL_BYTES, MAX_COMPONENT_BYTES, STACK_BYTES, TABLE_ELEMENTS};
+use crate::config::{HANDLES, HOST_CALL_BYTES, STACK_BYTES, TABLE_ELEMENTS};
 use crate::contract::HostError;
 
 /// A sandbox that cannot be set up.

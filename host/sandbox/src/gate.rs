@@ -487,6 +487,7 @@ impl Gate {
     }
 
     pub(crate) fn panicked(&mut self, message: &str, location: &str) {
+        let location = if location.is_empty() { "a place unknown" } else { location };
         let panic = Panic { message: told(message), location: told(location) };
         // The message may quote a customer, so that only the place is logged;
         // and only that of the first, as a guest may say it as often as it likes.

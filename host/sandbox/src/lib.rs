@@ -58,9 +58,9 @@ mod ticker;
 mod words;
 
 pub use async_trait::async_trait;
-pub use call::{CallRequest, Called};
+pub use call::{CallRequest, Called, Verdict};
 pub use compile::{COMPILE_COMMAND, CompileLimits, Compiler, compile_stdin};
-pub use config::{MAX_COMPONENT_BYTES, SandboxConfig};
+pub use config::SandboxConfig;
 pub use contract::{Context, Descriptor, HostCalls, HostError, Outcome};
 pub use error::{CallError, CallFault, LoadError, LoadFault, SandboxError};
 pub use floor::Floor;

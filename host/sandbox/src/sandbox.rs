@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use relata_package::{Permissions, PluginManifest};
+use relata_package::{MAX_COMPONENT_BYTES, Permissions, PluginManifest};
 use tokio::sync::{Mutex, Semaphore};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{
@@ -15,8 +15,7 @@ use wasmtime::{
 use crate::cache::{CompileCache, hex_digest};
 use crate::compile::{self, Compiler};
 use crate::config::{
-    CALL_STACK_BYTES, CORE_INSTANCES, MAX_COMPONENT_BYTES, STACK_BYTES, SandboxConfig,
-    TABLE_ELEMENTS, TABLES,
+    CALL_STACK_BYTES, CORE_INSTANCES, STACK_BYTES, SandboxConfig, TABLE_ELEMENTS, TABLES,
 };
 use crate::contract::v0_1_0;
 use crate::error::{LoadError, LoadFault, SandboxError};

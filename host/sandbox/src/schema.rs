@@ -2,7 +2,10 @@
 //! comparing values with them happens outside of its limits: so only schemas
 //! are taken of which it can be said beforehand what that costs.
 
+use std::borrow::Cow;
+
 use jsonschema::{PatternOptions, Validator};
+use percent_encoding::percent_decode_str;
 use relata_package::plain_start;
 use serde_json::Value;
 
@@ -204,20 +207,5 @@ fn pointer(reference: &str) -> Option<String> {
     if !fragment.is_empty() && !fragment.starts_with('/') {
         return None;
     }
-    percent_decoded(fragment)
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
-        bytes.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    String::from_utf8(bytes).ok()
+    percent_decode_str(fragment).decode_utf8().ok().map(Cow::into_owned)
 }

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use relata_sandbox::contract::Outcome;
-use relata_sandbox::{CallError, CallFault, Compiler};
+use relata_sandbox::{Compiler, Verdict};
 use tokio::sync::{MutexGuard, watch};
 
 use super::Plugins;
@@ -73,33 +72,17 @@ pub(super) struct Probation {
 }
 
 impl Probation {
-    /// What a call came to. An orderly error is an answer: the version works.
-    /// What the host or the workflow did wrong says nothing of it.
-    pub(super) fn tell(&self, result: &Result<Outcome, CallError>) {
-        match result {
-            Ok(_) => self.proven.store(true, Ordering::Relaxed),
-            Err(why) if matches!(*why.fault, CallFault::Guest(_)) => {
-                self.proven.store(true, Ordering::Relaxed);
-            }
-            Err(why) if is_own_fault(&why.fault) => {
-                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = why.to_string();
+    /// What a call says of the version.
+    pub(super) fn tell(&self, verdict: Verdict) {
+        match verdict {
+            Verdict::Works => self.proven.store(true, Ordering::Relaxed),
+            Verdict::Fails(why) => {
+                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = why;
                 self.failures.fetch_add(1, Ordering::Relaxed);
             }
-            Err(_) => {}
+            Verdict::Nothing => {}
         }
     }
-}
-
-/// Whether it is the plugin that failed.
-pub(crate) fn is_own_fault(fault: &CallFault) -> bool {
-    !matches!(
-        fault,
-        CallFault::Guest(_)
-            | CallFault::UnknownAction { .. }
-            | CallFault::InputTooLarge { .. }
-            | CallFault::BadInput(_)
-            | CallFault::Host(_)
-    )
 }
 
 impl App {
@@ -197,28 +180,18 @@ impl App {
 
 #[cfg(test)]
 mod tests {
-    use relata_sandbox::HostError;
-
     use super::*;
-
-    fn error(fault: CallFault) -> Result<Outcome, CallError> {
-        let (plugin, action) = ("enrich".to_owned(), "company".to_owned());
-        Err(CallError { plugin, action, fault: Box::new(fault) })
-    }
 
     #[test]
     fn only_its_own_faults_count_against_a_version() {
-        let count = |results: Vec<Result<Outcome, CallError>>| {
+        let count = |verdicts: Vec<Verdict>| {
             let probation = Probation::default();
-            results.iter().for_each(|result| probation.tell(result));
+            verdicts.into_iter().for_each(|verdict| probation.tell(verdict));
             (probation.failures.into_inner(), probation.proven.into_inner())
         };
-        let trap = || error(CallFault::Trap { message: "unreachable".to_owned() });
-        assert_eq!(count(vec![trap(), error(CallFault::CpuLimit { limit_ms: 1 })]), (2, false));
-        assert_eq!(count(vec![error(CallFault::Host("full".to_owned()))]), (0, false));
-        assert_eq!(count(vec![error(CallFault::BadInput("x".to_owned()))]), (0, false));
-        let orderly = error(CallFault::Guest(HostError::not_found("no lead")));
-        assert_eq!(count(vec![trap(), orderly]), (1, true));
-        assert_eq!(count(vec![Ok(Outcome::Skip("nothing to do".to_owned()))]), (0, true));
+        let fails = || Verdict::Fails("trapped".to_owned());
+        assert_eq!(count(vec![fails(), fails()]), (2, false));
+        assert_eq!(count(vec![Verdict::Nothing]), (0, false));
+        assert_eq!(count(vec![fails(), Verdict::Works]), (1, true));
     }
 }

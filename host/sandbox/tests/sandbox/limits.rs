@@ -263,6 +263,33 @@ async fn an_error_is_passed_on() {
     .await;
 }
 
+#[tokio::test]
+async fn what_a_call_says_of_its_plugin() {
+    let panics = |then: &str| {
+        let told =
+            "(call $log_panic (i32.const 8192) (i32.const 3) (i32.const 8200) (i32.const 0))";
+        Guest::new(&format!("{told} {then}"))
+            .import("log", "panic", "(param i32 i32 i32 i32)")
+            .with(r#"(data (i32.const 8192) "oh!")"#)
+    };
+    let fail = "(call $fail (i32.const 6) (i32.const 8192) (i32.const 3))";
+    let verdict = async |guest: Guest| {
+        let plugin = load(guest.build(), "").await;
+        format!("{:?}", call(&plugin, json!({})).await.verdict())
+    };
+    expect!["Works"].assert_eq(&verdict(Guest::new(fail)).await);
+    // An exception that nobody caught is told, and then answered as an error.
+    expect![[r#"Fails("panicked at a place unknown")"#]].assert_eq(&verdict(panics(fail)).await);
+    expect![[r#"Fails("panicked at a place unknown")"#]]
+        .assert_eq(&verdict(panics("unreachable")).await);
+    expect![[
+        r#"Fails("stopped with a fault: wasm `unreachable` instruction executed in function 5")"#
+    ]]
+    .assert_eq(&verdict(Guest::new("unreachable")).await);
+    expect!["Nothing"]
+        .assert_eq(&verdict(Guest::new(fail).input_schema(r#"{"required": ["x"]}"#)).await);
+}
+
 /// Reads `lead/1` so many times and answers the input.
 fn reads_often(times: u32) -> Guest {
     Guest::new(&format!(

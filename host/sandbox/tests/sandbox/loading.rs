@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use expect_test::{Expect, expect};
-use relata_sandbox::{MAX_COMPONENT_BYTES, Plugin, Sandbox, SandboxConfig};
+use relata_package::MAX_COMPONENT_BYTES;
+use relata_sandbox::{Plugin, Sandbox, SandboxConfig};
 use serde_json::json;
 
 use crate::desk::{call, line, manifest, sandbox};
