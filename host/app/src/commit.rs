@@ -16,6 +16,7 @@ use crate::{
     App, AppError,
     activation::ActiveSet,
     change_set::ChangeSet,
+    limits::Limited,
     queue::{Released, Releases, nothing_strands},
     runner::{Held, later},
     testing::Point,
@@ -70,6 +71,10 @@ struct Step {
     releases: Option<Releases>,
     /// Its turn in a lane that several hosts share, which ends with this.
     turn: Option<Turn>,
+    /// What becomes of the limits that it has entered, and until when those who
+    /// get its places have them.
+    limited: Limited,
+    places_until: Timestamp,
     /// Which workflows were active.
     active: Arc<ActiveSet>,
     now: Timestamp,
@@ -92,6 +97,7 @@ impl Together for Step {
             || self.child.is_some()
             || self.turn.is_some()
             || self.has_children
+            || matches!(self.limited, Limited::Leaves | Limited::InLine)
             || !self.changes.is_plain()
             || run.has_ended() && (run.key.is_some() || run.told().is_some())
     }
@@ -190,6 +196,7 @@ impl Step {
             // Somebody else's step was in the lane meanwhile.
             return Err(StoreError::Fenced { run: run.id }.into());
         }
+        self.limited.commit(tx, run.id, run.has_ended(), now, self.places_until).await?;
         if let Some((workflow, key)) = &self.counted {
             tx.enrolment_count(workflow, key, run.id, now).await?;
         }
@@ -292,6 +299,8 @@ impl App {
             has_children,
             releases: None,
             turn: held.turn.clone(),
+            limited: held.limited,
+            places_until: lease_until,
             active: self.active_set().await.map_err(NotCommitted::Fault)?,
             now,
         };
@@ -310,6 +319,9 @@ impl App {
         held.consumed.clear();
         held.cancel_taken = None;
         held.turn = None;
+        if held.limited != Limited::No {
+            held.limited = Limited::Leaves;
+        }
         held.committed = held.run.seq;
         held.lease_until = lease_until;
         if held.run.has_ended() {

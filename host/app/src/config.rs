@@ -37,6 +37,9 @@ pub struct Config {
     /// Where the records are, if not in a file of the data directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseConfig>,
+    /// How much of an action is at work at once, and how fast it begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<crate::ActionLimit>,
     /// For how long what is over is kept; for ever, if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<crate::Retention>,
@@ -150,6 +153,13 @@ path = "mail"
 # [http]
 # private_hosts = ["erp.internal"]
 
+# What a service behind an action takes, for all workflows (docs/language.md).
+#
+# [[limits]]
+# action = "enrich.company"
+# at_once = 2
+# pace = "60 per minute"
+
 # Whose plugins are installed and run (docs/plugins/operators.md).
 #
 # [plugins]
@@ -227,6 +237,9 @@ impl DataDirectory {
                     config.time_zone
                 ),
             });
+        }
+        if let Some(why) = config.limits.iter().find_map(crate::ActionLimit::wrong) {
+            return Err(ConfigError::Wrong { file, why });
         }
         if let Some(why) = config.retention.and_then(|retention| retention.wrong()) {
             return Err(ConfigError::Wrong { file, why });

@@ -9,7 +9,9 @@ use relata_workflow::Definition;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::{App, AppError, EffectView, effects::view, near_miss, why_not::suppressed};
+use crate::{
+    App, AppError, EffectView, effects::view, limits::Limited, near_miss, why_not::suppressed,
+};
 
 /// How a run stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,6 +49,9 @@ pub struct RunView {
     /// Why it stands still, where somebody has paused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
+    /// What limit holds it up, where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_up: Option<String>,
 }
 
 /// A run, and everything that it did.
@@ -270,6 +275,12 @@ impl App {
     pub(crate) async fn run_view(&self, row: RunRow) -> Result<RunView, AppError> {
         let run = row.run;
         let paused = self.stands_still(&run, row.parked_by.as_ref()).await?;
+        let held_up = match &run.status {
+            Status::Active if self.limited(&*self.version(&run.version).await?) != Limited::No => {
+                self.held_up(run.id).await?
+            }
+            _ => None,
+        };
         let (status, outcome, mut why) = standing(&run.status);
         if let ("failed", Some(told)) = (status, &mut why) {
             let definition = self.version(&run.version).await?;
@@ -304,6 +315,7 @@ impl App {
             why,
             at,
             paused,
+            held_up,
             started_at: run.started_at.to_string(),
             due_at: row.due_at.filter(|_| row.ended_at.is_none()).map(|at| at.to_string()),
             ended_at: row.ended_at.map(|at| at.to_string()),

@@ -30,6 +30,7 @@ mod import;
 mod ingest;
 mod knowledge;
 mod lanes;
+mod limits;
 mod metrics;
 mod names;
 mod near_miss;
@@ -89,6 +90,7 @@ pub use import::{ImportReport, RejectedLine};
 pub use ingest::{
     Accepted, IngestError, IngestRequest, IngestedItem, ItemError, MOST_ITEMS, TakenIn,
 };
+pub use limits::{ActionLimit, LimitView};
 pub use older_runs::{Kept, OlderRuns, Running};
 pub use pauses::{PauseView, Resumed};
 pub use plugins::{
@@ -155,6 +157,7 @@ struct Inner {
     /// The runs that it has in motion, where it serves.
     moving: OnceLock<runner::Moving>,
     pauses: pauses::KnownPauses,
+    limits_swept: limits::LimitsSwept,
     plugin_breakers: plugin_breaker::KnownBreakers,
     metrics: Arc<metrics::Metrics>,
     traces: Option<Arc<traces::Traces>>,
@@ -319,6 +322,7 @@ impl App {
                 secrets,
                 moving: OnceLock::new(),
                 pauses: pauses::KnownPauses::default(),
+                limits_swept: limits::LimitsSwept::default(),
                 plugin_breakers: plugin_breaker::KnownBreakers::default(),
                 metrics,
                 traces,

@@ -105,6 +105,7 @@ impl App {
         let moves = [
             on_duty.map(|_| 0),
             self.tend_pauses().await,
+            self.tend_limits().await,
             self.move_runs(owner).await,
             self.recover_effects().await.map(|()| 0),
             self.deliver().await,

@@ -22,6 +22,7 @@ use crate::{
     change_set::ChangeSet,
     commit::NotCommitted,
     host::{Cap, Records, StepHost, StepScope},
+    limits::Limited,
     testing::Point,
 };
 
@@ -130,6 +131,8 @@ pub(crate) struct Held {
     pub(crate) log_end: u64,
     /// Its step's turn in a lane that several hosts share.
     pub(crate) turn: Option<Turn>,
+    /// How it stands to its limits.
+    pub(crate) limited: Limited,
 }
 
 impl App {
@@ -257,11 +260,12 @@ impl App {
             epoch: claim.epoch,
             lease_until: claim.lease_until,
             begun: claim.begun,
-            definition,
             log: Vec::new(),
             consumed: Vec::new(),
             cancel_taken: None,
             turn: None,
+            limited: self.limited(&definition),
+            definition,
         };
         let came = Committed { inbox: claim.inbox, cancel: claim.cancel, ..Committed::default() };
         if claim.crash_count >= MOST_CRASHES {
@@ -296,6 +300,7 @@ impl App {
                 Some(Next::Call(call)) => {
                     if self.stop_at_pause(held, Some(&call.action)).await?
                         || self.stop_at_breaker(held, &call.action).await?
+                        || self.stop_at_limit(held, &call, &mut facts).await?
                     {
                         return Ok(());
                     }

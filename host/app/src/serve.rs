@@ -148,10 +148,11 @@ impl App {
         if !self.on_duty(owner).await? {
             return tended;
         }
+        let let_in = self.tend_limits().await;
         // A fault of one does not hold up the other.
         let fired = self.fire_schedules().await;
         let refreshed = self.refresh_segments().await;
-        Ok(tended? + fired? + refreshed?)
+        Ok(tended? + let_in? + fired? + refreshed?)
     }
 
     /// What events bring about. Answers how many there were.

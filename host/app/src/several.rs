@@ -15,6 +15,7 @@ use relata_store::Turn;
 
 use crate::{
     App, AppError, Clock,
+    limits::Limited,
     runner::{Held, later},
 };
 
@@ -149,6 +150,13 @@ impl App {
             let until = later(self.now(), self.lease());
             self.store().run_renew(held.run.id, held.epoch, until).await?;
             held.lease_until = until;
+            if held.limited != Limited::No {
+                let run = held.run.id;
+                let renewing = self
+                    .store()
+                    .write(move |tx| Box::pin(async move { tx.limits_renew(run, until).await }));
+                renewing.await?;
+            }
             if let Some(turn) = held.turn.clone() {
                 let renewing = self
                     .store()

@@ -21,8 +21,8 @@ use relata_app::sandbox::COMPILE_COMMAND;
 use crate::{
     commands::{
         action, activate, approvals, backtest, backup, check, cleanup, clock, compile, completions,
-        deactivate, doctor, explain, graph, import, init, lsp, objects, outbox, pause, plugin,
-        records, runs, schema, secret, serve, start, test, token, why_not, workflows,
+        deactivate, doctor, explain, graph, import, init, limits, lsp, objects, outbox, pause,
+        plugin, records, runs, schema, secret, serve, start, test, token, why_not, workflows,
     },
     context::{Context, Hidden},
     logging::LogFormat,
@@ -98,6 +98,7 @@ enum Command {
     Outbox(outbox::OutboxArgs),
     Doctor(doctor::DoctorArgs),
     Cleanup(cleanup::CleanupArgs),
+    Limits(limits::LimitsArgs),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Backup(backup::BackupArgs),
@@ -187,6 +188,7 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::Approvals(args) => Box::pin(approvals::run(&context, args)).await,
         Command::Cleanup(args) => Box::pin(cleanup::run(&context, args)).await,
         Command::Doctor(args) => Box::pin(doctor::run(&context, args)).await,
+        Command::Limits(args) => Box::pin(limits::run(&context, args)).await,
         Command::Pause(args) => Box::pin(pause::pause(&context, args)).await,
         Command::Resume(args) => Box::pin(pause::resume(&context, args)).await,
         Command::Backup(args) => Box::pin(backup::backup(&context, args)).await,

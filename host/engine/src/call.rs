@@ -41,6 +41,9 @@ pub struct Call {
     pub idempotency_key: String,
     /// Calls with the same key run one after another, until their commit.
     pub exclusive: Option<String>,
+    /// For which value of its `per` each of the workflow's limits counts it, as
+    /// text; none where that is all runs together.
+    pub limited_per: Vec<Option<String>>,
 }
 
 /// What came of a call.
@@ -179,6 +182,13 @@ pub(crate) fn of_step(
         .map(|(name, value)| (name.to_owned(), value.to_json()))
         .collect();
     let exclusive = action.exclusive.as_ref().map(|key| fill_in(key, &input));
+    let mut limited_per = Vec::with_capacity(world.def.limits.len());
+    for limit in &world.def.limits {
+        limited_per.push(match &limit.per {
+            Some(per) => Some(world.value(per)?.to_string()),
+            None => None,
+        });
+    }
     Ok(Call {
         step: step.id,
         path: step.path.clone(),
@@ -188,6 +198,7 @@ pub(crate) fn of_step(
         input: Json::Object(input),
         idempotency_key: idempotency_key(run.id, &step.path, rounds),
         exclusive,
+        limited_per,
     })
 }
 

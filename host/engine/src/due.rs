@@ -52,28 +52,10 @@ pub fn due(def: &Definition, run: &Run, facts: &Facts, now: Timestamp) -> Result
         return Ok(Due::Ended(outcome.clone()));
     }
     let world = |rounds: &Rounds| World { def, variables: run.layers(def, rounds), facts, now };
-    let mut first = None;
-    let mut until: Option<Timestamp> = None;
-    for (rounds, strand) in &run.state.strands {
-        let Some(step) = strand.current(def) else {
-            match (strand.frames.is_empty(), rounds.is_main()) {
-                (false, _) => return Err(misfit(run)),
-                (true, true) => return Ok(Due::Decide),
-                (true, false) => continue,
-            }
-        };
-        let owed = match owed(run, step, strand, now, || world(rounds)) {
-            Ok(owed) => owed,
-            Err(EvaluationError::Need(need)) => return Err(Halt::Need(need)),
-            // The decision makes a failed step of it.
-            Err(EvaluationError::Fault(_)) => Owed::Decision,
-        };
-        match owed {
-            Owed::Decision => return Ok(Due::Decide),
-            Owed::Call => first = first.or(Some((rounds, step))),
-            Owed::Sleep(at) => until = until.into_iter().chain(at).min(),
-        }
-    }
+    let (first, until) = match stands(def, run, facts, now)? {
+        Stands::Decision => return Ok(Due::Decide),
+        Stands::Owed { first, until } => (first, until),
+    };
     let Some((rounds, step)) = first else { return Ok(Due::Sleep { until }) };
     let made = match &step.kind {
         StepKind::Do(action) => {
@@ -89,6 +71,65 @@ pub fn due(def: &Definition, run: &Run, facts: &Facts, now: Timestamp) -> Result
         Err(EvaluationError::Fault(_)) => Ok(Due::Decide),
         Ok(due) => Ok(due),
     }
+}
+
+/// When a run whose call has to wait is to be looked at for another reason:
+/// the first timer of its other strands, none where there is none.
+///
+/// # Errors
+///
+/// As of [`due`].
+pub fn next_timer(
+    def: &Definition,
+    run: &Run,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Halt> {
+    match stands(def, run, facts, now)? {
+        Stands::Decision => Ok(Some(now)),
+        Stands::Owed { until, .. } => Ok(until),
+    }
+}
+
+/// What the strands of a run are owed, together.
+enum Stands<'a> {
+    /// One of them a decision.
+    Decision,
+    /// The first of those that are owed a call, and until when the others
+    /// sleep.
+    Owed { first: Option<(&'a Rounds, &'a Step)>, until: Option<Timestamp> },
+}
+
+fn stands<'a>(
+    def: &'a Definition,
+    run: &'a Run,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Stands<'a>, Halt> {
+    let world = |rounds: &Rounds| World { def, variables: run.layers(def, rounds), facts, now };
+    let mut first = None;
+    let mut until: Option<Timestamp> = None;
+    for (rounds, strand) in &run.state.strands {
+        let Some(step) = strand.current(def) else {
+            match (strand.frames.is_empty(), rounds.is_main()) {
+                (false, _) => return Err(misfit(run)),
+                (true, true) => return Ok(Stands::Decision),
+                (true, false) => continue,
+            }
+        };
+        let owed = match owed(run, step, strand, now, || world(rounds)) {
+            Ok(owed) => owed,
+            Err(EvaluationError::Need(need)) => return Err(Halt::Need(need)),
+            // The decision makes a failed step of it.
+            Err(EvaluationError::Fault(_)) => Owed::Decision,
+        };
+        match owed {
+            Owed::Decision => return Ok(Stands::Decision),
+            Owed::Call => first = first.or(Some((rounds, step))),
+            Owed::Sleep(at) => until = until.into_iter().chain(at).min(),
+        }
+    }
+    Ok(Stands::Owed { first, until })
 }
 
 fn owed<'a>(

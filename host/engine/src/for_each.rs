@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use relata_model::{Timestamp, Value};
-use relata_workflow::{BlockId, ForEach, Pace, Step};
+use relata_workflow::{BlockId, ForEach, Step};
 
 use crate::{
     Event, Items, Pending, Run,
@@ -89,7 +89,7 @@ impl Turn<'_> {
             at: self.now,
             number,
             enter: for_each.block,
-            not_before: for_each.pace.map(|pace| in_millis(self.now, apart_ms(pace))),
+            not_before: for_each.pace.map(|pace| in_millis(self.now, pace.apart_ms())),
             explanation,
         });
         Ok(Progress::On)
@@ -175,9 +175,4 @@ impl Turn<'_> {
             }
         }
     }
-}
-
-/// How long after an item the next one may begin: never faster than the pace.
-fn apart_ms(pace: Pace) -> u64 {
-    pace.in_ms.div_ceil(u64::from(pace.count.max(1)))
 }

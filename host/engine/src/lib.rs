@@ -44,7 +44,7 @@ mod world;
 pub use admit::{Admission, Asked, admit, admit_asked};
 pub use call::{ActionOutcome, Call, Returned, idempotency_key};
 pub use decide::{Halt, Input, decide};
-pub use due::{Due, due, watches};
+pub use due::{Due, due, next_timer, watches};
 pub use ending::RUN_ENDED;
 pub use event::{Event, StepFailure};
 pub use happening::{Happening, HappeningKind, Watch};

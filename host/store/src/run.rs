@@ -264,8 +264,8 @@ impl Store {
         self.read().await?.run_log(id).await
     }
 
-    /// Active runs that nothing will ever wake: no time, and nothing that
-    /// they listen for. There should be none.
+    /// Active runs that nothing will ever wake: no time, nothing that they
+    /// listen for, no place in a line. There should be none.
     ///
     /// # Errors
     ///
@@ -455,6 +455,8 @@ impl Tx {
                 "SELECT run.id FROM relata_run AS run
                  WHERE run.status = 'active' AND run.due_at IS NULL AND run.parked_by IS NULL
                    AND NOT EXISTS (SELECT 1 FROM relata_waiter AS waiter WHERE waiter.run_id = run.id)
+                   AND NOT EXISTS (SELECT 1 FROM relata_limit_place AS place
+                                   WHERE place.run_id = run.id AND place.works = 0)
                  ORDER BY run.id",
                 arguments![],
             )

@@ -2,6 +2,7 @@
 //! parsed and typed. Steps lie in an arena; blocks are lists of step ids.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use relata_model::{Decimal, Value};
 use relata_package::Permissions;
@@ -46,6 +47,10 @@ pub struct Definition {
     pub send_in: Option<String>,
     /// How many messages may go out in a time; the rest is held.
     pub hold_above: Option<Cap>,
+    /// How many of its runs may be at work at once, and how fast they may
+    /// begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
     /// All steps, by [`StepId`].
     pub steps: Vec<Step>,
     /// All blocks, by [`BlockId`].
@@ -282,6 +287,21 @@ pub struct Cap {
     pub hours: u32,
 }
 
+/// A limit of a workflow on its own runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Limit {
+    /// So many of its runs may be at work at once, on all hosts together. One
+    /// that waits for anything is not at work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<u32>,
+    /// How fast its runs may come to their first action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<Pace>,
+    /// For each value of this by itself; for all runs together if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Formula>,
+}
+
 /// One step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
@@ -505,6 +525,42 @@ pub struct Pace {
     pub count: u32,
     /// In so many milliseconds.
     pub in_ms: u64,
+}
+
+impl Pace {
+    /// How far apart two are at the least, in milliseconds.
+    #[must_use]
+    pub fn apart_ms(self) -> u64 {
+        self.in_ms.div_ceil(u64::from(self.count.max(1)))
+    }
+}
+
+/// Why a text is no pace.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a pace; write {PACES}")]
+pub struct PaceError(String);
+
+/// What a pace may look like.
+pub(crate) const PACES: &str = "`60 per hour`, `per second`, `per minute` or `per day`";
+
+impl FromStr for Pace {
+    type Err = PaceError;
+
+    fn from_str(text: &str) -> Result<Self, PaceError> {
+        let read = || {
+            let (count, unit) = text.split_once(" per ")?;
+            let in_ms = match unit.trim() {
+                "second" => 1_000,
+                "minute" => 60_000,
+                "hour" => 3_600_000,
+                "day" => 86_400_000,
+                _ => return None,
+            };
+            let count = count.trim().parse().ok().filter(|count| *count > 0)?;
+            Some(Self { count, in_ms })
+        };
+        read().ok_or_else(|| PaceError(text.to_owned()))
+    }
 }
 
 /// `run:` another workflow.

@@ -191,6 +191,7 @@ impl<'a> Scene<'a> {
                     domain: None,
                     transport: Transport::Directory { path: "mail".into() },
                 },
+                limits: Vec::new(),
                 retention: None,
                 plugins: crate::PluginsConfig::default(),
                 http: relata_channels::HttpConfig::default(),

@@ -5,6 +5,7 @@
 mod activating;
 mod checking;
 mod company;
+mod limits;
 mod loops;
 mod operating;
 mod pausing;

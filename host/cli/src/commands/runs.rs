@@ -170,8 +170,8 @@ fn standing(run: &RunView) -> String {
 }
 
 fn remark(run: &RunView, zone: &TimeZone) -> String {
-    if let Some(paused) = &run.paused {
-        return paused.clone();
+    if let Some(why) = run.paused.as_ref().or(run.held_up.as_ref()) {
+        return why.clone();
     }
     match (&run.why, &run.at, &run.due_at) {
         (Some(why), ..) => why.clone(),
@@ -231,6 +231,9 @@ async fn head(names: &mut Names<'_>, history: &RunHistory, zone: &TimeZone) -> a
     let mut facts = Vec::new();
     if let Some(paused) = &run.paused {
         facts.push(("paused", names.told(paused).await?));
+    }
+    if let Some(held_up) = &run.held_up {
+        facts.push(("held up", names.told(held_up).await?));
     }
     if let Some(inputs) = &history.inputs {
         facts.push(("given", names.spoken(inputs).await?));

@@ -85,6 +85,7 @@ impl Maker<'_> {
             stop_when: Vec::new(),
             send_in: None,
             hold_above: None,
+            limits: Vec::new(),
             steps: Vec::new(),
             blocks: Vec::new(),
             main: BlockId(0),

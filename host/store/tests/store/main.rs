@@ -11,6 +11,7 @@ mod backups;
 mod breakers;
 mod events;
 mod leases;
+mod limits;
 mod moving;
 mod outbox;
 // The file and not its crate: that one builds plugins.

@@ -1,13 +1,20 @@
 //! Several hosts on one PostgreSQL: each with a writer of its own, so that their
 //! transactions really run side by side.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use relata_engine::{HappeningKind, Outcome, Status, Watch};
 use relata_model::{EventId, Objects, RunId, Value};
 use relata_store::{
-    Cause, DatabaseUrl, EffectStatus, Enrolment, Fire, NewEnrolment, NewEvent, NewRun, NewVersion,
-    Place, RecordError, RunFilter, Store, StoreConfig, StoreError, Way,
+    Cause, DatabaseUrl, EffectStatus, Enrolment, Entered, Fire, Limit, NewEnrolment, NewEvent,
+    NewRun, NewVersion, Place, RecordError, RunFilter, Store, StoreConfig, StoreError, Way,
 };
 use relata_workflow::{IfMissed, WhileRunning};
 use serde_json::json;
@@ -670,4 +677,47 @@ fn an_address_is_shown_without_its_password() {
         let why = wrong.parse::<DatabaseUrl>().unwrap_err().to_string();
         assert!(!why.contains("hunter2"), "{why}");
     }
+}
+
+/// However many hosts enter and leave, no more are at work than may be, each
+/// comes to its turn, and nobody is left in line.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_limit_holds_for_all_hosts_together() {
+    const MOST: u32 = 3;
+    let (stores, _database) = hosts(3).await;
+    let limit =
+        Limit { key: "action x".to_owned(), at_once: Some(MOST), apart_ms: None, once: false };
+    let mut ids = Vec::new();
+    for _ in 0..60 {
+        ids.push(begin(&stores[0], beginning(run("w"), Some(at(0)))).await);
+    }
+    let at_work = Arc::new(AtomicUsize::new(0));
+    let done = all(ids.into_iter().enumerate().map(|(number, run)| {
+        let (store, limit) = (stores[number % 3].clone(), limit.clone());
+        let at_work = Arc::clone(&at_work);
+        async move {
+            loop {
+                let limits = [limit.clone()];
+                let entered = store.write(move |tx| {
+                    Box::pin(async move { tx.limits_enter(run, &limits, at(1), at(60)).await })
+                });
+                if entered.await.unwrap() == Entered::Now {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let now = at_work.fetch_add(1, Ordering::SeqCst) + 1;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            at_work.fetch_sub(1, Ordering::SeqCst);
+            let left = store.write(move |tx| {
+                Box::pin(async move { tx.limits_leave(run, true, at(2), at(60)).await })
+            });
+            left.await.unwrap();
+            now
+        }
+    }))
+    .await;
+    assert_eq!(done.len(), 60);
+    assert!(done.iter().all(|now| *now <= MOST as usize), "{done:?}");
+    assert_eq!(stores[0].limit_list(at(3)).await.unwrap(), []);
 }

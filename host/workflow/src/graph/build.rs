@@ -9,7 +9,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     definition::{
-        BlockId, Deadline, Definition, Do, Expression, ForEach, IfMissed, Occurrence, Step,
+        BlockId, Deadline, Definition, Do, Expression, ForEach, IfMissed, Occurrence, Pace, Step,
         StepKind, SubRun, Trigger, WaitFor, WhileRunning,
     },
     formula::Formula,
@@ -202,6 +202,25 @@ impl Build<'_> {
                 "More than {} messages in {time} are held until the owner lets them go",
                 cap.count
             )));
+        }
+        for limit in &self.definition.limits {
+            let per = limit
+                .per
+                .as_ref()
+                .map_or_else(String::new, |per| format!(" for each {}", per.source.trim()));
+            if let Some(most) = limit.at_once {
+                rules.push(Detail::sentence(format!("At most {most} at work at once{per}")));
+            }
+            if let Some(pace) = limit.pace {
+                let Pace { count, in_ms } = pace;
+                let time = match in_ms {
+                    1_000 => "a second",
+                    60_000 => "a minute",
+                    3_600_000 => "an hour",
+                    _ => "a day",
+                };
+                rules.push(Detail::sentence(format!("No more than {count} begin in {time}{per}")));
+            }
         }
         if let Some(calendar) = &self.definition.calendar {
             rules.push(Detail::sentence(format!("Working time is that of {}", words(calendar))));

@@ -165,6 +165,7 @@ steps:
                     continue;
                 }
                 "`repeat`" => names(Block::Repeat.keys()),
+                "a limit" => names(Block::Limit.keys()),
                 "`stop_when`" => {
                     let of = several.entry("stop_when").or_default();
                     of.0.append(&mut asked);

@@ -4,12 +4,15 @@ use relata_model::Value;
 
 use super::{Hidden, Keys, Reader, formulas, schema::Wanted, set::set_in, steps::After};
 use crate::{
-    definition::{ForEach, Pace, StepKind},
+    definition::{ForEach, PACES, Pace, StepKind},
     diagnostic as codes,
     formula::{Formula, Names},
     source::{Content, Entry},
     types::{Slot, Type},
 };
+
+/// How many items of a loop may be under way at once.
+const MOST_AT_ONCE: u32 = 50;
 
 /// How deep loops and branches may be nested.
 const DEEPEST: u32 = 4;
@@ -44,7 +47,7 @@ impl Reader<'_> {
         let pace_entry = keys.take("pace");
         let steps = keys.take("steps");
         let list = self.list(entry, names);
-        let at_once = at_once_entry.map_or(Some(1), |entry| self.at_once(entry));
+        let at_once = at_once_entry.map_or(Some(1), |entry| self.at_once(entry, MOST_AT_ONCE));
         let pace = pace_entry.map(|entry| self.pace(entry));
 
         let set = steps.map(|steps| set_in(&steps.value)).unwrap_or_default();
@@ -183,12 +186,12 @@ impl Reader<'_> {
         None
     }
 
-    /// `at_once: 5`
-    fn at_once(&mut self, entry: &Entry) -> Option<u32> {
+    /// `at_once: 5`, and no more than that.
+    pub(super) fn at_once(&mut self, entry: &Entry, most: u32) -> Option<u32> {
         let wanted = Wanted::Number {
             whole: true,
             least: Some(relata_model::Decimal::ONE),
-            most: Some(relata_model::Decimal::from(50)),
+            most: Some(relata_model::Decimal::from(most)),
         };
         match self.written(entry, &wanted)? {
             Value::Number(number) => number.normalize().to_string().parse().ok(),
@@ -197,23 +200,12 @@ impl Reader<'_> {
     }
 
     /// `pace: 60 per hour`
-    fn pace(&mut self, entry: &Entry) -> Option<Pace> {
+    pub(super) fn pace(&mut self, entry: &Entry) -> Option<Pace> {
         let text = self.plain_text(entry)?;
-        let pace = text.split_once(" per ").and_then(|(count, unit)| {
-            let in_ms = match unit.trim() {
-                "second" => 1_000,
-                "minute" => 60_000,
-                "hour" => 3_600_000,
-                "day" => 86_400_000,
-                _ => return None,
-            };
-            let count = count.trim().parse().ok().filter(|count| *count > 0)?;
-            Some(Pace { count, in_ms })
-        });
+        let pace = text.parse().ok();
         if pace.is_none() {
-            let help =
-                Some("write `60 per hour`, `per second`, `per minute` or `per day`".to_owned());
             let message = format!("`{text}` is not a pace");
+            let help = Some(format!("write {PACES}"));
             self.error(codes::WRONG_VALUE, entry.value.place, message, help);
         }
         pace

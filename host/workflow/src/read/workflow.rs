@@ -6,12 +6,15 @@ use relata_model::{Duration, Value};
 
 use super::{Keys, Named, Reader, formulas};
 use crate::{
-    definition::{Cap, Definition, Repeat, Trigger, WhileRunning},
+    definition::{Cap, Definition, Limit, Repeat, Trigger, WhileRunning},
     diagnostic::{self as codes, Place},
     formula::{Formula, Known, Names},
     source::{Content, Entry, Node},
     types::{Slot, Type},
 };
+
+/// How many runs a limit may leave at work at once.
+const MOST_AT_WORK: u32 = 10_000;
 
 impl Reader<'_> {
     /// Reads the file of a workflow. The definition is of use only if there
@@ -55,6 +58,8 @@ impl Reader<'_> {
             keys.take("stop_when").map(|entry| self.stop_when(entry)).unwrap_or_default();
         let send_in = keys.take("send_in").and_then(|entry| self.calendar(entry));
         let hold_above = keys.take("hold_above").and_then(|entry| self.hold_above(entry));
+        let limits =
+            keys.take("limits").map(|entry| self.limits(entry, &names)).unwrap_or_default();
         let before_steps = names.clone();
         super::names_within(root, &mut self.all_names);
         let main = match keys.take("steps") {
@@ -114,6 +119,7 @@ impl Reader<'_> {
             stop_when,
             send_in,
             hold_above,
+            limits,
             steps,
             blocks: std::mem::take(&mut self.blocks),
             main: main?,
@@ -345,10 +351,16 @@ impl Reader<'_> {
         Formula::read(&subject).ok()
     }
 
+    /// What counts as one: of `one_per`, and of a limit's `per`.
     fn one_per(&mut self, entry: &Entry, names: &Names) -> Option<Formula> {
         let Content::Text { text, .. } = &entry.value.value else {
             if !entry.value.is_spoiled() {
-                self.error(codes::WRONG_FORM, entry.key_place, "`one_per` takes a formula", None);
+                self.error(
+                    codes::WRONG_FORM,
+                    entry.key_place,
+                    format!("`{}` takes a formula", entry.key),
+                    None,
+                );
             }
             return None;
         };
@@ -370,7 +382,8 @@ impl Reader<'_> {
             | Type::Any => Some(read.formula),
             ref other => {
                 let message = format!(
-                    "`one_per` takes a record, a text, a number or a day, not {}",
+                    "`{}` takes a record, a text, a number or a day, not {}",
+                    entry.key,
                     other.describe()
                 );
                 self.error(codes::WRONG_VALUE, read.place, message, None);
@@ -473,6 +486,27 @@ impl Reader<'_> {
             Some(_) => return,
         };
         self.error(codes::UNKNOWN_STEP, entry.value.place, message, Some(help));
+    }
+
+    /// How much of it is at work at once, and how fast it begins.
+    fn limits(&mut self, entry: &Entry, names: &Names) -> Vec<Limit> {
+        let mut limits = Vec::new();
+        for node in self.items(entry) {
+            let Some(mut keys) = self.keys(node, "a limit") else { continue };
+            let at_once = keys.take("at_once").and_then(|entry| self.at_once(entry, MOST_AT_WORK));
+            let pace = keys.take("pace").and_then(|entry| self.pace(entry));
+            let per = keys.take("per").and_then(|entry| self.one_per(entry, names));
+            self.unknown_keys(&keys, "a limit");
+            if !["at_once", "pace"]
+                .iter()
+                .any(|key| keys.peek(key).is_some() || keys.has_slip_of(key))
+            {
+                let help = Some("add `at_once: 5`, or `pace: 60 per hour`".to_owned());
+                self.error(codes::MISSING_KEY, keys.place(), "the limit limits nothing", help);
+            }
+            limits.push(Limit { at_once, pace, per });
+        }
+        limits
     }
 
     /// `2000 per day`

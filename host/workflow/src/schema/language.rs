@@ -101,6 +101,7 @@ pub(crate) enum Block {
     Trigger,
     Repeat,
     StopWhen,
+    Limit,
     Step,
     /// Of `decide`.
     Row,
@@ -179,6 +180,11 @@ const WORKFLOW: &[Key] = &[
         "hold_above",
         Form::Per(&["hour", "day", "week"]),
         "More messages than this are held until the owner lets them go: `2000 per day`.",
+    ),
+    key(
+        "limits",
+        Form::Blocks(Block::Limit),
+        "How many of its runs may be at work at once, and how fast they may begin.",
     ),
     key("steps", Form::Steps, "What a run does, one step after another."),
     key("on_error", Form::Steps, "What runs when a step has failed for good."),
@@ -281,6 +287,24 @@ pub(crate) const TRIGGERS: &[Sort] = &[
         others: &[key("about", Form::Object, "The object on whose records' pages the button is.")],
         example: "button: Offer a discount\n  about: contact",
     },
+];
+
+const LIMIT: &[Key] = &[
+    key(
+        "at_once",
+        Form::Count(1, 10_000),
+        "So many may be at work at once, on all hosts together; those that wait for something do not count.",
+    ),
+    key(
+        "pace",
+        Form::Per(&["second", "minute", "hour", "day"]),
+        "How fast they may begin: `60 per hour` is one a minute.",
+    ),
+    key(
+        "per",
+        Form::Formula,
+        "For each value of this by itself: `ticket.customer`. For all runs together if not said.",
+    ),
 ];
 
 const REPEAT: &[Key] = &[
@@ -602,6 +626,7 @@ impl Block {
             Self::Fallback => "`if_it_fails`",
             Self::Input => "an input",
             Self::Side => "a branch",
+            Self::Limit => "a limit",
         }
     }
 
@@ -610,6 +635,7 @@ impl Block {
         match self {
             Self::Workflow => WORKFLOW,
             Self::Repeat => REPEAT,
+            Self::Limit => LIMIT,
             Self::Row => ROW,
             Self::Fallback => FALLBACK,
             Self::Input => INPUT,

@@ -301,6 +301,17 @@ fn heads() {
             7:12 R306 `order.paid` happens to an order and does not lead to the ticket that the workflow is about
             9:5 R006 `stop_when` has no key `too` [did you mean `to`?]"#]],
     );
+    head("when:\n  - created: ticket\nlimits:\n  at_once: 10", expect![""]);
+    head(
+        "when:\n  - created: ticket\nlimits:\n  - at_once: 0\n  - pace: 100 hourly\n  - per: ticket.id\n  - at_once: 1\n    per: ticket.queue\n    pase: 1 per day\n  - per: ticket.created_at\n    at_once: 2",
+        expect![[r#"
+            5:14 R202 `at_once` is at least 1, not 0
+            6:11 R202 `100 hourly` is not a pace [write `60 per hour`, `per second`, `per minute` or `per day`]
+            7:5 R007 the limit limits nothing [add `at_once: 5`, or `pace: 60 per hour`]
+            9:10 R204 `ticket.queue` may be empty, and all that have none would count as one [add `only_if: ticket.queue is not empty`]
+            10:5 R006 a limit has no key `pase` [did you mean `pace`?]
+            11:10 R202 `per` takes a record, a text, a number or a day, not a point in time"#]],
+    );
     head(
         "when:\n  - created: ticket\nhold_above: 2000 daily",
         expect![
