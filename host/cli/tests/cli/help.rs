@@ -35,6 +35,7 @@ fn the_commands() {
           outbox       Show every mail and notice, and how it stands
           doctor       Say what is wrong with a host, and what to do about it
           cleanup      Take away what `[retention]` in relata.toml keeps no longer
+          limits       Show who is at work under a limit, and who waits for one
           pause        Stop a run, a workflow, an action or everything for a while
           resume       Let go on what `relata pause` stopped
           backup       Copy the database into a file, also while `relata serve` runs
