@@ -15,6 +15,12 @@ pub fn now() -> String {
     time::rfc3339(host::now_ms())
 }
 
+/// So many milliseconds ago, in the form of [`now`]: to be compared with time
+/// fields, whose texts sort by time.
+pub fn ago(millis: u64) -> String {
+    time::rfc3339(host::now_ms().saturating_sub(millis))
+}
+
 /// Today's date in UTC: `2026-11-22`, as date fields take it.
 pub fn today() -> String {
     time::date(host::now_ms())

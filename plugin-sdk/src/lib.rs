@@ -76,6 +76,7 @@ pub mod http;
 pub mod log;
 pub mod messages;
 pub mod records;
+pub mod rotation;
 pub mod secrets;
 pub mod state;
 

@@ -208,6 +208,13 @@ impl Query {
         }
     }
 
+    /// The oldest records that meet the conditions, so many at the most; 1,000
+    /// is the most that there is at once.
+    pub fn oldest(self, limit: u32) -> Result<Vec<Record>> {
+        let page = self.checked()?.page(limit.min(PAGE), None)?;
+        page.entities.into_iter().map(Record::from_host).collect()
+    }
+
     /// The oldest record that meets the conditions, if there is one.
     pub fn first(self) -> Result<Option<Record>> {
         let page = self.checked()?.page(1, None)?;

@@ -61,11 +61,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(code: &'static str, severity: Severity, what: String, mend: &str) -> Self {
+    pub(crate) fn new(code: &'static str, severity: Severity, what: String, mend: &str) -> Self {
         Self { code, severity, what, examples: Vec::new(), mend: mend.to_owned() }
     }
 
-    fn with<T: ToString>(mut self, examples: &[T]) -> Self {
+    pub(crate) fn with<T: ToString>(mut self, examples: &[T]) -> Self {
         self.examples = examples.iter().map(ToString::to_string).collect();
         self
     }
@@ -85,6 +85,7 @@ impl App {
         self.look_at_schedules(&mut found).await?;
         self.look_at_pauses(&mut found).await?;
         self.look_at_plugins(&mut found).await?;
+        self.look_at_the_desk(&mut found).await?;
         self.look_at_the_database(&mut found, whole).await?;
         look_at_the_disk(self.directory().root(), &mut found);
         found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));

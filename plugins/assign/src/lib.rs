@@ -1,14 +1,12 @@
 //! Assigns records to people: by turns, or to whoever has the least to do.
 //!
 //! Here is what is read and written; who can take a record is in
-//! `candidates`, whose turn it is in `rotation`.
+//! `candidates`, whose turn it is in the SDK's `rotation`.
 
 mod candidates;
-mod rotation;
 
 use candidates::{Candidate, Member, reasons};
-use relata_plugin_sdk::prelude::*;
-use rotation::Rotation;
+use relata_plugin_sdk::{prelude::*, rotation::Rotation};
 
 /// A lead is open, and counts, while it has one of these.
 const OPEN: [&str; 3] = ["new", "assigned", "in_process"];

@@ -1,23 +1,30 @@
 //! Routes tickets to those who can solve them.
 //!
-//! Here is what is read and written; who is picked is decided in `skill`.
+//! Here are the actions; `desk` reads and writes, `queue` decides what becomes
+//! of a ticket in a queue, `skill` who of those that can take it should, and
+//! `agent` who can.
+//!
+//! All actions share one lane, so that no two of them give away the same place.
 
+mod agent;
+mod desk;
+mod queue;
 mod skill;
 
-use std::collections::BTreeMap;
-
+use agent::{Candidate, Wanted};
+use desk::{Desk, OPEN, Routed, Ticket, WAITS};
 use relata_plugin_sdk::prelude::*;
-use skill::{Agent, Candidate, Prefer, pick};
+use skill::{Prefer, pick};
 
-/// A ticket is open, and takes up capacity, while it has one of these.
-const OPEN: [&str; 4] = ["new", "open", "waiting_for_customer", "on_hold"];
+/// The lane of all actions here.
+const LANE: Option<&str> = Some("routing");
 
-/// Above so many candidates the open tickets are read in one query and not
-/// counted one by one: a call may make 100 queries.
-const COUNTED_ONE_BY_ONE: usize = 50;
+/// What routing reads of the objects, and writes.
+const READS: &[&str] = &["ticket", "user", "queue"];
+const WRITES: &[&str] = &["ticket.owner", "ticket.queue", "ticket.queued_at"];
 
 #[derive(Deserialize, JsonSchema)]
-struct Input {
+struct SkillInput {
     /// Which ticket.
     #[schemars(extend("format" = "record/ticket"))]
     record: Reference,
@@ -64,26 +71,26 @@ impl Action for BySkill {
         `prefer` says whether the highest level, the lowest, or only the work load counts. A \
         ticket that is routed again goes to somebody else, if anybody else can take it. When \
         nobody can, the ticket goes into the queue `fallback` and keeps its owner.";
-    const READS: &[&str] = &["ticket", "user", "queue"];
-    const WRITES: &[&str] = &["ticket.owner", "ticket.queue", "ticket.required_skills"];
-    // One at a time: two at once could both take an agent's last place.
-    const EXCLUSIVE: Option<&str> = Some("routing");
-    type Input = Input;
+    const READS: &[&str] = READS;
+    const WRITES: &[&str] =
+        &["ticket.owner", "ticket.queue", "ticket.queued_at", "ticket.required_skills"];
+    const EXCLUSIVE: Option<&str> = LANE;
+    type Input = SkillInput;
     type Output = Output;
 
-    fn run(_: &Context, input: Input) -> Result<Outcome<Output>> {
-        let ticket = records::get(input.record.expect("ticket")?)?;
-        let owner: Option<Reference> = ticket.field("owner")?;
-        let mut candidates = candidates(&input.skills)?;
-        count(&mut candidates, &ticket, owner.as_ref())?;
-        let picked = pick(&mut candidates, input.prefer, owner.as_ref());
+    fn run(_: &Context, input: SkillInput) -> Result<Outcome<Output>> {
+        let ticket = Ticket::of(&records::get(input.record.expect("ticket")?)?)?;
+        let wanted =
+            Wanted { skills: input.skills.clone(), team: None, channel: ticket.channel.clone() };
+        let mut candidates = Desk::default().candidates(&wanted, &ticket, None)?;
+        let picked = pick(&mut candidates, input.prefer, ticket.owner.as_ref());
         if let Some(index) = picked {
             let chosen = &candidates[index];
             let (user, reason) =
                 (chosen.user.clone(), format!("{}: {}", chosen.name, chosen.reason));
             records::update(
-                ticket.reference(),
-                json!({ "owner": user, "required_skills": input.skills }),
+                &ticket.reference,
+                json!({ "owner": user, "required_skills": input.skills, "queued_at": null }),
             )?;
             return done(Output {
                 assignee: user.clone(),
@@ -94,10 +101,11 @@ impl Action for BySkill {
             });
         }
         let queue = records::get(input.fallback.expect("queue")?)?;
-        records::update(
-            ticket.reference(),
-            json!({ "queue": queue.reference(), "required_skills": input.skills }),
-        )?;
+        let mut fields = json!({ "queue": queue.reference(), "required_skills": input.skills });
+        if ticket.owner.is_none() {
+            fields["queued_at"] = json!(env::now());
+        }
+        records::update(&ticket.reference, fields)?;
         let name: String = queue.field("name")?;
         let reason = format!(
             "nobody can take a ticket that needs {}; it waits in queue {name}",
@@ -114,56 +122,229 @@ impl Action for BySkill {
     }
 }
 
-/// All users who have any skill, judged by all but their load.
-fn candidates(skills: &[String]) -> Result<Vec<Candidate>> {
-    let today = env::today();
-    let users = records::query("user").is_not_empty("skills").fields(skill::FIELDS).all()?;
-    users
-        .iter()
-        .map(|user| {
-            let agent: Agent = user.parse()?;
-            Ok(Candidate::judge(user.reference().clone(), &agent, skills, &today))
+#[derive(Deserialize, JsonSchema)]
+struct TicketInput {
+    /// Which ticket.
+    #[schemars(extend("format" = "record/ticket"))]
+    record: Reference,
+    /// Into which queue it is put before, if it is not to stay in its own.
+    #[serde(default)]
+    #[schemars(extend("format" = "record/queue"))]
+    queue: Option<Reference>,
+}
+
+struct OneTicket;
+
+impl Action for OneTicket {
+    const ID: &str = "ticket";
+    const TITLE: &str = "Give a ticket to somebody of its queue";
+    const SUMMARY: &str = "Gives a ticket that has no owner to somebody of its queue's team, by the \
+        queue's policy. When nobody can take it, it waits in the queue; after the times that the \
+        queue says, the skills no longer count, and then it goes on to the queue's fallback.";
+    const READS: &[&str] = READS;
+    const WRITES: &[&str] = WRITES;
+    const EXCLUSIVE: Option<&str> = LANE;
+    type Input = TicketInput;
+    type Output = Output;
+
+    fn run(_: &Context, input: TicketInput) -> Result<Outcome<Output>> {
+        let ticket = Ticket::of(&records::get(input.record.expect("ticket")?)?)?;
+        if !OPEN.contains(&ticket.status.as_str()) {
+            return skip(format!("{} is {}", ticket.reference, ticket.status));
+        }
+        if let Some(owner) = &ticket.owner {
+            return skip(format!("{owner} has it already"));
+        }
+        let queue = match input.queue {
+            Some(queue) => records::get(queue.expect("queue")?)?.reference().clone(),
+            None => ticket.queue.clone().ok_or_else(|| {
+                Error::invalid(format!(
+                    "{} is in no queue; give the step a `queue`",
+                    ticket.reference
+                ))
+            })?,
+        };
+        let Routed { user, queue, reason, candidates, .. } =
+            Desk::default().route(&ticket, &queue, None, None)?;
+        done(Output {
+            assignee: user.clone().unwrap_or_else(|| queue.clone()),
+            queue: user.is_none().then_some(queue),
+            user,
+            reason,
+            candidates,
         })
-        .collect()
+    }
 }
 
-/// Counts the open tickets of those who could take one. The ticket itself
-/// does not count against its owner.
-fn count(
-    candidates: &mut [Candidate],
-    ticket: &records::Record,
-    owner: Option<&Reference>,
-) -> Result<()> {
-    let status: String = ticket.field("status")?;
-    let itself = owner.filter(|_| OPEN.contains(&status.as_str()));
-    let able: Vec<usize> =
-        (0..candidates.len()).filter(|index| candidates[*index].eligible).collect();
-    let mut open = BTreeMap::<Reference, u64>::new();
-    if able.len() <= COUNTED_ONE_BY_ONE {
-        for index in &able {
-            let user = &candidates[*index].user;
-            let count =
-                records::query("ticket").equal("owner", user).one_of("status", OPEN).count()?;
-            open.insert(user.clone(), count);
-        }
-    } else {
-        let users: Vec<&Reference> = able.iter().map(|index| &candidates[*index].user).collect();
-        let tickets = records::query("ticket")
-            .one_of("owner", users)
-            .one_of("status", OPEN)
-            .fields(["owner"])
-            .all()?;
-        for ticket in tickets {
-            *open.entry(ticket.field("owner")?).or_default() += 1;
-        }
-    }
-    for index in able {
-        let candidate = &mut candidates[index];
-        let counted = open.get(&candidate.user).copied().unwrap_or(0);
-        let own = u64::from(itself == Some(&candidate.user));
-        candidate.count(counted.saturating_sub(own));
-    }
-    Ok(())
+#[derive(Deserialize, JsonSchema)]
+struct AgainInput {
+    /// Which ticket.
+    #[schemars(extend("format" = "record/ticket"))]
+    record: Reference,
 }
 
-relata_plugin_sdk::plugin!(BySkill);
+struct Again;
+
+impl Action for Again {
+    const ID: &str = "again";
+    const TITLE: &str = "Give a ticket to somebody else of its queue";
+    const SUMMARY: &str = "Takes a ticket from its owner and gives it to somebody else of its \
+        queue's team, by the queue's policy. Where nobody else can take it, it stays where it is.";
+    const READS: &[&str] = READS;
+    const WRITES: &[&str] = &["ticket.owner"];
+    const EXCLUSIVE: Option<&str> = LANE;
+    type Input = AgainInput;
+    type Output = Output;
+
+    fn run(_: &Context, input: AgainInput) -> Result<Outcome<Output>> {
+        let ticket = Ticket::of(&records::get(input.record.expect("ticket")?)?)?;
+        if !OPEN.contains(&ticket.status.as_str()) {
+            return skip(format!("{} is {}", ticket.reference, ticket.status));
+        }
+        let (Some(owner), Some(queue)) = (&ticket.owner, &ticket.queue) else {
+            return skip(format!("{} has no owner, or is in no queue", ticket.reference));
+        };
+        let (user, reason, candidates) = Desk::default().route_again(&ticket, owner, queue)?;
+        let user = user.unwrap_or_else(|| owner.clone());
+        done(Output { assignee: user.clone(), user: Some(user), queue: None, reason, candidates })
+    }
+}
+
+/// How many tickets are given away at once.
+const MOST: usize = 50;
+
+#[derive(Deserialize, JsonSchema)]
+struct WaitingInput {
+    /// To whom alone, for example somebody who has just come back.
+    #[serde(default)]
+    #[schemars(extend("format" = "record/user|queue"))]
+    user: Option<Reference>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ManyOutput {
+    /// How many were given to somebody.
+    given: usize,
+    /// How many were looked at and wait on.
+    waiting: usize,
+    /// What became of each that is elsewhere now.
+    tickets: Vec<Routed>,
+}
+
+struct Waiting;
+
+impl Action for Waiting {
+    const ID: &str = "waiting";
+    const TITLE: &str = "Give away the tickets that wait";
+    const SUMMARY: &str = "Gives the tickets that wait in queues to those who can take them now: the \
+        queue with the highest priority first, in it the most urgent, and of these the oldest. \
+        With `user` to that user alone. At most 50 at once.";
+    const READS: &[&str] = READS;
+    const WRITES: &[&str] = WRITES;
+    const EXCLUSIVE: Option<&str> = LANE;
+    type Input = WaitingInput;
+    type Output = ManyOutput;
+
+    fn run(_: &Context, input: WaitingInput) -> Result<Outcome<ManyOutput>> {
+        let mut desk = Desk::default();
+        let only = match &input.user {
+            // The owner of a ticket may be a queue, which has no room to fill.
+            Some(queue) if queue.object() == "queue" => {
+                return skip(format!("{queue} is a queue, and takes nothing"));
+            }
+            Some(user) => Some(records::get(user.expect("user")?)?.reference().clone()),
+            None => None,
+        };
+        let (mut given, mut waiting, mut tickets) = (0, 0, Vec::new());
+        for queue in desk.queues()? {
+            let waits = || records::query("ticket").one_of("status", WAITS).fields(desk::FIELDS);
+            let mut found = waits().equal("queue", &queue).is_empty("owner").oldest(MOST as u32)?;
+            found.extend(waits().equal("owner", &queue).oldest(MOST as u32)?);
+            let mut found = found.iter().map(Ticket::of).collect::<Result<Vec<_>>>()?;
+            // Those of one rank in the order of their age, which ids have.
+            found.sort_by(|a, b| (a.rank(), &a.reference).cmp(&(b.rank(), &b.reference)));
+            for ticket in found {
+                if given == MOST {
+                    waiting += 1;
+                    continue;
+                }
+                let routed = desk.route(&ticket, &queue, None, only.as_ref())?;
+                if routed.user.is_some() {
+                    given += 1;
+                    tickets.push(routed);
+                } else {
+                    waiting += 1;
+                    if routed.queue != queue {
+                        tickets.push(routed);
+                    }
+                }
+            }
+        }
+        if given == 0 && tickets.is_empty() {
+            let wait = if waiting == 1 { "ticket waits" } else { "tickets wait" };
+            return skip(format!("{waiting} {wait}, and nobody can take one"));
+        }
+        done(ManyOutput { given, waiting, tickets })
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ReleaseInput {
+    /// Whose tickets.
+    #[schemars(extend("format" = "record/user"))]
+    user: Reference,
+    /// Where those go that are in no queue.
+    #[serde(default = "support")]
+    #[schemars(extend("format" = "record/queue"))]
+    queue: Reference,
+}
+
+fn support() -> Reference {
+    "queue/support".into()
+}
+
+struct Release;
+
+impl Action for Release {
+    const ID: &str = "release";
+    const TITLE: &str = "Take tickets from somebody who is not there";
+    const SUMMARY: &str = "Gives the tickets of a user to others: those that nobody has answered yet \
+        or, where the user no longer works here, all that are open. Those that nobody can take wait \
+        in their queue.";
+    const READS: &[&str] = READS;
+    const WRITES: &[&str] = WRITES;
+    const EXCLUSIVE: Option<&str> = LANE;
+    type Input = ReleaseInput;
+    type Output = ManyOutput;
+
+    fn run(_: &Context, input: ReleaseInput) -> Result<Outcome<ManyOutput>> {
+        let mut desk = Desk::default();
+        let user = records::get(input.user.expect("user")?)?;
+        let has_left = user.field::<Option<bool>>("active")? == Some(false);
+        let name: String = user.field("name")?;
+        let user = user.reference().clone();
+        let elsewhere = records::get(input.queue.expect("queue")?)?.reference().clone();
+        let (mut given, mut waiting, mut tickets) = (0, 0, Vec::new());
+        let owned = records::query("ticket").equal("owner", &user).fields(desk::FIELDS);
+        let owned = match has_left {
+            true => owned.one_of("status", OPEN),
+            false => owned.one_of("status", WAITS).is_empty("first_reply_at"),
+        };
+        for ticket in owned.oldest(MOST as u32)?.iter().map(Ticket::of) {
+            let ticket = ticket?;
+            let queue = ticket.queue.clone().unwrap_or_else(|| elsewhere.clone());
+            let routed = desk.route(&ticket, &queue, Some(&user), None)?;
+            match routed.user {
+                Some(_) => given += 1,
+                None => waiting += 1,
+            }
+            tickets.push(routed);
+        }
+        if tickets.is_empty() {
+            return skip(format!("{name} has no ticket to give back"));
+        }
+        done(ManyOutput { given, waiting, tickets })
+    }
+}
+
+relata_plugin_sdk::plugin!(BySkill, OneTicket, Again, Waiting, Release);

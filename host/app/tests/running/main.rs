@@ -12,5 +12,6 @@ mod pausing;
 mod queueing;
 mod replaying;
 mod retrying;
+mod routing;
 mod sub_runs;
 mod why_not;

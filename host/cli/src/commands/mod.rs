@@ -31,5 +31,6 @@ pub(crate) mod serve;
 pub(crate) mod start;
 pub(crate) mod test;
 pub(crate) mod token;
+pub(crate) mod why;
 pub(crate) mod why_not;
 pub(crate) mod workflows;

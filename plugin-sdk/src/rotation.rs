@@ -14,6 +14,19 @@
 //! comes back starts at the present: what was missed is not made up for (no
 //! flood of records on the first morning), but what was had too early still
 //! counts (nobody gains by leaving and coming back).
+//!
+//! Keep it in the plugin's [`state`](crate::state), and give the action an
+//! `EXCLUSIVE` lane, so that no two calls count from the same memory:
+//!
+//! ```
+//! use relata_plugin_sdk::rotation::Rotation;
+//!
+//! let mut rotation = Rotation::default();
+//! let members = [("ana", 1.0), ("ben", 2.0)];
+//! let turns: Vec<&str> =
+//!     (0..6).filter_map(|now| Some(members[rotation.next(&members, now)?].0)).collect();
+//! assert_eq!(turns.iter().filter(|turn| **turn == "ben").count(), 4);
+//! ```
 
 use std::collections::BTreeMap;
 
@@ -21,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 /// The memory of a rotation: what was given so far, by member.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Rotation {
+pub struct Rotation {
     members: BTreeMap<String, Member>,
 }
 
@@ -43,7 +56,8 @@ const NEAR: f64 = 1e-9;
 impl Rotation {
     /// Gives the next record to one of the members (name, weight above 0),
     /// and returns which: an index into `members`. Nothing if there are none.
-    pub(crate) fn next(&mut self, members: &[(&str, f64)], now: u64) -> Option<usize> {
+    /// `now` is in milliseconds since 1970, as of [`env::now_ms`](crate::env::now_ms).
+    pub fn next(&mut self, members: &[(&str, f64)], now: u64) -> Option<usize> {
         let total: f64 = members.iter().map(|(_, weight)| weight).sum();
         if members.is_empty() || total <= 0.0 {
             return None;
@@ -75,12 +89,12 @@ impl Rotation {
     }
 
     /// Notes that a member was picked by other means.
-    pub(crate) fn touch(&mut self, name: &str, now: u64) {
+    pub fn touch(&mut self, name: &str, now: u64) {
         self.members.entry(name.to_owned()).or_default().last = now;
     }
 
     /// When a member was last picked; 0 for never.
-    pub(crate) fn last(&self, name: &str) -> u64 {
+    pub fn last(&self, name: &str) -> u64 {
         self.members.get(name).map_or(0, |member| member.last)
     }
 

@@ -1,0 +1,131 @@
+//! Why a record has the owner that it has: each change of its owner or queue,
+//! with what the action that made it had looked at.
+//!
+//! Any plugin may make such decisions. What it says of them is taken from the
+//! output of its action: a sentence under `reason` and, under `candidates`, who
+//! was looked at, each with a `user`, whether they were `eligible`, and their
+//! own `reason`; or several of these under `tickets`, each with its `ticket`.
+
+use relata_engine::HappeningKind;
+use relata_model::{Reference, RunId, Value};
+use relata_store::{LogRow, LoggedEvent};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::{App, AppError};
+
+/// How many changes of a record are looked through.
+const LONGEST: u32 = 1_000;
+
+/// The fields that say whose a record is.
+const FIELDS: [&str; 3] = ["owner", "queue", "queued_at"];
+
+/// One decision about whose a record is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Decision {
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who made it: `workflow/route-tickets`, `user/01k9…`.
+    pub by: String,
+    /// The run whose step made it.
+    pub run: Option<String>,
+    /// The action of that step.
+    pub action: Option<String>,
+    /// The owner from then on.
+    pub owner: Option<String>,
+    /// The queue from then on, where the object has such.
+    pub queue: Option<String>,
+    /// Why, in the words of the action.
+    pub reason: Option<String>,
+    /// Everybody who was looked at.
+    pub candidates: Vec<DecisionCandidate>,
+}
+
+/// Somebody who was looked at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DecisionCandidate {
+    /// The user.
+    pub user: String,
+    /// Whether they could be picked.
+    pub eligible: bool,
+    /// What spoke for or against.
+    pub reason: String,
+}
+
+impl App {
+    /// The decisions about whose a record is, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] where there is no such record.
+    pub async fn decisions(&self, reference: &Reference) -> Result<Vec<Decision>, AppError> {
+        let record = self.record(reference).await?;
+        let mut decisions = Vec::new();
+        let mut log: Option<(RunId, Vec<LogRow>)> = None;
+        let events = self.store().event_list(&record.reference, None, LONGEST).await?;
+        for event in events.into_iter().rev() {
+            let Some((owner, queue)) = whose(&event) else { continue };
+            let entry = match (event.happening.run, event.entry) {
+                (Some(run), Some(entry)) => {
+                    if log.as_ref().is_none_or(|(known, _)| *known != run) {
+                        log = Some((run, self.store().run_log(run).await?));
+                    }
+                    log.as_ref().and_then(|(_, rows)| rows.iter().find(|row| row.seq == entry))
+                }
+                _ => None,
+            };
+            let told = entry
+                .and_then(|entry| entry.output.as_ref())
+                .map(|output| of_record(output, &record.reference));
+            decisions.push(Decision {
+                at: event.happening.at.to_string(),
+                by: event.actor,
+                run: event.happening.run.map(|run| run.to_string()),
+                action: entry.and_then(|entry| entry.action.clone()),
+                owner,
+                queue,
+                reason: told.and_then(|told| Some(told.get("reason")?.as_str()?.to_owned())),
+                candidates: told.map(candidates).unwrap_or_default(),
+            });
+        }
+        Ok(decisions)
+    }
+}
+
+/// Whose a record was from a change on, where it changed that.
+fn whose(event: &LoggedEvent) -> Option<(Option<String>, Option<String>)> {
+    let HappeningKind::Change(change) = &event.happening.kind else { return None };
+    let after = change.after.as_ref()?;
+    let value = |fields: &relata_model::Fields, field: &str| {
+        fields.get(field).filter(|value| !value.is_nothing()).cloned()
+    };
+    let changed = FIELDS.iter().any(|field| {
+        let before = change.before.as_ref().and_then(|before| value(before, field));
+        before != value(after, field)
+    });
+    let told = |field: &str| value(after, field).as_ref().map(Value::to_string);
+    changed.then(|| (told("owner"), told("queue")))
+}
+
+/// The part of an output that is about a record: the whole, where it does not
+/// tell of several.
+fn of_record<'a>(output: &'a Json, record: &Reference) -> &'a Json {
+    let record = record.to_string();
+    let several = output.get("tickets").and_then(Json::as_array);
+    let own = several.and_then(|several| {
+        several.iter().find(|one| one.get("ticket").and_then(Json::as_str) == Some(record.as_str()))
+    });
+    own.unwrap_or(output)
+}
+
+fn candidates(told: &Json) -> Vec<DecisionCandidate> {
+    let candidates = told.get("candidates").and_then(Json::as_array);
+    let read = |candidate: &Json| {
+        Some(DecisionCandidate {
+            user: candidate.get("user")?.as_str()?.to_owned(),
+            eligible: candidate.get("eligible").and_then(Json::as_bool).unwrap_or(false),
+            reason: candidate.get("reason").and_then(Json::as_str).unwrap_or_default().to_owned(),
+        })
+    };
+    candidates.into_iter().flatten().filter_map(read).collect()
+}

@@ -1,0 +1,441 @@
+//! The service desk during one call: its agents with what they have to do, its
+//! queues, and the tickets that are given.
+
+use std::collections::BTreeMap;
+
+use relata_plugin_sdk::{prelude::*, rotation::Rotation};
+
+use crate::{
+    agent::{self, Agent, Candidate, Load, Wanted},
+    queue::{self, Queue, Verdict, relaxed_reason},
+};
+
+/// A ticket is open, and takes up capacity, while it has one of these.
+pub(crate) const OPEN: [&str; 4] = ["new", "open", "waiting_for_customer", "on_hold"];
+
+/// It waits for an agent, if it has none, while it has one of these.
+pub(crate) const WAITS: [&str; 2] = ["new", "open"];
+
+/// Above so many agents the open tickets are read in one query and not counted
+/// agent by agent.
+const COUNTED_ONE_BY_ONE: usize = 20;
+
+/// How many queues a ticket goes through at once.
+const LONGEST_CHAIN: usize = 10;
+
+/// What is read of a ticket.
+#[derive(Debug, Clone, Deserialize)]
+struct TicketFields {
+    owner: Option<Reference>,
+    status: String,
+    queue: Option<Reference>,
+    queued_at: Option<String>,
+    required_skills: Option<Vec<String>>,
+    channel: Option<String>,
+    customer: Option<Reference>,
+    priority: Option<String>,
+}
+
+/// The fields of a ticket that [`Ticket`] needs.
+pub(crate) const FIELDS: [&str; 8] =
+    ["owner", "status", "queue", "queued_at", "required_skills", "channel", "customer", "priority"];
+
+/// A ticket as routing sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Ticket {
+    pub(crate) reference: Reference,
+    pub(crate) owner: Option<Reference>,
+    pub(crate) status: String,
+    pub(crate) queue: Option<Reference>,
+    queued_at: Option<String>,
+    required_skills: Vec<String>,
+    pub(crate) channel: Option<String>,
+    customer: Option<Reference>,
+    priority: Option<String>,
+}
+
+impl Ticket {
+    pub(crate) fn of(record: &records::Record) -> Result<Self> {
+        let fields: TicketFields = record.parse()?;
+        // A ticket that was given to a queue is nobody's, and waits in it.
+        let (owner, queue) = match fields.owner {
+            Some(owner) if owner.object() == "queue" => (None, Some(owner)),
+            owner => (owner, fields.queue),
+        };
+        Ok(Self {
+            reference: record.reference().clone(),
+            owner,
+            status: fields.status,
+            queue,
+            queued_at: fields.queued_at,
+            required_skills: fields.required_skills.unwrap_or_default(),
+            channel: fields.channel,
+            customer: fields.customer,
+            priority: fields.priority,
+        })
+    }
+
+    /// 0 for what goes first.
+    pub(crate) fn rank(&self) -> usize {
+        let order = ["urgent", "high", "normal", "low"];
+        let priority = self.priority.as_deref().unwrap_or("normal");
+        order.iter().position(|known| *known == priority).unwrap_or(2)
+    }
+
+    /// Whether it has waited for so many minutes.
+    fn has_waited(&self, minutes: u64) -> bool {
+        // To the second: the host writes no fractions of one.
+        let second = |text: &str| text.chars().take(19).collect::<String>();
+        let then = second(&env::ago(minutes.saturating_mul(60_000)));
+        self.queued_at.as_deref().is_some_and(|since| second(since) <= then)
+    }
+}
+
+/// What became of a ticket.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Routed {
+    /// The ticket.
+    #[schemars(extend("format" = "record/ticket"))]
+    pub(crate) ticket: Reference,
+    /// Who got it; empty if it waits.
+    #[schemars(extend("format" = "record/user"))]
+    pub(crate) user: Option<Reference>,
+    /// The queue where it is.
+    #[schemars(extend("format" = "record/queue"))]
+    pub(crate) queue: Reference,
+    /// Why, in a sentence.
+    pub(crate) reason: String,
+    /// Everybody who was looked at.
+    pub(crate) candidates: Vec<Candidate>,
+}
+
+#[derive(Debug, Default)]
+struct Loads {
+    open: u64,
+    by_channel: BTreeMap<String, u64>,
+}
+
+/// All that is known of the desk so far.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    /// By team; those who have any skill where there is none.
+    agents: BTreeMap<Option<Reference>, Vec<(Reference, Agent)>>,
+    loads: BTreeMap<Reference, Loads>,
+    queues: BTreeMap<Reference, Queue>,
+}
+
+impl Desk {
+    /// Everybody who could be asked, judged, with what they have to do.
+    pub(crate) fn candidates(
+        &mut self,
+        wanted: &Wanted,
+        ticket: &Ticket,
+        only: Option<&Reference>,
+    ) -> Result<Vec<Candidate>> {
+        let today = env::today();
+        self.read_agents(wanted.team.as_ref())?;
+        let agents = self.agents.get(&wanted.team).map_or(&[][..], Vec::as_slice);
+        let agents: Vec<(Reference, Agent)> = agents
+            .iter()
+            .filter(|(user, _)| only.is_none_or(|only| only == user))
+            .cloned()
+            .collect();
+        let mut candidates: Vec<Candidate> = agents
+            .iter()
+            .map(|(user, agent)| Candidate::judge(user.clone(), agent, wanted, &today))
+            .collect();
+        let able: Vec<Reference> = candidates
+            .iter()
+            .filter(|candidate| candidate.eligible)
+            .map(|candidate| candidate.user.clone())
+            .collect();
+        self.read_loads(&able)?;
+        let channel = wanted.channel.as_deref();
+        for (candidate, (user, agent)) in candidates.iter_mut().zip(&agents) {
+            if candidate.eligible {
+                candidate.count(self.load(user, ticket, channel), agent, channel);
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// What an agent has to do beside a ticket.
+    fn load(&self, user: &Reference, ticket: &Ticket, channel: Option<&str>) -> Load {
+        let Some(loads) = self.loads.get(user) else { return Load::default() };
+        let own = u64::from(
+            ticket.owner.as_ref() == Some(user) && OPEN.contains(&ticket.status.as_str()),
+        );
+        let on_channel =
+            channel.and_then(|channel| loads.by_channel.get(channel)).copied().unwrap_or(0);
+        Load { open: loads.open.saturating_sub(own), on_channel: on_channel.saturating_sub(own) }
+    }
+
+    fn read_agents(&mut self, team: Option<&Reference>) -> Result<()> {
+        let key = team.cloned();
+        if self.agents.contains_key(&key) {
+            return Ok(());
+        }
+        let users = records::query("user").fields(agent::FIELDS);
+        let users = match team {
+            Some(team) => users.equal("team", team).all()?,
+            None => users.is_not_empty("skills").all()?,
+        };
+        let agents = users
+            .iter()
+            .map(|user| Ok((user.reference().clone(), user.parse()?)))
+            .collect::<Result<Vec<_>>>()?;
+        self.agents.insert(key, agents);
+        Ok(())
+    }
+
+    /// Counts the open tickets of those of whom that was not done yet.
+    fn read_loads(&mut self, users: &[Reference]) -> Result<()> {
+        let new: Vec<&Reference> =
+            users.iter().filter(|user| !self.loads.contains_key(*user)).collect();
+        for user in &new {
+            self.loads.insert((*user).clone(), Loads::default());
+        }
+        let mut count = |owned: &records::Record| -> Result<()> {
+            let (owner, channel): (Reference, Option<String>) =
+                (owned.field("owner")?, owned.field("channel")?);
+            let loads = self.loads.entry(owner).or_default();
+            loads.open += 1;
+            *loads.by_channel.entry(channel.unwrap_or_default()).or_default() += 1;
+            Ok(())
+        };
+        let open = || records::query("ticket").one_of("status", OPEN).fields(["owner", "channel"]);
+        if new.len() > COUNTED_ONE_BY_ONE {
+            open().one_of("owner", &new).all()?.iter().try_for_each(count)?;
+        } else {
+            for user in new {
+                open().equal("owner", user).all()?.iter().try_for_each(&mut count)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a ticket to somebody of its queue, or of one that it goes on to;
+    /// or says where it waits, and why. All but `except` are asked, or `only`
+    /// this one.
+    pub(crate) fn route(
+        &mut self,
+        ticket: &Ticket,
+        queue: &Reference,
+        except: Option<&Reference>,
+        only: Option<&Reference>,
+    ) -> Result<Routed> {
+        let mut at = queue.clone();
+        let mut passed: Vec<Reference> = Vec::new();
+        let mut reasons: Vec<String> = Vec::new();
+        loop {
+            let queue = self.queue(&at)?;
+            passed.push(at.clone());
+            let (verdict, candidates) = self.ask(&queue, &at, ticket, except, only)?;
+            let why = match verdict {
+                Verdict::Taken(index) => {
+                    let user = candidates[index].user.clone();
+                    reasons
+                        .push(format!("{}: {}", candidates[index].name, candidates[index].reason));
+                    return self.give(ticket, user, at, &reasons, candidates);
+                }
+                Verdict::Waits(why) => why,
+                Verdict::Onward(why) => match &queue.fallback {
+                    Some(user) if user.object() == "user" && only.is_none() => {
+                        reasons.push(format!("{why}; whoever the queue falls back on takes it"));
+                        let user = user.clone();
+                        return self.give(ticket, user, at, &reasons, candidates);
+                    }
+                    Some(next)
+                        if next.object() == "queue"
+                            && !passed.contains(next)
+                            && passed.len() < LONGEST_CHAIN =>
+                    {
+                        reasons.push(why);
+                        at = next.clone();
+                        continue;
+                    }
+                    _ => why,
+                },
+            };
+            reasons.push(why);
+            return Self::wait(ticket, at, &reasons, candidates);
+        }
+    }
+
+    /// Gives a ticket to somebody else of its queue; none where nobody else can
+    /// take it.
+    pub(crate) fn route_again(
+        &mut self,
+        ticket: &Ticket,
+        owner: &Reference,
+        at: &Reference,
+    ) -> Result<(Option<Reference>, String, Vec<Candidate>)> {
+        let queue = self.queue(at)?;
+        let (verdict, candidates) = self.ask(&queue, at, ticket, Some(owner), None)?;
+        let (user, reason) = match verdict {
+            Verdict::Taken(index) => {
+                let chosen = &candidates[index];
+                records::update(&ticket.reference, json!({ "owner": chosen.user }))?;
+                (Some(chosen.user.clone()), format!("{}: {}", chosen.name, chosen.reason))
+            }
+            Verdict::Waits(why) | Verdict::Onward(why) => {
+                (None, format!("{why}; it stays where it is"))
+            }
+        };
+        Ok((user, reason, candidates))
+    }
+
+    /// Whom a queue picks, if anybody.
+    fn ask(
+        &mut self,
+        queue: &Queue,
+        at: &Reference,
+        ticket: &Ticket,
+        except: Option<&Reference>,
+        only: Option<&Reference>,
+    ) -> Result<(Verdict, Vec<Candidate>)> {
+        let mut skills = ticket.required_skills.clone();
+        for skill in queue.required_skills.iter().flatten() {
+            if !skills.contains(skill) {
+                skills.push(skill.clone());
+            }
+        }
+        let overdue = queue.overflow_after.is_some_and(|minutes| ticket.has_waited(minutes));
+        let last = match queue.prefer_last_agent {
+            Some(true) => last_agent(ticket)?,
+            _ => None,
+        };
+        let key = format!("rotation/{}", at.id());
+        let stored = state::get::<Rotation>(&key)?;
+        let mut rotation = stored.map(|stored| stored.value).unwrap_or_default();
+        let mut decide =
+            |desk: &mut Self, skills: &[String]| -> Result<(Verdict, Vec<Candidate>)> {
+                let wanted = Wanted {
+                    skills: skills.to_vec(),
+                    team: queue.team.clone(),
+                    channel: ticket.channel.clone(),
+                };
+                let mut candidates = desk.candidates(&wanted, ticket, only)?;
+                for candidate in &mut candidates {
+                    if candidate.eligible && except == Some(&candidate.user) {
+                        candidate.rule_out("has it now, and somebody else is looked for");
+                    }
+                }
+                let verdict = queue.decide(
+                    &mut candidates,
+                    skills,
+                    overdue,
+                    last.as_ref(),
+                    &mut rotation,
+                    env::now_ms(),
+                );
+                Ok((verdict, candidates))
+            };
+        let mut decided = decide(self, &skills)?;
+        if let Some(minutes) = queue.relax_after
+            && !matches!(decided.0, Verdict::Taken(_))
+            && queue.team.is_some()
+            && !skills.is_empty()
+            && ticket.has_waited(minutes)
+        {
+            let (verdict, mut candidates) = decide(self, &[])?;
+            if let Verdict::Taken(index) = verdict {
+                relaxed_reason(&mut candidates[index], minutes);
+                decided = (verdict, candidates);
+            }
+        }
+        if matches!(decided.0, Verdict::Taken(_)) {
+            state::put(&key, &rotation)?;
+        }
+        Ok(decided)
+    }
+
+    fn queue(&mut self, queue: &Reference) -> Result<Queue> {
+        if let Some(known) = self.queues.get(queue) {
+            return Ok(known.clone());
+        }
+        let read: Queue = records::get(queue.expect("queue")?)?.parse()?;
+        self.queues.insert(queue.clone(), read.clone());
+        Ok(read)
+    }
+
+    /// All queues, those whose tickets go first before the others.
+    pub(crate) fn queues(&mut self) -> Result<Vec<Reference>> {
+        let mut order = Vec::new();
+        for record in records::query("queue").fields(queue::FIELDS).all()? {
+            let read: Queue = record.parse()?;
+            order.push((-read.priority.unwrap_or(0), record.reference().clone()));
+            self.queues.insert(record.reference().clone(), read);
+        }
+        order.sort();
+        Ok(order.into_iter().map(|(_, queue)| queue).collect())
+    }
+
+    fn give(
+        &mut self,
+        ticket: &Ticket,
+        user: Reference,
+        queue: Reference,
+        reasons: &[String],
+        candidates: Vec<Candidate>,
+    ) -> Result<Routed> {
+        records::update(
+            &ticket.reference,
+            json!({ "owner": user, "queue": queue, "queued_at": null }),
+        )?;
+        // What it was counted as before, and what it is from now on.
+        let channel = ticket.channel.clone().unwrap_or_default();
+        if let Some(before) = ticket.owner.as_ref().and_then(|owner| self.loads.get_mut(owner)) {
+            before.open = before.open.saturating_sub(1);
+            if let Some(count) = before.by_channel.get_mut(&channel) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        if let Some(loads) = self.loads.get_mut(&user) {
+            loads.open += 1;
+            *loads.by_channel.entry(channel).or_default() += 1;
+        }
+        Ok(Routed {
+            ticket: ticket.reference.clone(),
+            user: Some(user),
+            queue,
+            reason: reasons.join("; "),
+            candidates,
+        })
+    }
+
+    fn wait(
+        ticket: &Ticket,
+        queue: Reference,
+        reasons: &[String],
+        candidates: Vec<Candidate>,
+    ) -> Result<Routed> {
+        let since = ticket.queued_at.clone().unwrap_or_else(env::now);
+        records::update(
+            &ticket.reference,
+            json!({ "owner": null, "queue": queue, "queued_at": since }),
+        )?;
+        Ok(Routed {
+            ticket: ticket.reference.clone(),
+            user: None,
+            queue,
+            reason: format!("{}; it waits", reasons.join("; ")),
+            candidates,
+        })
+    }
+}
+
+/// Who had the customer's last ticket.
+fn last_agent(ticket: &Ticket) -> Result<Option<Reference>> {
+    let Some(customer) = &ticket.customer else { return Ok(None) };
+    let others = records::query("ticket")
+        .equal("customer", customer)
+        .is_not_empty("owner")
+        .fields(["owner"])
+        .all()?;
+    others
+        .iter()
+        .rfind(|other| other.reference() != &ticket.reference)
+        .map(|other| other.field("owner"))
+        .transpose()
+}
