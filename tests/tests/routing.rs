@@ -1,0 +1,292 @@
+//! Tickets that come and are solved all at once, given away by hosts that share a
+//! database: nobody ever has more than their capacity, everybody has their fair
+//! share, and no ticket is without an owner or a queue. What is looked at is the
+//! log of every change, not how it ends.
+//!
+//! `RELATA_TICKETS=10000 RELATA_WRITERS=200` makes it as large as one likes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may stop at once, and tells its figures"
+)]
+
+#[allow(dead_code, reason = "other tests use the rest")]
+mod fair;
+#[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
+#[path = "../src/postgres.rs"]
+mod postgres;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fair::undone;
+use postgres::Postgres;
+use relata_app::{
+    App, Opening, Running,
+    model::{Decimal, Fields, Reference, Value},
+};
+use relata_engine::HappeningKind;
+use relata_tests::{Backend, Place, Server, answer};
+use tokio::{sync::Mutex, task::JoinSet, time::sleep};
+
+/// How many agents there are, for each of these capacities.
+const CAPACITIES: [u64; 4] = [3, 5, 8, 20];
+
+/// What is left may take so long for each ticket.
+const PATIENCE_EACH: Duration = Duration::from_millis(500);
+
+const WORKFLOWS: [&str; 3] = ["route-tickets", "room-again", "route-waiting"];
+
+fn number(variable: &str, otherwise: usize) -> usize {
+    env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_host_on_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place { root: folder.path().join("a"), backend: Backend::Sqlite };
+    check(&[place]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hosts_on_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let postgres = Postgres::shared();
+    let database = postgres.database();
+    let place = |name: &str| Place {
+        root: folder.path().join(name),
+        backend: Backend::Postgres { url: database.url() },
+    };
+    check(&[place("a"), place("b")]).await;
+}
+
+async fn check(places: &[Place]) {
+    let (tickets, writers) = (number("RELATA_TICKETS", 120), number("RELATA_WRITERS", 16));
+    for place in places {
+        initialize(place);
+    }
+    let app = Arc::new(open(&places[0]).await);
+    let capacity = set_up(&app, tickets).await;
+    let _hosts: Vec<Server> =
+        places.iter().map(|place| Server::start(place, None).unwrap()).collect();
+
+    let began = Instant::now();
+    let made = at_once(writers, tickets, {
+        let app = Arc::clone(&app);
+        move |number| {
+            let app = Arc::clone(&app);
+            async move {
+                let fields = fields(&[
+                    ("subject", Value::Text(format!("ticket {number}"))),
+                    ("queue", Value::Reference("queue/support".parse().unwrap())),
+                ]);
+                app.create_record("ticket", fields, "test").await.unwrap().reference
+            }
+        }
+    })
+    .await;
+    finish(places, tickets).await;
+    let routed = began.elapsed();
+    // Half of what somebody has is solved at once, and makes room for what waits.
+    let mut owned = Vec::new();
+    for ticket in &made {
+        if app.record(ticket).await.unwrap().field("owner").as_reference().is_some() {
+            owned.push(ticket.clone());
+        }
+    }
+    let all: u64 = capacity.values().sum();
+    assert_eq!(owned.len() as u64, all.min(tickets as u64), "all places are taken");
+    let solved = owned.len() / 2;
+    at_once(writers, solved, {
+        let (app, owned) = (Arc::clone(&app), Arc::new(owned));
+        move |number| {
+            let (app, ticket) = (Arc::clone(&app), owned[number].clone());
+            async move {
+                for status in ["open", "solved"] {
+                    let fields = fields(&[("status", Value::Text(status.to_owned()))]);
+                    app.update_record(&ticket, fields, "test").await.unwrap();
+                }
+                ticket
+            }
+        }
+    })
+    .await;
+    finish(places, tickets).await;
+    println!(
+        "{tickets} tickets by {writers} writers on {} hosts: routed in {routed:.1?}, {:.0} a second",
+        places.len(),
+        tickets as f64 / routed.as_secs_f64()
+    );
+
+    let history = history(&app, &made).await;
+    judge(&history, &capacity);
+    let mut waiting = 0;
+    for ticket in &made {
+        let record = app.record(ticket).await.unwrap();
+        assert!(!record.field("queue").is_nothing(), "{ticket} is in no queue");
+        if record.field("owner").is_nothing() {
+            waiting += 1;
+            assert!(!record.field("queued_at").is_nothing(), "{ticket} does not say since when");
+            let why = app.decisions(ticket).await.unwrap();
+            assert!(
+                why[0].reason.as_deref().is_some_and(|why| why.contains("it waits")),
+                "{why:?}"
+            );
+        }
+    }
+    let expected = (tickets as u64).saturating_sub(all + solved as u64);
+    assert_eq!(waiting, expected, "as many wait as there is no room for");
+}
+
+/// A change of whose a ticket is, or whether it is open.
+struct Change {
+    seq: u64,
+    ticket: Reference,
+    owner: Option<String>,
+    is_open: bool,
+}
+
+/// All changes of all tickets, in the order in which they were committed.
+async fn history(app: &App, tickets: &[Reference]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for ticket in tickets {
+        for event in app.store().event_list(ticket, None, 1_000).await.unwrap() {
+            let HappeningKind::Change(change) = &event.happening.kind else { continue };
+            let Some(after) = &change.after else { continue };
+            let text = |field: &str| after.get(field).map(ToString::to_string);
+            changes.push(Change {
+                seq: event.seq,
+                ticket: ticket.clone(),
+                owner: after.get("owner").and_then(Value::as_reference).map(ToString::to_string),
+                is_open: !matches!(text("status").as_deref(), Some("solved" | "closed")),
+            });
+        }
+    }
+    changes.sort_by_key(|change| change.seq);
+    changes
+}
+
+/// At every moment: nobody over their capacity; and as long as everybody has
+/// room, nobody more than one away from their share.
+fn judge(history: &[Change], capacity: &BTreeMap<String, u64>) {
+    let mut whose: BTreeMap<&Reference, &str> = BTreeMap::new();
+    let mut open: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut had: BTreeMap<&str, u64> = capacity.keys().map(|user| (user.as_str(), 0)).collect();
+    let mut given = 0_u64;
+    let least = capacity.values().min().copied().unwrap_or(0);
+    let mut everybody_has_room = true;
+    for change in history {
+        if let Some(before) = whose.remove(&change.ticket) {
+            *open.get_mut(before).unwrap() -= 1;
+            // From here on the turns depend on who has room.
+            if change.owner.is_none() || !change.is_open {
+                everybody_has_room = false;
+            }
+        }
+        let Some(owner) = change.owner.as_deref() else { continue };
+        let owner = capacity.get_key_value(owner).expect("an agent").0.as_str();
+        if change.is_open {
+            let has = open.entry(owner).or_default();
+            *has += 1;
+            assert!(*has <= capacity[owner], "{owner} has {has} at {}", change.seq);
+            if whose.insert(&change.ticket, owner).is_none() && everybody_has_room {
+                *had.get_mut(owner).unwrap() += 1;
+                given += 1;
+            }
+        }
+        everybody_has_room &= open.values().all(|has| *has < least);
+        if everybody_has_room {
+            let share = given as f64 / capacity.len() as f64;
+            for (user, had) in &had {
+                let off = (*had as f64 - share).abs();
+                assert!(off < 1.0 + 1e-9, "{user} had {had} of {given}, {off:.2} off");
+            }
+        }
+    }
+    assert!(given >= capacity.len() as u64, "only {given} were given before somebody was full");
+}
+
+async fn finish(places: &[Place], tickets: usize) {
+    let patience = Duration::from_secs(60) + PATIENCE_EACH * u32::try_from(tickets).unwrap();
+    let began = Instant::now();
+    while undone(&places[0]).await > 0 {
+        assert!(began.elapsed() < patience, "what is left is not finished");
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// So many things done by so many at once; what came of each, in no order.
+async fn at_once<F: Future<Output = Reference> + Send + 'static>(
+    writers: usize,
+    count: usize,
+    work: impl Fn(usize) -> F + Clone + Send + Sync + 'static,
+) -> Vec<Reference> {
+    let next = Arc::new(Mutex::new(0..count));
+    let mut busy = JoinSet::new();
+    for _ in 0..writers {
+        let (next, work) = (Arc::clone(&next), work.clone());
+        busy.spawn(async move {
+            let mut done = Vec::new();
+            loop {
+                let Some(number) = next.lock().await.next() else { return done };
+                done.push(work(number).await);
+            }
+        });
+    }
+    busy.join_all().await.concat()
+}
+
+fn initialize(place: &Place) {
+    let root = place.root.to_str().unwrap();
+    match &place.backend {
+        Backend::Sqlite => answer(&["init", root]),
+        Backend::Postgres { url } => answer(&["init", root, "--database-url", url]),
+    };
+}
+
+async fn open(place: &Place) -> App {
+    let database = match &place.backend {
+        Backend::Sqlite => None,
+        Backend::Postgres { url } => Some(url.parse().unwrap()),
+    };
+    App::open_with(&place.root, Opening { database, ..Opening::default() }).await.unwrap()
+}
+
+/// A team whose members have room for three quarters of the tickets together,
+/// and the workflows; the capacity of each.
+async fn set_up(app: &App, tickets: usize) -> BTreeMap<String, u64> {
+    for name in WORKFLOWS {
+        let path = relata_tests::root().join("workflows").join(format!("{name}.yaml"));
+        let source = std::fs::read_to_string(path).unwrap();
+        let file = format!("{name}.yaml");
+        app.activate(&file, &source, "test", Running::Finish).await.unwrap();
+    }
+    let policy = fields(&[("policy", Value::Text("round_robin".to_owned()))]);
+    app.update_record(&"queue/support".parse().unwrap(), policy, "test").await.unwrap();
+    let mut capacities = BTreeMap::new();
+    let mut room = 0;
+    for (number, capacity) in CAPACITIES.iter().cycle().enumerate() {
+        if room >= tickets * 3 / 4 {
+            break;
+        }
+        room += usize::try_from(*capacity).unwrap();
+        let fields = fields(&[
+            ("name", Value::Text(format!("Agent {number}"))),
+            ("email", Value::Text(format!("agent{number}@example.com"))),
+            ("team", Value::Reference("team/support".parse().unwrap())),
+            ("capacity", Value::Number(Decimal::from(*capacity))),
+        ]);
+        let user = app.create_record("user", fields, "test").await.unwrap();
+        capacities.insert(user.reference.to_string(), *capacity);
+    }
+    capacities
+}
+
+fn fields(given: &[(&str, Value)]) -> Fields {
+    given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
