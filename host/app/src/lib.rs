@@ -30,6 +30,7 @@ mod history;
 mod host;
 mod import;
 mod ingest;
+mod json_records;
 mod knowledge;
 mod lanes;
 mod limits;
@@ -93,6 +94,7 @@ pub use import::{ImportReport, RejectedLine};
 pub use ingest::{
     Accepted, IngestError, IngestRequest, IngestedItem, ItemError, MOST_ITEMS, TakenIn,
 };
+pub use json_records::{ChangeError, Put, RecordSearch, RecordsFound, record_json};
 pub use limits::{ActionLimit, LimitView};
 pub use older_runs::{Kept, OlderRuns, Running};
 pub use pauses::{PauseView, Resumed};

@@ -41,7 +41,9 @@ const USED_EVERY_MS: i64 = 60_000;
 pub enum Scope {
     /// Send events.
     EventsWrite,
-    /// Create records.
+    /// Find and see records.
+    RecordsRead,
+    /// Create, change and delete records.
     RecordsWrite,
     /// See runs, and what events came to.
     RunsRead,
@@ -53,14 +55,21 @@ pub enum Scope {
 
 impl Scope {
     /// All there are.
-    pub const ALL: [Self; 5] =
-        [Self::EventsWrite, Self::RecordsWrite, Self::RunsRead, Self::RunsWrite, Self::MetricsRead];
+    pub const ALL: [Self; 6] = [
+        Self::EventsWrite,
+        Self::RecordsRead,
+        Self::RecordsWrite,
+        Self::RunsRead,
+        Self::RunsWrite,
+        Self::MetricsRead,
+    ];
 
     /// The word: `events:write`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::EventsWrite => "events:write",
+            Self::RecordsRead => "records:read",
             Self::RecordsWrite => "records:write",
             Self::RunsRead => "runs:read",
             Self::RunsWrite => "runs:write",
@@ -165,7 +174,8 @@ impl Caller {
     }
 
     /// Who writes to the event log.
-    pub(crate) fn actor(&self) -> String {
+    #[must_use]
+    pub fn actor(&self) -> String {
         format!("token/{}", self.0.row.name)
     }
 

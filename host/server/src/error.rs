@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use relata_app::{AppError, IngestError, ItemError, model::FieldError};
+use relata_app::{AppError, ChangeError, IngestError, ItemError, model::FieldError};
 use serde::Serialize;
 
 /// What a caller is told, as `application/problem+json` (RFC 9457): a status,
@@ -94,6 +94,21 @@ impl ApiError {
             }
             IngestError::WrongKey(_) => Self::new(StatusCode::BAD_REQUEST, "wrong-key", detail),
             IngestError::App(why) => Self::of(why),
+        }
+    }
+
+    /// A record is not changed.
+    pub(crate) fn not_changed(why: ChangeError) -> Self {
+        let detail = why.to_string();
+        match why {
+            ChangeError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not-found", detail),
+            ChangeError::Conflict { .. } => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "changed", detail)
+            }
+            ChangeError::Invalid(errors) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).with(errors)
+            }
+            ChangeError::App(why) => Self::of(why),
         }
     }
 

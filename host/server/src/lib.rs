@@ -158,7 +158,11 @@ fn routes(app: App, limits: &Limits) -> Router {
         )
         .route("/v1/events", post(events::send))
         .route("/v1/events/{id}", get(events::show))
-        .route("/v1/records/{object}", post(records::create))
+        .route("/v1/records/{object}", get(records::list).post(records::create))
+        .route(
+            "/v1/records/{object}/{key}",
+            get(records::show).patch(records::change).put(records::put).delete(records::delete),
+        )
         .route("/v1/runs", get(runs::list))
         .route("/v1/runs/{id}", get(runs::show))
         .route("/v1/runs/{id}/cancel", post(runs::cancel))

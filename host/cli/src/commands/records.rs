@@ -6,8 +6,9 @@ use clap::{Args, Subcommand};
 use relata_app::{
     App, Assignment,
     model::{FieldType, ObjectDefinition, Record, Reference},
+    record_json,
 };
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use crate::{
     context::{ACTOR, Context},
@@ -146,7 +147,8 @@ async fn list(context: &Context, app: &App, asked: Asked) -> anyhow::Result<()> 
         None => records.truncate(FIRST_PAGE),
     }
     if context.json {
-        let documents: Vec<Json> = records.iter().map(|record| document(record, &fields)).collect();
+        let documents: Vec<Json> =
+            records.iter().map(|record| record_json(record, &fields)).collect();
         return out::json(&documents);
     }
     if records.is_empty() {
@@ -210,7 +212,7 @@ fn telling<'a>(object: &'a ObjectDefinition, records: &[Record]) -> Vec<&'a str>
 async fn get(context: &Context, app: &App, reference: &Reference) -> anyhow::Result<()> {
     let record = app.record(reference).await?;
     if context.json {
-        return out::json(&document(&record, &[]));
+        return out::json(&record_json(&record, &[]));
     }
     show(app, &record).await
 }
@@ -242,7 +244,7 @@ async fn set(
     let written = app.update_record(reference, fields, ACTOR).await?;
     if context.json {
         return out::json(
-            &json!({ "changed": written.changed, "record": document(&written.record, &[]) }),
+            &json!({ "changed": written.changed, "record": record_json(&written.record, &[]) }),
         );
     }
     let handle = names::handle(&written.record);
@@ -267,7 +269,7 @@ async fn create(
     let fields = app.read_fields(object, &assignments(pairs))?;
     let record = app.create_record(object, fields, ACTOR).await?;
     if context.json {
-        return out::json(&document(&record, &[]));
+        return out::json(&record_json(&record, &[]));
     }
     out::line(format!("{} was created", names::handle(&record)))
 }
@@ -305,23 +307,4 @@ fn what_of<'a>(own: &Reference, what: &'a str) -> &'a str {
 
 fn assignments(pairs: Vec<Pair>) -> Vec<Assignment> {
     pairs.into_iter().map(|Pair(assignment)| assignment).collect()
-}
-
-/// A record as one flat JSON object: `id` as commands take it, `revision`, and
-/// the fields. An object cannot define fields of these two names.
-fn document(record: &Record, fields: &[String]) -> Json {
-    let mut document = Map::new();
-    document.insert("id".to_owned(), Json::String(record.reference.to_string()));
-    if fields.is_empty() {
-        document.insert("revision".to_owned(), json!(record.revision));
-        document.extend(record.fields.iter().map(|(name, value)| (name.clone(), value.to_json())));
-    } else {
-        document.extend(
-            fields
-                .iter()
-                .filter(|name| *name != "id")
-                .map(|name| (name.clone(), record.field(name).to_json())),
-        );
-    }
-    Json::Object(document)
 }

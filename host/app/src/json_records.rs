@@ -1,0 +1,329 @@
+//! Records as JSON, for other programs: found, shown, changed, put under their
+//! external id, and deleted.
+
+use relata_model::{FieldError, Fields, ObjectDefinition, Record, Reference, Value, text};
+use relata_store::{Cause, Condition, Operator, Order, Query, RecordError, Write, Written};
+use serde_json::{Map, Value as Json, json};
+
+use crate::{App, AppError, fresh};
+
+/// What is asked of an object's records.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordSearch {
+    /// Conditions, all of which must hold: a field, perhaps with a comparison
+    /// behind a dot (`created_at.gte`), and what it is compared with, as
+    /// written.
+    pub filter: Vec<(String, String)>,
+    /// The field by which they are in order, `-` before it for the greatest
+    /// first; by age if none.
+    pub sort: Option<String>,
+    /// Where the page before ended.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+    /// Whether all that meet the filter are counted.
+    pub count: bool,
+}
+
+/// A page of records.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordsFound {
+    /// The records.
+    pub records: Vec<Record>,
+    /// Where the next page begins; none on the last one.
+    pub next: Option<String>,
+    /// How many there are in all, where that was asked.
+    pub total: Option<u64>,
+}
+
+/// Why a record is not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no such record.
+    #[error("there is no {0}")]
+    NotFound(Reference),
+    /// It has changed since it was read.
+    #[error("{reference} is at revision {found} by now; read it again")]
+    Conflict {
+        /// The record.
+        reference: Reference,
+        /// The revision that it has.
+        found: u64,
+    },
+    /// Fields that cannot be so, all of them.
+    #[error("nothing of this was written; `errors` says what is wrong")]
+    Invalid(Vec<FieldError>),
+    /// What was asked makes no sense, or a fault of ours.
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+impl From<RecordError> for ChangeError {
+    fn from(why: RecordError) -> Self {
+        match why {
+            RecordError::NotFound(reference) => Self::NotFound(reference),
+            RecordError::Conflict { reference, found, .. } => Self::Conflict { reference, found },
+            RecordError::Invalid(errors) => Self::Invalid(errors),
+            other => Self::App(other.into()),
+        }
+    }
+}
+
+/// What became of a record that was put.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Put {
+    /// The record as it is now.
+    pub record: Record,
+    /// Whether it is new.
+    pub created: bool,
+    /// Whether anything is otherwise than before.
+    pub changed: bool,
+}
+
+/// A record as one flat JSON object: `id` as commands take it, `revision`, and
+/// the fields, or some of them. An object cannot define fields of these two
+/// names.
+#[must_use]
+pub fn record_json(record: &Record, fields: &[String]) -> Json {
+    let mut document = Map::new();
+    document.insert("id".to_owned(), Json::String(record.reference.to_string()));
+    if fields.is_empty() {
+        document.insert("revision".to_owned(), json!(record.revision));
+        document.extend(record.fields.iter().map(|(name, value)| (name.clone(), value.to_json())));
+    } else {
+        let wanted = fields.iter().filter(|name| *name != "id");
+        document.extend(wanted.map(|name| (name.clone(), record.field(name).to_json())));
+    }
+    Json::Object(document)
+}
+
+impl App {
+    /// The records that meet all conditions, a page at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] names the field, comparison or value that makes no
+    /// sense, and what does.
+    pub async fn find_records(
+        &self,
+        object: &str,
+        search: &RecordSearch,
+    ) -> Result<RecordsFound, AppError> {
+        let definition = self.object(object)?;
+        let mut filter = Vec::with_capacity(search.filter.len());
+        for (field, written) in &search.filter {
+            filter.push(self.condition_of(definition, field, written)?);
+        }
+        let order = match search.sort.as_deref() {
+            None => Order::default(),
+            Some(sort) => {
+                let (field, descending) =
+                    sort.strip_prefix('-').map_or((sort, false), |field| (field, true));
+                self.known_field(definition, field)?;
+                Order { field: Some(field.to_owned()), descending }
+            }
+        };
+        let total = match search.count {
+            true => Some(self.store().record_count(object, &filter).await?),
+            false => None,
+        };
+        let query = Query {
+            order,
+            after: search.after.clone(),
+            limit: search.limit,
+            ..Query::new(object, filter)
+        };
+        let page = self.store().record_query(&query).await?;
+        Ok(RecordsFound { records: page.records, next: page.next, total })
+    }
+
+    /// Whether an object has a field.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::Wrong`] with the field that may have been meant.
+    pub fn known_field_of(&self, object: &str, field: &str) -> Result<(), AppError> {
+        self.known_field(self.object(object)?, field)
+    }
+
+    /// `priority` with `high,urgent`, or `created_at.gte` with `2026-12-01`.
+    fn condition_of(
+        &self,
+        definition: &ObjectDefinition,
+        name: &str,
+        written: &str,
+    ) -> Result<Condition, AppError> {
+        let (field, comparison) = name.split_once('.').unwrap_or((name, "eq"));
+        self.known_field(definition, field)?;
+        let kind = &definition.fields[field].kind;
+        let zone = self.zone();
+        let value = |written: &str| {
+            kind.parse(written, &zone).map_err(|why| {
+                AppError::wrong(format!("`{name}`: {}.{field} {why}", definition.name))
+            })
+        };
+        let operator = match comparison {
+            "eq" if written.contains(',') => {
+                let values =
+                    written.split(',').map(value).collect::<Result<Vec<Value>, AppError>>()?;
+                return Ok(Condition::new(field, Operator::OneOf, Value::List(values)));
+            }
+            "eq" => Operator::Equal,
+            "ne" => Operator::NotEqual,
+            "lt" => Operator::Less,
+            "lte" => Operator::LessOrEqual,
+            "gt" => Operator::Greater,
+            "gte" => Operator::GreaterOrEqual,
+            "contains" => {
+                let text = Value::Text(written.to_owned());
+                return Ok(Condition::new(field, Operator::Contains, text));
+            }
+            "empty" => {
+                let operator = match written {
+                    "true" => Operator::IsEmpty,
+                    "false" => Operator::IsNotEmpty,
+                    _ => return Err(AppError::wrong(format!("`{name}` takes true or false"))),
+                };
+                return Ok(Condition::new(field, operator, Value::Nothing));
+            }
+            other => {
+                let known = ["eq", "ne", "lt", "lte", "gt", "gte", "contains", "empty"];
+                let hint = text::nearest(other, known.into_iter()).map_or_else(
+                    || format!("there are {}", known.join(", ")),
+                    |near| format!("did you mean `{field}.{near}`?"),
+                );
+                return Err(AppError::wrong(format!("`{name}` is no comparison; {hint}")));
+            }
+        };
+        Ok(Condition::new(field, operator, value(written)?))
+    }
+
+    /// The fields of an object from JSON; all that is wrong with them.
+    fn fields_of_json(
+        &self,
+        definition: &ObjectDefinition,
+        json: &Map<String, Json>,
+    ) -> Result<Fields, ChangeError> {
+        let (mut fields, mut errors) = (Fields::new(), Vec::new());
+        for (name, json) in json {
+            let Some(field) = definition.field(name) else {
+                let known = definition.fields.keys().map(String::as_str);
+                let hint = text::nearest(name, known)
+                    .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                errors.push(FieldError::new(name, format!("is not a field{hint}")));
+                continue;
+            };
+            match field.kind.read(json) {
+                Ok(value) => drop(fields.insert(name.clone(), value)),
+                Err(why) => errors.push(FieldError::new(name, why)),
+            }
+        }
+        if errors.is_empty() { Ok(fields) } else { Err(ChangeError::Invalid(errors)) }
+    }
+
+    /// Sets fields of a record (null empties one) and leaves the others.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError`] says why nothing was written.
+    pub async fn change_record(
+        &self,
+        reference: &Reference,
+        json: &Map<String, Json>,
+        if_revision: Option<u64>,
+        actor: &str,
+    ) -> Result<Written, ChangeError> {
+        let fields = self.fields_of_json(self.object(&reference.object)?, json)?;
+        self.write_json(Write::Update { reference: reference.clone(), fields, if_revision }, actor)
+            .await
+    }
+
+    /// Deletes a record; the log keeps its last image.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError`] says why it is still there.
+    pub async fn delete_record(
+        &self,
+        reference: &Reference,
+        if_revision: Option<u64>,
+        actor: &str,
+    ) -> Result<Written, ChangeError> {
+        self.object(&reference.object)?;
+        self.write_json(Write::Delete { reference: reference.clone(), if_revision }, actor).await
+    }
+
+    async fn write_json(&self, write: Write, actor: &str) -> Result<Written, ChangeError> {
+        let now = self.now();
+        let cause = Cause::outside(actor);
+        let written = self.store().write(move |tx| {
+            Box::pin(
+                async move { tx.record_write(write, &cause, &mut fresh::source(now), now).await },
+            )
+        });
+        Ok(written.await?)
+    }
+
+    /// Makes the record of this external id, or sets its fields where it is
+    /// there: in one transaction, so that the same put from many sides makes
+    /// one record.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError`] says why nothing was written.
+    pub async fn put_record(
+        &self,
+        reference: &Reference,
+        json: &Map<String, Json>,
+        actor: &str,
+    ) -> Result<Put, ChangeError> {
+        let definition = self.object(&reference.object)?;
+        let mut fields = self.fields_of_json(definition, json)?;
+        let key = Value::Text(reference.key.clone());
+        if fields.get("external_id").is_some_and(|given| *given != key) {
+            let why = format!("is `{}`, by the address", reference.key);
+            return Err(ChangeError::Invalid(vec![FieldError::new("external_id", why)]));
+        }
+        fields.insert("external_id".to_owned(), key);
+        match self.put_once(reference, &fields, actor).await {
+            // Somebody else has just made it, on another host.
+            Err(ChangeError::Invalid(errors))
+                if errors.iter().any(|error| error.field == "external_id") =>
+            {
+                self.put_once(reference, &fields, actor).await
+            }
+            done => done,
+        }
+    }
+
+    async fn put_once(
+        &self,
+        reference: &Reference,
+        fields: &Fields,
+        actor: &str,
+    ) -> Result<Put, ChangeError> {
+        let now = self.now();
+        let cause = Cause::outside(actor);
+        let (reference, fields) = (reference.clone(), fields.clone());
+        let put = self.store().write(move |tx| {
+            Box::pin(async move {
+                let there = tx.record_fetch(&reference).await?;
+                let created = there.is_none();
+                let write = match there {
+                    Some(record) => {
+                        Write::Update { reference: record.reference, fields, if_revision: None }
+                    }
+                    None => Write::Create {
+                        object: reference.object,
+                        id: fresh::record_id(now),
+                        fields,
+                    },
+                };
+                let Written { record, changed } =
+                    tx.record_write(write, &cause, &mut fresh::source(now), now).await?;
+                Ok::<_, RecordError>(Put { record, created, changed: changed || created })
+            })
+        });
+        Ok(put.await?)
+    }
+}
