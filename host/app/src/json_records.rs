@@ -97,6 +97,38 @@ pub fn record_json(record: &Record, fields: &[String]) -> Json {
     Json::Object(document)
 }
 
+/// An object with its fields, in their order, and the events that it declares.
+#[must_use]
+pub fn object_json(object: &ObjectDefinition) -> Json {
+    json!({
+        "object": object.name,
+        "title": object.title,
+        "summary": object.summary,
+        "fields": object
+            .order
+            .iter()
+            .filter_map(|name| Some((name, object.fields.get(name)?)))
+            .map(|(name, field)| {
+                json!({
+                    "field": name,
+                    "holds": field.kind.describe(),
+                    "required": field.required,
+                    "may_be_empty": field.may_be_empty(),
+                    "default": field.default.to_json(),
+                    "summary": field.summary,
+                })
+            })
+            .collect::<Vec<_>>(),
+        "events": object
+            .events
+            .iter()
+            .map(|(name, event)| {
+                json!({ "event": name, "field": event.field, "becomes": event.becomes })
+            })
+            .collect::<Vec<_>>(),
+    })
+}
+
 impl App {
     /// The records that meet all conditions, a page at a time.
     ///

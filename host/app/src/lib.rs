@@ -94,7 +94,7 @@ pub use import::{ImportReport, RejectedLine};
 pub use ingest::{
     Accepted, IngestError, IngestRequest, IngestedItem, ItemError, MOST_ITEMS, TakenIn,
 };
-pub use json_records::{ChangeError, Put, RecordSearch, RecordsFound, record_json};
+pub use json_records::{ChangeError, Put, RecordSearch, RecordsFound, object_json, record_json};
 pub use limits::{ActionLimit, LimitView};
 pub use older_runs::{Kept, OlderRuns, Running};
 pub use pauses::{PauseView, Resumed};

@@ -11,6 +11,7 @@ mod health;
 mod hooks;
 mod limits;
 mod metrics;
+mod objects;
 mod records;
 mod runs;
 
@@ -163,6 +164,10 @@ fn routes(app: App, limits: &Limits) -> Router {
             "/v1/records/{object}/{key}",
             get(records::show).patch(records::change).put(records::put).delete(records::delete),
         )
+        .route("/v1/records/{object}/{key}/timeline", get(records::timeline))
+        .route("/v1/records/{object}/{key}/decisions", get(records::decisions))
+        .route("/v1/objects", get(objects::list))
+        .route("/v1/objects/{object}", get(objects::show))
         .route("/v1/runs", get(runs::list))
         .route("/v1/runs/{id}", get(runs::show))
         .route("/v1/runs/{id}/cancel", post(runs::cancel))

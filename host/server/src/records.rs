@@ -9,7 +9,8 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use relata_app::{
-    App, Caller, ChangeError, IngestRequest, Put, RecordSearch, RecordsFound, Scope,
+    App, Caller, ChangeError, Decision, IngestRequest, Put, RecordSearch, RecordsFound, Scope,
+    TimelineEntry,
     model::{Record, Reference},
     record_json,
     store::Written,
@@ -49,7 +50,7 @@ pub(crate) struct Page {
 }
 
 /// The caller, who may do this with records of this object.
-async fn allowed(
+pub(crate) async fn allowed(
     app: &App,
     headers: &HeaderMap,
     scope: Scope,
@@ -152,6 +153,53 @@ pub(crate) async fn show(
         return Ok((StatusCode::NOT_MODIFIED, [tagged(&tag)]).into_response());
     }
     Ok(([tagged(&tag)], Json(record_json(&record, &fields))).into_response())
+}
+
+/// What happened to a record, oldest first.
+#[derive(Debug, Serialize)]
+pub(crate) struct Timeline {
+    timeline: Vec<TimelineEntry>,
+}
+
+/// Its changes, runs and interactions.
+pub(crate) async fn timeline(
+    State(Api { app, gate }): State<Api>,
+    Path((object, key)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<Timeline>, ApiError> {
+    allowed(&app, &headers, Scope::RecordsRead, &object).await?;
+    let _room = gate.enter_to_read()?;
+    let reference = there(&app, object, key).await?;
+    let timeline = app.timeline(&reference).await.map_err(ApiError::of)?;
+    Ok(Json(Timeline { timeline }))
+}
+
+/// Why a record has the owner that it has, newest first.
+#[derive(Debug, Serialize)]
+pub(crate) struct Decisions {
+    decisions: Vec<Decision>,
+}
+
+/// Each change of its owner or queue, with everybody who was looked at.
+pub(crate) async fn decisions(
+    State(Api { app, gate }): State<Api>,
+    Path((object, key)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<Decisions>, ApiError> {
+    allowed(&app, &headers, Scope::RecordsRead, &object).await?;
+    let _room = gate.enter_to_read()?;
+    let reference = there(&app, object, key).await?;
+    let decisions = app.decisions(&reference).await.map_err(ApiError::of)?;
+    Ok(Json(Decisions { decisions }))
+}
+
+/// A record that is there, by its id.
+async fn there(app: &App, object: String, key: String) -> Result<Reference, ApiError> {
+    let reference = Reference::new(object, key);
+    let found = app.store().record_fetch(&reference).await;
+    let record = found.map_err(|why| ApiError::of(why.into()))?;
+    let record = record.ok_or_else(|| ApiError::not_changed(ChangeError::NotFound(reference)))?;
+    Ok(record.reference)
 }
 
 /// Sets some fields of a record.

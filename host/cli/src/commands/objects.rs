@@ -3,8 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use relata_app::model::{FieldDefinition, ObjectDefinition, Objects, text};
-use serde_json::{Value as Json, json};
+use relata_app::{
+    model::{FieldDefinition, ObjectDefinition, Objects, text},
+    object_json,
+};
+use serde_json::Value as Json;
 
 use crate::{
     context::{Context, is_data_directory},
@@ -57,7 +60,7 @@ fn all(context: &Context, objects: &Objects) -> anyhow::Result<()> {
     let definitions: Vec<&ObjectDefinition> =
         objects.names().filter_map(|name| objects.get(name)).collect();
     if context.json {
-        let documents: Vec<Json> = definitions.iter().map(|object| document(object)).collect();
+        let documents: Vec<Json> = definitions.iter().map(|object| object_json(object)).collect();
         return out::json(&documents);
     }
     let rows = definitions
@@ -69,7 +72,7 @@ fn all(context: &Context, objects: &Objects) -> anyhow::Result<()> {
 
 fn one(context: &Context, object: &ObjectDefinition) -> anyhow::Result<()> {
     if context.json {
-        return out::json(&document(object));
+        return out::json(&object_json(object));
     }
     out::line(format!("{}: {}", object.title, object.summary))?;
     let rows = fields(object)
@@ -104,31 +107,4 @@ fn notes(field: &FieldDefinition) -> String {
         notes.push(field.summary.trim_end_matches('.').to_owned());
     }
     notes.join("; ")
-}
-
-fn document(object: &ObjectDefinition) -> Json {
-    json!({
-        "object": object.name,
-        "title": object.title,
-        "summary": object.summary,
-        "fields": fields(object)
-            .map(|(name, field)| {
-                json!({
-                    "field": name,
-                    "holds": field.kind.describe(),
-                    "required": field.required,
-                    "may_be_empty": field.may_be_empty(),
-                    "default": field.default.to_json(),
-                    "summary": field.summary,
-                })
-            })
-            .collect::<Vec<_>>(),
-        "events": object
-            .events
-            .iter()
-            .map(|(name, event)| {
-                json!({ "event": name, "field": event.field, "becomes": event.becomes })
-            })
-            .collect::<Vec<_>>(),
-    })
 }

@@ -62,7 +62,7 @@ async fn records_are_found_by_their_fields() {
         ?country=DE,AT&sort=-company_size&fields=name: 200 {"next":null,"records":[{"id":"lead/…","name":"Bert"},{"id":"lead/…","name":"Cleo, the second"},{"id":"lead/…","name":"Anna"}]}
         ?company_size.gte=40&company_size.lt=300&fields=name: 200 {"next":null,"records":[{"id":"lead/…","name":"Cleo, the second"}]}
         ?name.contains=Cleo,&fields=name: 200 {"next":null,"records":[{"id":"lead/…","name":"Cleo, the second"}]}
-        ?owner.empty=true&limit=2&fields=name&total=true: 200 {"next":"WyIwMW05c25rcmMwZTAwODE4d2dueDlubjJ5YyIsbnVsbF0","records":[{"id":"lead/…","name":"Anna"},{"id":"lead/…","name":"Bert"}],"total":3}
+        ?owner.empty=true&limit=2&fields=name&total=true: 200 {"next":"WyIwMW05c25rcmMwZTAwODE4cXl4cHMyYzA1NCIsbnVsbF0","records":[{"id":"lead/…","name":"Anna"},{"id":"lead/…","name":"Bert"}],"total":3}
         ?owner.empty=perhaps: 400 wrong: `owner.empty` takes true or false
         ?contry=DE: 400 wrong: a lead has no field `contry`; did you mean `country`?
         ?company_size.atleast=7: 400 wrong: `company_size.atleast` is no comparison; there are eq, ne, lt, lte, gt, gte, contains, empty
@@ -205,6 +205,40 @@ async fn a_record_is_put_under_its_external_id_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happened_and_why_is_told_with_the_objects_that_there_are() {
+    let served = with_leads().await;
+    served
+        .create("user", &[("external_id", "lea"), ("name", "Lea"), ("email", "lea@a.example")])
+        .await;
+    let patch = served.request(Method::PATCH, "/v1/records/lead/anna").bearer_auth(&served.secret);
+    let changed = patch.body(r#"{"owner": "user/lea"}"#).send().await.unwrap();
+    assert_eq!(changed.status().as_u16(), 200);
+    let timeline = json(served.get("/v1/records/lead/anna/timeline")).await;
+    let by: Vec<&str> = timeline["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["by"].as_str().unwrap())
+        .collect();
+    assert_eq!(by, ["test", "token/all"]);
+    let decisions = json(served.get("/v1/records/lead/anna/decisions")).await;
+    assert_eq!(decisions["decisions"][0]["by"], "token/all");
+    assert!(decisions["decisions"][0]["owner"].as_str().unwrap().starts_with("user/"));
+    let missing = served.get("/v1/records/lead/nobody/decisions").send().await.unwrap();
+    assert_eq!(missing.status().as_u16(), 404);
+
+    let lead = json(served.get("/v1/objects/lead")).await;
+    assert_eq!((&lead["object"], &lead["fields"][0]["field"]), (&"lead".into(), &"name".into()));
+    let tickets = token(&served.app, "tickets", &[Scope::RecordsRead], &["ticket"]).await;
+    let request = served.request(Method::GET, "/v1/objects").bearer_auth(&tickets);
+    let objects = json(request).await;
+    assert_eq!(objects["objects"].as_array().unwrap().len(), 1);
+    let all = json(served.get("/v1/objects")).await;
+    assert!(all["objects"].as_array().unwrap().len() > 15);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_may_not_gets_nothing() {
     let served = with_leads().await;
     let writes = token(&served.app, "writes", &[Scope::RecordsWrite], &[]).await;
@@ -221,6 +255,9 @@ async fn who_may_not_gets_nothing() {
             (Method::PUT, "/v1/records/lead/anna"),
             (Method::DELETE, "/v1/records/lead/nobody"),
             (Method::GET, "/v1/records/leed"),
+            (Method::GET, "/v1/records/lead/anna/timeline"),
+            (Method::GET, "/v1/records/lead/anna/decisions"),
+            (Method::GET, "/v1/objects/lead"),
         ] {
             let request = served.request(method.clone(), path).bearer_auth(secret).body("{}");
             let status = request.send().await.unwrap().status().as_u16();
@@ -234,24 +271,36 @@ async fn who_may_not_gets_nothing() {
         writes PUT /v1/records/lead/anna: 200
         writes DELETE /v1/records/lead/nobody: 404
         writes GET /v1/records/leed: 403
+        writes GET /v1/records/lead/anna/timeline: 403
+        writes GET /v1/records/lead/anna/decisions: 403
+        writes GET /v1/objects/lead: 403
         tickets GET /v1/records/lead: 403
         tickets GET /v1/records/lead/anna: 403
         tickets PATCH /v1/records/lead/anna: 403
         tickets PUT /v1/records/lead/anna: 403
         tickets DELETE /v1/records/lead/nobody: 403
         tickets GET /v1/records/leed: 404
+        tickets GET /v1/records/lead/anna/timeline: 403
+        tickets GET /v1/records/lead/anna/decisions: 403
+        tickets GET /v1/objects/lead: 403
         reads GET /v1/records/lead: 200
         reads GET /v1/records/lead/anna: 200
         reads PATCH /v1/records/lead/anna: 403
         reads PUT /v1/records/lead/anna: 403
         reads DELETE /v1/records/lead/nobody: 403
         reads GET /v1/records/leed: 404
+        reads GET /v1/records/lead/anna/timeline: 200
+        reads GET /v1/records/lead/anna/decisions: 200
+        reads GET /v1/objects/lead: 200
         nobody GET /v1/records/lead: 401
         nobody GET /v1/records/lead/anna: 401
         nobody PATCH /v1/records/lead/anna: 401
         nobody PUT /v1/records/lead/anna: 401
         nobody DELETE /v1/records/lead/nobody: 401
         nobody GET /v1/records/leed: 401
+        nobody GET /v1/records/lead/anna/timeline: 401
+        nobody GET /v1/records/lead/anna/decisions: 401
+        nobody GET /v1/objects/lead: 401
     "#]]
     .assert_eq(&told);
     served.stop().await;
