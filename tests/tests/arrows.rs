@@ -15,8 +15,7 @@ use expect_test::expect;
 const ARROWS: &[(&str, &[&str])] = &[
     ("relata-cli", &["relata-server", "relata-lsp", "relata-plugin-build"]),
     ("relata-lsp", &["relata-workflow"]),
-    ("relata-server", &["relata-app", "relata-console"]),
-    ("relata-console", &["relata-model"]),
+    ("relata-server", &["relata-app"]),
     (
         "relata-app",
         &[
@@ -26,7 +25,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "relata-package",
             "relata-bundled",
             "relata-channels",
-            "relata-desk",
         ],
     ),
     ("relata-store", &["relata-engine", "relata-model"]),
@@ -37,7 +35,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("relata-bundled", &["relata-plugin-build"]),
     ("relata-engine", &["relata-workflow"]),
     ("relata-workflow", &["relata-model", "relata-package"]),
-    ("relata-desk", &["relata-model"]),
     ("relata-model", &[]),
     // The guests' side: it meets the host only in wit/.
     ("relata-plugin-sdk", &["relata-plugin-sdk-macros"]),
@@ -63,7 +60,7 @@ const ARROWS_REASON: &str = "Arrows point one way (cli -> server -> app -> { eng
 /// What a room must not reach, not even through a library, and why.
 const BANNED: &[(&[&str], &[&str], &str)] = &[
     (
-        &["relata-model", "relata-package", "relata-desk", "relata-workflow", "relata-engine"],
+        &["relata-model", "relata-package", "relata-workflow", "relata-engine"],
         &["tokio", "sqlx", "axum", "wasmtime", "reqwest", "lettre", "rand"],
         "the pure rooms do no input or output and have no clock and no chance: time and jitter are arguments, \
          so that a run can be replayed and simulated from a seed",
@@ -174,7 +171,7 @@ fn a_wrong_arrow_is_named() {
     check(
         &[("relata-app", &["relata-tests"]), ("relata-pantry", &[])],
         expect![[r#"
-            relata-app -> relata-tests is wrong: relata-app may use relata-bundled, relata-channels, relata-desk, relata-engine, relata-model, relata-package, relata-plugin-build, relata-sandbox, relata-store, relata-workflow
+            relata-app -> relata-tests is wrong: relata-app may use relata-bundled, relata-channels, relata-engine, relata-model, relata-package, relata-plugin-build, relata-sandbox, relata-store, relata-workflow
             relata-pantry is a new room: give it a line in ARROWS"#]],
     );
 }
