@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     Api,
     auth::caller,
-    batch::{Answered, ItemAnswer, Parameters, Rest, read, take_in, wrong},
+    batch::{Answered, ItemAnswer, Parameters, Rest, only, read, take_in, wrong},
     error::ApiError,
 };
 
@@ -137,16 +137,11 @@ pub(crate) async fn show(
     parameters: Result<Query<Parameters>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    allowed(&app, &headers, Scope::RecordsRead, &object).await?;
     let _room = gate.enter_to_read()?;
+    let record = seen(&app, &headers, &object, &key).await?;
     let parameters = read(parameters)?;
-    crate::batch::only(&parameters, &[FIELDS])?;
+    only(&parameters, &[FIELDS])?;
     let fields = wanted(&app, &object, &parameters)?;
-    let reference = Reference::new(&object, &key);
-    let found = app.store().record_fetch(&reference).await;
-    let record = found
-        .map_err(|why| ApiError::of(why.into()))?
-        .ok_or_else(|| ApiError::not_changed(ChangeError::NotFound(reference)))?;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
     let tag = etag(&record);
     if known.is_some_and(|known| known.split(',').any(|known| known.trim() == tag)) {
@@ -167,10 +162,9 @@ pub(crate) async fn timeline(
     Path((object, key)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Timeline>, ApiError> {
-    allowed(&app, &headers, Scope::RecordsRead, &object).await?;
     let _room = gate.enter_to_read()?;
-    let reference = there(&app, object, key).await?;
-    let timeline = app.timeline(&reference).await.map_err(ApiError::of)?;
+    let record = seen(&app, &headers, &object, &key).await?;
+    let timeline = app.timeline(&record.reference).await.map_err(ApiError::of)?;
     Ok(Json(Timeline { timeline }))
 }
 
@@ -186,20 +180,19 @@ pub(crate) async fn decisions(
     Path((object, key)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Decisions>, ApiError> {
-    allowed(&app, &headers, Scope::RecordsRead, &object).await?;
     let _room = gate.enter_to_read()?;
-    let reference = there(&app, object, key).await?;
-    let decisions = app.decisions(&reference).await.map_err(ApiError::of)?;
+    let record = seen(&app, &headers, &object, &key).await?;
+    let decisions = app.decisions(&record.reference).await.map_err(ApiError::of)?;
     Ok(Json(Decisions { decisions }))
 }
 
-/// A record that is there, by its id.
-async fn there(app: &App, object: String, key: String) -> Result<Reference, ApiError> {
+/// A record that is there, if the caller may see it.
+async fn seen(app: &App, headers: &HeaderMap, object: &str, key: &str) -> Result<Record, ApiError> {
+    allowed(app, headers, Scope::RecordsRead, object).await?;
     let reference = Reference::new(object, key);
     let found = app.store().record_fetch(&reference).await;
-    let record = found.map_err(|why| ApiError::of(why.into()))?;
-    let record = record.ok_or_else(|| ApiError::not_changed(ChangeError::NotFound(reference)))?;
-    Ok(record.reference)
+    let found = found.map_err(|why| ApiError::of(why.into()))?;
+    found.ok_or_else(|| ApiError::not_changed(ChangeError::NotFound(reference)))
 }
 
 /// Sets some fields of a record.

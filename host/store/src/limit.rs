@@ -272,7 +272,8 @@ impl Tx {
     }
 
     /// Gives away the places that are free: those of hosts that are gone, and
-    /// those of a limit that was raised. Answers how many runs got one.
+    /// those of a limit that was raised; and forgets limits that nobody is under.
+    /// Answers how many runs got one.
     ///
     /// # Errors
     ///
@@ -320,7 +321,31 @@ impl Tx {
             let free = row.count("most")?.saturating_sub(row.count("working")?);
             got += self.limit_let_in(&key, free, now, until).await?;
         }
+        // Each value of a `per` has a row; those that nobody needs go. Where
+        // somebody enters just now, the row is there again with them.
+        self.connection
+            .execute(
+                "forget limits",
+                "DELETE FROM relata_limit WHERE next_at <= $1
+                   AND NOT EXISTS (SELECT 1 FROM relata_limit_place AS place
+                                   WHERE place.limit_key = relata_limit.limit_key)
+                   AND NOT EXISTS (SELECT 1 FROM relata_limit_turn AS turn
+                                   WHERE turn.limit_key = relata_limit.limit_key)",
+                arguments![now],
+            )
+            .await?;
         Ok(got)
+    }
+
+    /// How many limits are remembered.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn limit_rows(&mut self) -> Result<u64, StoreError> {
+        let sql = "SELECT COUNT(*) AS found FROM relata_limit";
+        let row = self.connection.row("count limits", sql, arguments![]).await?;
+        row.map_or(Ok(0), |row| row.count("found"))
     }
 
     /// Holds a limit's row until the transaction ends; from when the next may

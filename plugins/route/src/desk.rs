@@ -17,8 +17,8 @@ pub(crate) const OPEN: [&str; 4] = ["new", "open", "waiting_for_customer", "on_h
 pub(crate) const WAITS: [&str; 2] = ["new", "open"];
 
 /// Above so many agents the open tickets are read in one query and not counted
-/// agent by agent.
-const COUNTED_ONE_BY_ONE: usize = 20;
+/// agent by agent: a call may ask 1,000 times.
+const COUNTED_ONE_BY_ONE: usize = 300;
 
 /// How many queues a ticket goes through at once.
 const LONGEST_CHAIN: usize = 10;
@@ -45,6 +45,8 @@ pub(crate) const FIELDS: [&str; 8] =
 pub(crate) struct Ticket {
     pub(crate) reference: Reference,
     pub(crate) owner: Option<Reference>,
+    /// Whether it has no owner at all, not even a queue.
+    is_nobodys: bool,
     pub(crate) status: String,
     pub(crate) queue: Option<Reference>,
     queued_at: Option<String>,
@@ -57,7 +59,8 @@ pub(crate) struct Ticket {
 impl Ticket {
     pub(crate) fn of(record: &records::Record) -> Result<Self> {
         let fields: TicketFields = record.parse()?;
-        // A ticket that was given to a queue is nobody's, and waits in it.
+        let is_nobodys = fields.owner.is_none();
+        // A ticket that was given to a queue waits in it.
         let (owner, queue) = match fields.owner {
             Some(owner) if owner.object() == "queue" => (None, Some(owner)),
             owner => (owner, fields.queue),
@@ -65,6 +68,7 @@ impl Ticket {
         Ok(Self {
             reference: record.reference().clone(),
             owner,
+            is_nobodys,
             status: fields.status,
             queue,
             queued_at: fields.queued_at,
@@ -109,9 +113,11 @@ pub(crate) struct Routed {
     pub(crate) candidates: Vec<Candidate>,
 }
 
+/// The open tickets of an agent.
 #[derive(Debug, Default)]
 struct Loads {
     open: u64,
+    /// Of the channels that were asked about so far.
     by_channel: BTreeMap<String, u64>,
 }
 
@@ -144,13 +150,14 @@ impl Desk {
             .iter()
             .map(|(user, agent)| Candidate::judge(user.clone(), agent, wanted, &today))
             .collect();
-        let able: Vec<Reference> = candidates
+        let able: Vec<&(Reference, Agent)> = candidates
             .iter()
-            .filter(|candidate| candidate.eligible)
-            .map(|candidate| candidate.user.clone())
+            .zip(&agents)
+            .filter(|(candidate, _)| candidate.eligible)
+            .map(|(_, agent)| agent)
             .collect();
-        self.read_loads(&able)?;
         let channel = wanted.channel.as_deref();
+        self.read_loads(&able, channel)?;
         for (candidate, (user, agent)) in candidates.iter_mut().zip(&agents) {
             if candidate.eligible {
                 candidate.count(self.load(user, ticket, channel), agent, channel);
@@ -189,26 +196,34 @@ impl Desk {
     }
 
     /// Counts the open tickets of those of whom that was not done yet.
-    fn read_loads(&mut self, users: &[Reference]) -> Result<()> {
-        let new: Vec<&Reference> =
-            users.iter().filter(|user| !self.loads.contains_key(*user)).collect();
-        for user in &new {
-            self.loads.insert((*user).clone(), Loads::default());
-        }
-        let mut count = |owned: &records::Record| -> Result<()> {
-            let (owner, channel): (Reference, Option<String>) =
-                (owned.field("owner")?, owned.field("channel")?);
-            let loads = self.loads.entry(owner).or_default();
-            loads.open += 1;
-            *loads.by_channel.entry(channel.unwrap_or_default()).or_default() += 1;
-            Ok(())
-        };
-        let open = || records::query("ticket").one_of("status", OPEN).fields(["owner", "channel"]);
+    fn read_loads(&mut self, able: &[&(Reference, Agent)], channel: Option<&str>) -> Result<()> {
+        let new: Vec<&Reference> = able
+            .iter()
+            .map(|(user, _)| user)
+            .filter(|user| !self.loads.contains_key(user))
+            .collect();
+        let open = || records::query("ticket").one_of("status", OPEN);
         if new.len() > COUNTED_ONE_BY_ONE {
-            open().one_of("owner", &new).all()?.iter().try_for_each(count)?;
+            for user in &new {
+                self.loads.insert((*user).clone(), Loads::default());
+            }
+            for owned in open().one_of("owner", &new).fields(["owner"]).all()? {
+                self.loads.entry(owned.field("owner")?).or_default().open += 1;
+            }
         } else {
             for user in new {
-                open().equal("owner", user).all()?.iter().try_for_each(&mut count)?;
+                let count = open().equal("owner", user).count()?;
+                self.loads.insert(user.clone(), Loads { open: count, ..Loads::default() });
+            }
+        }
+        let Some(channel) = channel else { return Ok(()) };
+        for (user, agent) in able {
+            let loads = self.loads.entry(user.clone()).or_default();
+            if agent::channel_capacity(agent, channel).is_some()
+                && !loads.by_channel.contains_key(channel)
+            {
+                let count = open().equal("owner", user).equal("channel", channel).count()?;
+                loads.by_channel.insert(channel.to_owned(), count);
             }
         }
         Ok(())
@@ -393,7 +408,9 @@ impl Desk {
         }
         if let Some(loads) = self.loads.get_mut(&user) {
             loads.open += 1;
-            *loads.by_channel.entry(channel).or_default() += 1;
+            if let Some(count) = loads.by_channel.get_mut(&channel) {
+                *count += 1;
+            }
         }
         Ok(Routed {
             ticket: ticket.reference.clone(),
@@ -410,11 +427,17 @@ impl Desk {
         reasons: &[String],
         candidates: Vec<Candidate>,
     ) -> Result<Routed> {
-        let since = ticket.queued_at.clone().unwrap_or_else(env::now);
-        records::update(
-            &ticket.reference,
-            json!({ "owner": null, "queue": queue, "queued_at": since }),
-        )?;
+        // Most of those that wait are where they were, and are only looked at.
+        if !(ticket.is_nobodys
+            && ticket.queue.as_ref() == Some(&queue)
+            && ticket.queued_at.is_some())
+        {
+            let since = ticket.queued_at.clone().unwrap_or_else(env::now);
+            records::update(
+                &ticket.reference,
+                json!({ "owner": null, "queue": queue, "queued_at": since }),
+            )?;
+        }
         Ok(Routed {
             ticket: ticket.reference.clone(),
             user: None,

@@ -162,6 +162,27 @@ on_each_backend! {
         assert_eq!(enter(&store, of(&runs, 'd'), &[run], 500).await, Entered::At(at(560)));
     }
 
+    /// Each value of a `per` is a limit of its own: those of the past go.
+    async fn limits_that_nobody_is_under_are_forgotten(backend) {
+        let store = backend.open().await;
+        let runs = runs(&store, "ab").await;
+        let (a, b) = (of(&runs, 'a'), of(&runs, 'b'));
+        enter(&store, a, &[turns("paced", 60_000, true)], 0).await;
+        enter(&store, b, &[places(1)], 0).await;
+        leave(&store, a, true, 1).await;
+        let rows = async |now: i64| {
+            let swept = store.write(move |tx| {
+                Box::pin(async move {
+                    tx.limits_sweep(at(now), at(now + 60)).await?;
+                    tx.limit_rows().await
+                })
+            });
+            swept.await.unwrap()
+        };
+        assert_eq!(rows(59).await, 2, "the next turn has not come yet, and b works");
+        assert_eq!(rows(60).await, 0, "it has, and b's place was not kept");
+    }
+
     /// Two limits: the place in the first is kept while it waits for the second.
     async fn limits_are_entered_in_one_order(backend) {
         let store = backend.open().await;
