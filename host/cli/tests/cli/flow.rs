@@ -98,7 +98,7 @@ fn workflows_run_while_the_clock_moves() {
     let program = company();
     program.ok("import lead leads.csv");
     expect![[r#"
-        17 workflows, 16 test files, 0 errors, 0 warnings
+        23 workflows, 22 test files, 0 errors, 0 warnings
     "#]]
     .assert_eq(&program.ok("check"));
     expect![[r#"
