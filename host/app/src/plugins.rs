@@ -299,9 +299,13 @@ impl Plugins {
         host: StepHost,
     ) -> Called<StepHost> {
         let is_real = !request.context.dry_run;
+        let probation = self.probation.get(plugin.name()).filter(|_| is_real);
+        let probation = probation.map(|probation| {
+            (probation, format!("plugin `{}`, action `{}`", plugin.name(), request.action))
+        });
         let called = plugin.call(request, host).await;
-        if let Some(probation) = self.probation.get(plugin.name()).filter(|_| is_real) {
-            probation.tell(called.verdict());
+        if let Some((probation, called_as)) = probation {
+            probation.tell(called.verdict(), &called_as);
         }
         called
     }

@@ -78,7 +78,7 @@ mod tests {
             crm: log records
             mail: log messages
             notify: log messages records
-            route: env log records
+            route: env log records state
             segment: log records
             sentiment: log
             survey: env log messages records

@@ -73,11 +73,12 @@ pub(super) struct Probation {
 
 impl Probation {
     /// What a call says of the version.
-    pub(super) fn tell(&self, verdict: Verdict) {
+    pub(super) fn tell(&self, verdict: Verdict, called_as: &str) {
         match verdict {
             Verdict::Works => self.proven.store(true, Ordering::Relaxed),
             Verdict::Fails(why) => {
-                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = why;
+                *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+                    format!("{called_as}: {why}");
                 self.failures.fetch_add(1, Ordering::Relaxed);
             }
             Verdict::Nothing => {}
@@ -186,7 +187,7 @@ mod tests {
     fn only_its_own_faults_count_against_a_version() {
         let count = |verdicts: Vec<Verdict>| {
             let probation = Probation::default();
-            verdicts.into_iter().for_each(|verdict| probation.tell(verdict));
+            verdicts.into_iter().for_each(|verdict| probation.tell(verdict, "enrich"));
             (probation.failures.into_inner(), probation.proven.into_inner())
         };
         let fails = || Verdict::Fails("trapped".to_owned());

@@ -30,6 +30,7 @@ fn the_commands() {
           clock        Read a rehearsal's clock, or move it
           start        Start a workflow by hand: one with a button, or one that nothing else starts
           runs         Show what workflows did and do
+          why          Why a record has the owner that it has
           why-not      Why a workflow ran, or did not run, for a record
           approvals    Show the questions that runs ask people, and answer them
           outbox       Show every mail and notice, and how it stands
