@@ -8,10 +8,10 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test may stop at once, and tells its figures"
+    clippy::disallowed_methods,
+    reason = "a test may stop at once, asks who runs it, and tells how long it took"
 )]
 
-#[allow(dead_code, reason = "other tests use the rest")]
 mod fair;
 #[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
 #[path = "../src/postgres.rs"]
