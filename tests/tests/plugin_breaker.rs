@@ -121,7 +121,10 @@ async fn after_five_failures_its_steps_wait() {
     // One is let through to see, fails as well, and the pause doubles.
     company.leads(LONG, 2).await;
     company.pass(31).await;
-    assert_eq!(company.stand().await, "failed failed failed failed failed failed active active");
+    // Which of the three that is, is not certain: they move side by side.
+    let stand = company.stand().await;
+    assert_eq!(stand.matches("failed").count(), 6, "{stand}");
+    assert_eq!(stand.matches("active").count(), 2, "{stand}");
     let dues: Vec<_> = company.runs().await.into_iter().filter_map(|run| run.due_at).collect();
     assert_eq!(dues, ["2026-12-14T08:01:30Z", "2026-12-14T08:01:30Z"]);
 }
