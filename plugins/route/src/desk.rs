@@ -1,13 +1,13 @@
 //! The service desk during one call: its agents with what they have to do, its
 //! queues, and the tickets that are given.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use relata_plugin_sdk::{prelude::*, rotation::Rotation};
 
 use crate::{
     agent::{self, Agent, Candidate, Load, Wanted},
-    queue::{self, Queue, Verdict, relaxed_reason},
+    queue::{self, Policy, Queue, Verdict, relaxed_reason},
 };
 
 /// A ticket is open, and takes up capacity, while it has one of these.
@@ -25,18 +25,19 @@ const LONGEST_CHAIN: usize = 10;
 
 /// What is read of a ticket.
 #[derive(Debug, Clone, Deserialize)]
-struct TicketFields {
-    owner: Option<Reference>,
-    status: String,
-    queue: Option<Reference>,
+pub(crate) struct TicketFields {
+    /// The user who has it.
+    pub(crate) owner: Option<Reference>,
+    pub(crate) status: String,
+    pub(crate) queue: Option<Reference>,
     queued_at: Option<String>,
     required_skills: Option<Vec<String>>,
-    channel: Option<String>,
+    pub(crate) channel: Option<String>,
     customer: Option<Reference>,
     priority: Option<String>,
 }
 
-/// The fields of a ticket that [`Ticket`] needs.
+/// The fields of a ticket that [`TicketFields`] needs.
 pub(crate) const FIELDS: [&str; 8] =
     ["owner", "status", "queue", "queued_at", "required_skills", "channel", "customer", "priority"];
 
@@ -44,45 +45,26 @@ pub(crate) const FIELDS: [&str; 8] =
 #[derive(Debug, Clone)]
 pub(crate) struct Ticket {
     pub(crate) reference: Reference,
-    pub(crate) owner: Option<Reference>,
     /// Whether it has no owner at all, not even a queue.
     is_nobodys: bool,
-    pub(crate) status: String,
-    pub(crate) queue: Option<Reference>,
-    queued_at: Option<String>,
-    required_skills: Vec<String>,
-    pub(crate) channel: Option<String>,
-    customer: Option<Reference>,
-    priority: Option<String>,
+    pub(crate) fields: TicketFields,
 }
 
 impl Ticket {
     pub(crate) fn of(record: &records::Record) -> Result<Self> {
-        let fields: TicketFields = record.parse()?;
+        let mut fields: TicketFields = record.parse()?;
         let is_nobodys = fields.owner.is_none();
         // A ticket that was given to a queue waits in it.
-        let (owner, queue) = match fields.owner {
-            Some(owner) if owner.object() == "queue" => (None, Some(owner)),
-            owner => (owner, fields.queue),
-        };
-        Ok(Self {
-            reference: record.reference().clone(),
-            owner,
-            is_nobodys,
-            status: fields.status,
-            queue,
-            queued_at: fields.queued_at,
-            required_skills: fields.required_skills.unwrap_or_default(),
-            channel: fields.channel,
-            customer: fields.customer,
-            priority: fields.priority,
-        })
+        if let Some(queue) = fields.owner.take_if(|owner| owner.object() == "queue") {
+            fields.queue = Some(queue);
+        }
+        Ok(Self { reference: record.reference().clone(), is_nobodys, fields })
     }
 
     /// 0 for what goes first.
     pub(crate) fn rank(&self) -> usize {
         let order = ["urgent", "high", "normal", "low"];
-        let priority = self.priority.as_deref().unwrap_or("normal");
+        let priority = self.fields.priority.as_deref().unwrap_or("normal");
         order.iter().position(|known| *known == priority).unwrap_or(2)
     }
 
@@ -91,7 +73,7 @@ impl Ticket {
         // To the second: the host writes no fractions of one.
         let second = |text: &str| text.chars().take(19).collect::<String>();
         let then = second(&env::ago(minutes.saturating_mul(60_000)));
-        self.queued_at.as_deref().is_some_and(|since| second(since) <= then)
+        self.fields.queued_at.as_deref().is_some_and(|since| second(since) <= then)
     }
 }
 
@@ -125,7 +107,7 @@ struct Loads {
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     /// By team; those who have any skill where there is none.
-    agents: BTreeMap<Option<Reference>, Vec<(Reference, Agent)>>,
+    agents: BTreeMap<Option<Reference>, Rc<[(Reference, Agent)]>>,
     loads: BTreeMap<Reference, Loads>,
     queues: BTreeMap<Reference, Queue>,
 }
@@ -139,13 +121,9 @@ impl Desk {
         only: Option<&Reference>,
     ) -> Result<Vec<Candidate>> {
         let today = env::today();
-        self.read_agents(wanted.team.as_ref())?;
-        let agents = self.agents.get(&wanted.team).map_or(&[][..], Vec::as_slice);
-        let agents: Vec<(Reference, Agent)> = agents
-            .iter()
-            .filter(|(user, _)| only.is_none_or(|only| only == user))
-            .cloned()
-            .collect();
+        let agents = self.agents(wanted.team.as_ref())?;
+        let agents: Vec<&(Reference, Agent)> =
+            agents.iter().filter(|(user, _)| only.is_none_or(|only| only == user)).collect();
         let mut candidates: Vec<Candidate> = agents
             .iter()
             .map(|(user, agent)| Candidate::judge(user.clone(), agent, wanted, &today))
@@ -154,7 +132,7 @@ impl Desk {
             .iter()
             .zip(&agents)
             .filter(|(candidate, _)| candidate.eligible)
-            .map(|(_, agent)| agent)
+            .map(|(_, agent)| *agent)
             .collect();
         let channel = wanted.channel.as_deref();
         self.read_loads(&able, channel)?;
@@ -170,17 +148,18 @@ impl Desk {
     fn load(&self, user: &Reference, ticket: &Ticket, channel: Option<&str>) -> Load {
         let Some(loads) = self.loads.get(user) else { return Load::default() };
         let own = u64::from(
-            ticket.owner.as_ref() == Some(user) && OPEN.contains(&ticket.status.as_str()),
+            ticket.fields.owner.as_ref() == Some(user)
+                && OPEN.contains(&ticket.fields.status.as_str()),
         );
         let on_channel =
             channel.and_then(|channel| loads.by_channel.get(channel)).copied().unwrap_or(0);
         Load { open: loads.open.saturating_sub(own), on_channel: on_channel.saturating_sub(own) }
     }
 
-    fn read_agents(&mut self, team: Option<&Reference>) -> Result<()> {
+    fn agents(&mut self, team: Option<&Reference>) -> Result<Rc<[(Reference, Agent)]>> {
         let key = team.cloned();
-        if self.agents.contains_key(&key) {
-            return Ok(());
+        if let Some(known) = self.agents.get(&key) {
+            return Ok(Rc::clone(known));
         }
         let users = records::query("user").fields(agent::FIELDS);
         let users = match team {
@@ -190,9 +169,9 @@ impl Desk {
         let agents = users
             .iter()
             .map(|user| Ok((user.reference().clone(), user.parse()?)))
-            .collect::<Result<Vec<_>>>()?;
-        self.agents.insert(key, agents);
-        Ok(())
+            .collect::<Result<Rc<[_]>>>()?;
+        self.agents.insert(key, Rc::clone(&agents));
+        Ok(agents)
     }
 
     /// Counts the open tickets of those of whom that was not done yet.
@@ -309,7 +288,7 @@ impl Desk {
         except: Option<&Reference>,
         only: Option<&Reference>,
     ) -> Result<(Verdict, Vec<Candidate>)> {
-        let mut skills = ticket.required_skills.clone();
+        let mut skills = ticket.fields.required_skills.clone().unwrap_or_default();
         for skill in queue.required_skills.iter().flatten() {
             if !skills.contains(skill) {
                 skills.push(skill.clone());
@@ -320,15 +299,19 @@ impl Desk {
             Some(true) => last_agent(ticket)?,
             _ => None,
         };
-        let key = format!("rotation/{}", at.id());
-        let stored = state::get::<Rotation>(&key)?;
+        let turns =
+            (queue.policy == Some(Policy::RoundRobin)).then(|| format!("rotation/{}", at.id()));
+        let stored = match &turns {
+            Some(key) => state::get::<Rotation>(key)?,
+            None => None,
+        };
         let mut rotation = stored.map(|stored| stored.value).unwrap_or_default();
         let mut decide =
             |desk: &mut Self, skills: &[String]| -> Result<(Verdict, Vec<Candidate>)> {
                 let wanted = Wanted {
                     skills: skills.to_vec(),
                     team: queue.team.clone(),
-                    channel: ticket.channel.clone(),
+                    channel: ticket.fields.channel.clone(),
                 };
                 let mut candidates = desk.candidates(&wanted, ticket, only)?;
                 for candidate in &mut candidates {
@@ -359,8 +342,8 @@ impl Desk {
                 decided = (verdict, candidates);
             }
         }
-        if matches!(decided.0, Verdict::Taken(_)) {
-            state::put(&key, &rotation)?;
+        if let (Some(key), Verdict::Taken(_)) = (&turns, &decided.0) {
+            state::put(key, &rotation)?;
         }
         Ok(decided)
     }
@@ -399,8 +382,10 @@ impl Desk {
             json!({ "owner": user, "queue": queue, "queued_at": null }),
         )?;
         // What it was counted as before, and what it is from now on.
-        let channel = ticket.channel.clone().unwrap_or_default();
-        if let Some(before) = ticket.owner.as_ref().and_then(|owner| self.loads.get_mut(owner)) {
+        let channel = ticket.fields.channel.clone().unwrap_or_default();
+        if let Some(before) =
+            ticket.fields.owner.as_ref().and_then(|owner| self.loads.get_mut(owner))
+        {
             before.open = before.open.saturating_sub(1);
             if let Some(count) = before.by_channel.get_mut(&channel) {
                 *count = count.saturating_sub(1);
@@ -429,10 +414,10 @@ impl Desk {
     ) -> Result<Routed> {
         // Most of those that wait are where they were, and are only looked at.
         if !(ticket.is_nobodys
-            && ticket.queue.as_ref() == Some(&queue)
-            && ticket.queued_at.is_some())
+            && ticket.fields.queue.as_ref() == Some(&queue)
+            && ticket.fields.queued_at.is_some())
         {
-            let since = ticket.queued_at.clone().unwrap_or_else(env::now);
+            let since = ticket.fields.queued_at.clone().unwrap_or_else(env::now);
             records::update(
                 &ticket.reference,
                 json!({ "owner": null, "queue": queue, "queued_at": since }),
@@ -450,7 +435,7 @@ impl Desk {
 
 /// Who had the customer's last ticket.
 fn last_agent(ticket: &Ticket) -> Result<Option<Reference>> {
-    let Some(customer) = &ticket.customer else { return Ok(None) };
+    let Some(customer) = &ticket.fields.customer else { return Ok(None) };
     let others = records::query("ticket")
         .equal("customer", customer)
         .is_not_empty("owner")

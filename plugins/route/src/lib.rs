@@ -80,10 +80,13 @@ impl Action for BySkill {
 
     fn run(_: &Context, input: SkillInput) -> Result<Outcome<Output>> {
         let ticket = Ticket::of(&records::get(input.record.expect("ticket")?)?)?;
-        let wanted =
-            Wanted { skills: input.skills.clone(), team: None, channel: ticket.channel.clone() };
+        let wanted = Wanted {
+            skills: input.skills.clone(),
+            team: None,
+            channel: ticket.fields.channel.clone(),
+        };
         let mut candidates = Desk::default().candidates(&wanted, &ticket, None)?;
-        let picked = pick(&mut candidates, input.prefer, ticket.owner.as_ref());
+        let picked = pick(&mut candidates, input.prefer, ticket.fields.owner.as_ref());
         if let Some(index) = picked {
             let chosen = &candidates[index];
             let (user, reason) =
@@ -102,7 +105,7 @@ impl Action for BySkill {
         }
         let queue = records::get(input.fallback.expect("queue")?)?;
         let mut fields = json!({ "queue": queue.reference(), "required_skills": input.skills });
-        if ticket.owner.is_none() {
+        if ticket.fields.owner.is_none() {
             fields["queued_at"] = json!(env::now());
         }
         records::update(&ticket.reference, fields)?;
@@ -149,15 +152,15 @@ impl Action for OneTicket {
 
     fn run(_: &Context, input: TicketInput) -> Result<Outcome<Output>> {
         let ticket = Ticket::of(&records::get(input.record.expect("ticket")?)?)?;
-        if !OPEN.contains(&ticket.status.as_str()) {
-            return skip(format!("{} is {}", ticket.reference, ticket.status));
+        if !OPEN.contains(&ticket.fields.status.as_str()) {
+            return skip(format!("{} is {}", ticket.reference, ticket.fields.status));
         }
-        if let Some(owner) = &ticket.owner {
+        if let Some(owner) = &ticket.fields.owner {
             return skip(format!("{owner} has it already"));
         }
         let queue = match input.queue {
             Some(queue) => records::get(queue.expect("queue")?)?.reference().clone(),
-            None => ticket.queue.clone().ok_or_else(|| {
+            None => ticket.fields.queue.clone().ok_or_else(|| {
                 Error::invalid(format!(
                     "{} is in no queue; give the step a `queue`",
                     ticket.reference
@@ -198,10 +201,10 @@ impl Action for Again {
 
     fn run(_: &Context, input: AgainInput) -> Result<Outcome<Output>> {
         let ticket = Ticket::of(&records::get(input.record.expect("ticket")?)?)?;
-        if !OPEN.contains(&ticket.status.as_str()) {
-            return skip(format!("{} is {}", ticket.reference, ticket.status));
+        if !OPEN.contains(&ticket.fields.status.as_str()) {
+            return skip(format!("{} is {}", ticket.reference, ticket.fields.status));
         }
-        let (Some(owner), Some(queue)) = (&ticket.owner, &ticket.queue) else {
+        let (Some(owner), Some(queue)) = (&ticket.fields.owner, &ticket.fields.queue) else {
             return skip(format!("{} has no owner, or is in no queue", ticket.reference));
         };
         let (user, reason, candidates) = Desk::default().route_again(&ticket, owner, queue)?;
@@ -332,7 +335,7 @@ impl Action for Release {
         };
         for ticket in owned.oldest(MOST as u32)?.iter().map(Ticket::of) {
             let ticket = ticket?;
-            let queue = ticket.queue.clone().unwrap_or_else(|| elsewhere.clone());
+            let queue = ticket.fields.queue.clone().unwrap_or_else(|| elsewhere.clone());
             let routed = desk.route(&ticket, &queue, Some(&user), None)?;
             match routed.user {
                 Some(_) => given += 1,

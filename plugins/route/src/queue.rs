@@ -4,7 +4,7 @@
 use relata_plugin_sdk::{prelude::*, rotation::Rotation};
 
 use crate::{
-    agent::{Candidate, USUAL_LEVEL},
+    agent::Candidate,
     skill::{Prefer, pick},
 };
 
@@ -63,10 +63,10 @@ impl Queue {
         self.team.is_some() || !skills.is_empty()
     }
 
-    /// Decides about a ticket. `skills` are those that it asks for here, and
-    /// `strict` says whether the candidates were held to them; `overdue`,
+    /// Decides about a ticket. `skills` are those that it asks for here; `overdue`,
     /// whether it has waited for longer than it may; `last`, who had the
-    /// customer's ticket before; `now` is in milliseconds.
+    /// customer's ticket before; `now` is in milliseconds. The rotation counts
+    /// where the policy goes in turn.
     pub(crate) fn decide(
         &self,
         candidates: &mut [Candidate],
@@ -113,11 +113,9 @@ impl Queue {
         if let Some(index) = known {
             let load = candidates[index].load();
             candidates[index].reason = format!("picked: had the customer's last ticket ({load})");
-            rotation.touch(candidates[index].user.as_str(), now);
             return Some(index);
         }
-        let policy = self.policy.unwrap_or_default();
-        let prefer = match policy {
+        let prefer = match self.policy.unwrap_or_default() {
             Policy::RoundRobin => return in_turn(candidates, rotation, now),
             Policy::LeastBusy => Prefer::Any,
             Policy::Senior => Prefer::Senior,
@@ -136,22 +134,18 @@ fn in_turn(candidates: &mut [Candidate], rotation: &mut Rotation, now: u64) -> O
     }
     let able: Vec<usize> =
         (0..candidates.len()).filter(|index| candidates[*index].eligible).collect();
-    let members: Vec<(String, f64)> = able
+    let members: Vec<(&str, f64)> = able
         .iter()
-        .map(|index| (candidates[*index].user.as_str().to_owned(), candidates[*index].weight))
+        .map(|index| (candidates[*index].user.as_str(), candidates[*index].weight))
         .collect();
-    let members: Vec<(&str, f64)> =
-        members.iter().map(|(user, weight)| (user.as_str(), *weight)).collect();
     let index = able[rotation.next(&members, now)?];
     let chosen = &mut candidates[index];
     chosen.reason = format!("picked: next in turn by weight {} ({})", chosen.weight, chosen.load());
     Some(index)
 }
 
-/// Holds candidates to skills no more, and says so of whoever is picked.
+/// Says of whoever is picked that they were not held to the skills.
 pub(crate) fn relaxed_reason(candidate: &mut Candidate, minutes: u64) {
-    let level = candidate.level.unwrap_or(USUAL_LEVEL);
-    candidate.level = Some(level);
     candidate.reason = format!(
         "{}; without the skills, which it has waited for {minutes} minutes",
         candidate.reason
