@@ -23,7 +23,7 @@ impl App {
         for queue in queues.iter().filter(|queue| is_dead_end(queue)) {
             let waiting = self.tickets_waiting(Some(&queue.reference)).await?;
             if waiting > 0 {
-                stuck.push(format!("{} ({waiting})", told(queue)));
+                stuck.push(format!("{} ({waiting})", queue.handle()));
             }
         }
         if !stuck.is_empty() {
@@ -73,7 +73,7 @@ fn circles(queues: &[Record]) -> Vec<String> {
                 // Told by the first of its queues alone.
                 if way.iter().all(|other| queue.reference <= other.reference) {
                     let names: Vec<String> =
-                        way.iter().chain([&queue]).map(|queue| told(queue)).collect();
+                        way.iter().chain([&queue]).map(|queue| queue.handle()).collect();
                     circles.push(names.join(" -> "));
                 }
                 break;
@@ -94,11 +94,4 @@ fn is_dead_end(queue: &Record) -> bool {
         value => value.is_nothing(),
     };
     ["team", "required_skills", "fallback"].into_iter().all(is_empty)
-}
-
-fn told(queue: &Record) -> String {
-    queue
-        .field("external_id")
-        .as_text()
-        .map_or_else(|| queue.reference.to_string(), |name| format!("queue/{name}"))
 }

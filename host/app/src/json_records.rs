@@ -55,7 +55,16 @@ pub enum ChangeError {
     Invalid(Vec<FieldError>),
     /// What was asked makes no sense, or a fault of ours.
     #[error(transparent)]
-    App(#[from] AppError),
+    App(AppError),
+}
+
+impl From<AppError> for ChangeError {
+    fn from(why: AppError) -> Self {
+        match why {
+            AppError::Record(why) => why.into(),
+            other => Self::App(other),
+        }
+    }
 }
 
 impl From<RecordError> for ChangeError {
@@ -64,7 +73,7 @@ impl From<RecordError> for ChangeError {
             RecordError::NotFound(reference) => Self::NotFound(reference),
             RecordError::Conflict { reference, found, .. } => Self::Conflict { reference, found },
             RecordError::Invalid(errors) => Self::Invalid(errors),
-            other => Self::App(other.into()),
+            other => Self::App(AppError::Record(other)),
         }
     }
 }
@@ -105,9 +114,7 @@ pub fn object_json(object: &ObjectDefinition) -> Json {
         "title": object.title,
         "summary": object.summary,
         "fields": object
-            .order
-            .iter()
-            .filter_map(|name| Some((name, object.fields.get(name)?)))
+            .in_order()
             .map(|(name, field)| {
                 json!({
                     "field": name,
@@ -232,7 +239,6 @@ impl App {
 
     /// The fields of an object from JSON; all that is wrong with them.
     fn fields_of_json(
-        &self,
         definition: &ObjectDefinition,
         json: &Map<String, Json>,
     ) -> Result<Fields, ChangeError> {
@@ -265,9 +271,9 @@ impl App {
         if_revision: Option<u64>,
         actor: &str,
     ) -> Result<Written, ChangeError> {
-        let fields = self.fields_of_json(self.object(&reference.object)?, json)?;
-        self.write_json(Write::Update { reference: reference.clone(), fields, if_revision }, actor)
-            .await
+        let fields = Self::fields_of_json(self.object(&reference.object)?, json)?;
+        let write = Write::Update { reference: reference.clone(), fields, if_revision };
+        Ok(self.write_record(write, actor).await?)
     }
 
     /// Deletes a record; the log keeps its last image.
@@ -282,18 +288,8 @@ impl App {
         actor: &str,
     ) -> Result<Written, ChangeError> {
         self.object(&reference.object)?;
-        self.write_json(Write::Delete { reference: reference.clone(), if_revision }, actor).await
-    }
-
-    async fn write_json(&self, write: Write, actor: &str) -> Result<Written, ChangeError> {
-        let now = self.now();
-        let cause = Cause::outside(actor);
-        let written = self.store().write(move |tx| {
-            Box::pin(
-                async move { tx.record_write(write, &cause, &mut fresh::source(now), now).await },
-            )
-        });
-        Ok(written.await?)
+        let write = Write::Delete { reference: reference.clone(), if_revision };
+        Ok(self.write_record(write, actor).await?)
     }
 
     /// Makes the record of this external id, or sets its fields where it is
@@ -310,7 +306,7 @@ impl App {
         actor: &str,
     ) -> Result<Put, ChangeError> {
         let definition = self.object(&reference.object)?;
-        let mut fields = self.fields_of_json(definition, json)?;
+        let mut fields = Self::fields_of_json(definition, json)?;
         let key = Value::Text(reference.key.clone());
         if fields.get("external_id").is_some_and(|given| *given != key) {
             let why = format!("is `{}`, by the address", reference.key);

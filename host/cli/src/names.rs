@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use relata_app::{
     App, AppError,
-    model::{Record, RecordId, Reference, TimeZone, Timestamp, Value},
+    model::{RecordId, Reference, TimeZone, Timestamp, Value},
 };
 use serde_json::Value as Json;
 
@@ -135,7 +135,7 @@ impl<'a> Names<'a> {
         let found = match self.app.record(reference).await {
             Ok(record) => Some(Name {
                 label: self.app.object(&reference.object)?.label_of(&record),
-                handle: handle(&record),
+                handle: record.handle(),
             }),
             // It was deleted, or its object is no longer there.
             Err(why) if why.is_wrong_input() => None,
@@ -143,14 +143,6 @@ impl<'a> Names<'a> {
         };
         self.known.insert(reference.clone(), found.clone());
         Ok(found)
-    }
-}
-
-/// The shortest reference that commands take: by external id, else by id.
-pub(crate) fn handle(record: &Record) -> String {
-    match record.field("external_id").as_text() {
-        Some(key) if !key.is_empty() => format!("{}/{key}", record.reference.object),
-        _ => record.reference.to_string(),
     }
 }
 

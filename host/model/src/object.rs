@@ -115,6 +115,11 @@ merged_into: { type: reference, to: any, summary: The record that this one becam
 "#;
 
 impl ObjectDefinition {
+    /// The fields with their names, in the order of the file.
+    pub fn in_order(&self) -> impl Iterator<Item = (&str, &FieldDefinition)> {
+        self.order.iter().filter_map(|name| Some((name.as_str(), self.fields.get(name)?)))
+    }
+
     /// Reads a definition file; `file` is its name, for the errors.
     ///
     /// # Errors

@@ -82,6 +82,16 @@ impl Record {
     pub fn field(&self, name: &str) -> &Value {
         self.fields.get(name).unwrap_or(&Value::Nothing)
     }
+
+    /// What a command takes and a person remembers: `lead/anna` by its external
+    /// id where it has one, else its reference.
+    #[must_use]
+    pub fn handle(&self) -> String {
+        match self.field("external_id").as_text() {
+            Some(key) if !key.is_empty() => format!("{}/{key}", self.reference.object),
+            _ => self.reference.to_string(),
+        }
+    }
 }
 
 /// What happened to a record.

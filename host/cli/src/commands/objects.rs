@@ -75,7 +75,8 @@ fn one(context: &Context, object: &ObjectDefinition) -> anyhow::Result<()> {
         return out::json(&object_json(object));
     }
     out::line(format!("{}: {}", object.title, object.summary))?;
-    let rows = fields(object)
+    let rows = object
+        .in_order()
         .map(|(name, field)| vec![name.to_owned(), field.kind.describe(), notes(field)])
         .collect();
     out::table(&[Column::whole("Field"), Column::text("Holds"), Column::text("Of note")], rows)?;
@@ -83,10 +84,6 @@ fn one(context: &Context, object: &ObjectDefinition) -> anyhow::Result<()> {
         out::line(format!("Event {name}: {} becomes {}", event.field, event.becomes))?;
     }
     Ok(())
-}
-
-fn fields(object: &ObjectDefinition) -> impl Iterator<Item = (&str, &FieldDefinition)> {
-    object.order.iter().filter_map(|name| Some((name.as_str(), object.fields.get(name)?)))
 }
 
 /// What an author has to know of a field beside what it holds.

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     context::{ACTOR, Context},
-    names::{self, Names},
+    names::Names,
     out::{self, Column},
     time,
 };
@@ -163,7 +163,7 @@ async fn list(context: &Context, app: &App, asked: Asked) -> anyhow::Result<()> 
     let mut names = Names::new(app);
     let mut rows = Vec::with_capacity(records.len());
     for record in &records {
-        let mut row = vec![names::handle(record)];
+        let mut row = vec![record.handle()];
         for field in &shown {
             row.push(match *field {
                 "id" => record.reference.to_string(),
@@ -247,7 +247,7 @@ async fn set(
             &json!({ "changed": written.changed, "record": record_json(&written.record, &[]) }),
         );
     }
-    let handle = names::handle(&written.record);
+    let handle = written.record.handle();
     if !written.changed {
         return out::line(format!("{handle} is so already; nothing was written"));
     }
@@ -271,7 +271,7 @@ async fn create(
     if context.json {
         return out::json(&record_json(&record, &[]));
     }
-    out::line(format!("{} was created", names::handle(&record)))
+    out::line(format!("{} was created", record.handle()))
 }
 
 async fn timeline(context: &Context, app: &App, reference: &Reference) -> anyhow::Result<()> {
