@@ -95,15 +95,10 @@ impl App {
 /// Whose a record was from a change on, where it changed that.
 fn whose(event: &LoggedEvent) -> Option<(Option<String>, Option<String>)> {
     let HappeningKind::Change(change) = &event.happening.kind else { return None };
-    let after = change.after.as_ref()?;
-    let value = |fields: &relata_model::Fields, field: &str| {
-        fields.get(field).filter(|value| !value.is_nothing()).cloned()
-    };
-    let changed = FIELDS.iter().any(|field| {
-        let before = change.before.as_ref().and_then(|before| value(before, field));
-        before != value(after, field)
-    });
-    let told = |field: &str| value(after, field).as_ref().map(Value::to_string);
+    change.after.as_ref()?;
+    let told =
+        |field| Some(change.is(field)).filter(|value| !value.is_nothing()).map(Value::to_string);
+    let changed = FIELDS.iter().any(|field| change.touches(field));
     changed.then(|| (told("owner"), told("queue")))
 }
 

@@ -87,7 +87,7 @@ impl From<LimitRow> for LimitView {
             in_line: row.in_line,
             waits_since: row.waits_since.map(|at| at.to_string()),
             to_come: row.to_come,
-            last_turn: row.turns.map(|(_, last)| last.to_string()),
+            last_turn: row.last_turn.map(|at| at.to_string()),
         }
     }
 }

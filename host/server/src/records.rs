@@ -4,7 +4,7 @@
 use axum::{
     Json,
     extract::{Path, Query, Request, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -145,9 +145,9 @@ pub(crate) async fn show(
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
     let tag = etag(&record);
     if known.is_some_and(|known| known.split(',').any(|known| known.trim() == tag)) {
-        return Ok((StatusCode::NOT_MODIFIED, [tagged(&tag)]).into_response());
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
-    Ok(([tagged(&tag)], Json(record_json(&record, &fields))).into_response())
+    Ok(([(header::ETAG, tag)], Json(record_json(&record, &fields))).into_response())
 }
 
 /// What happened to a record, oldest first.
@@ -210,7 +210,7 @@ pub(crate) async fn change(
     let changed = app.change_record(&reference, &fields, if_revision, &caller.actor()).await;
     let Written { record, changed } = changed.map_err(ApiError::not_changed)?;
     let answer = json!({ "changed": changed, "record": record_json(&record, &[]) });
-    Ok(([tagged(&etag(&record))], Json(answer)).into_response())
+    Ok(([(header::ETAG, etag(&record))], Json(answer)).into_response())
 }
 
 /// Makes the record of an external id, or sets its fields where it is there.
@@ -228,7 +228,7 @@ pub(crate) async fn put(
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let answer =
         json!({ "created": created, "changed": changed, "record": record_json(&record, &[]) });
-    Ok((status, [tagged(&etag(&record))], Json(answer)).into_response())
+    Ok((status, [(header::ETAG, etag(&record))], Json(answer)).into_response())
 }
 
 /// Deletes a record.
@@ -247,11 +247,6 @@ pub(crate) async fn delete(
 
 fn etag(record: &Record) -> String {
     format!("\"{}\"", record.revision)
-}
-
-fn tagged(tag: &str) -> (HeaderName, HeaderValue) {
-    let tag = HeaderValue::from_str(tag);
-    (header::ETAG, tag.unwrap_or_else(|_| HeaderValue::from_static("\"0\"")))
 }
 
 /// The revision that a record must still have, if the caller cares.

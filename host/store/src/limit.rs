@@ -55,8 +55,8 @@ pub struct LimitRow {
     pub waits_since: Option<Timestamp>,
     /// How many have a turn that has not come yet.
     pub to_come: u64,
-    /// The first and the last of these turns.
-    pub turns: Option<(Timestamp, Timestamp)>,
+    /// The last of these turns.
+    pub last_turn: Option<Timestamp>,
 }
 
 impl Store {
@@ -76,7 +76,7 @@ impl Store {
                 "SELECT known.limit_key,
                      COALESCE(place.working, 0) AS working, place.most,
                      COALESCE(place.in_line, 0) AS in_line, place.waits_since,
-                     COALESCE(turn.to_come, 0) AS to_come, turn.first_at, turn.last_at
+                     COALESCE(turn.to_come, 0) AS to_come, turn.last_at
                  FROM relata_limit AS known
                  LEFT JOIN (SELECT limit_key, SUM(CASE WHEN works = 1 THEN 1 ELSE 0 END) AS working,
                                 MAX(most) AS most,
@@ -84,8 +84,7 @@ impl Store {
                                 MIN(CASE WHEN works = 0 THEN since END) AS waits_since
                             FROM relata_limit_place WHERE until IS NULL OR until > $1
                             GROUP BY limit_key) AS place ON place.limit_key = known.limit_key
-                 LEFT JOIN (SELECT limit_key, COUNT(*) AS to_come, MIN(at) AS first_at,
-                                MAX(at) AS last_at
+                 LEFT JOIN (SELECT limit_key, COUNT(*) AS to_come, MAX(at) AS last_at
                             FROM relata_limit_turn WHERE at > $1
                             GROUP BY limit_key) AS turn ON turn.limit_key = known.limit_key
                  WHERE place.limit_key IS NOT NULL OR turn.limit_key IS NOT NULL
@@ -489,7 +488,6 @@ impl Tx {
 }
 
 fn read(row: &Row) -> Result<LimitRow, StoreError> {
-    let turns = row.time_or_none("first_at")?.zip(row.time_or_none("last_at")?);
     Ok(LimitRow {
         key: row.text("limit_key")?,
         working: row.count("working")?,
@@ -497,6 +495,6 @@ fn read(row: &Row) -> Result<LimitRow, StoreError> {
         in_line: row.count("in_line")?,
         waits_since: row.time_or_none("waits_since")?,
         to_come: row.count("to_come")?,
-        turns,
+        last_turn: row.time_or_none("last_at")?,
     })
 }

@@ -60,6 +60,17 @@ struct Asked<'a> {
     wait: &'a WaitFor,
 }
 
+/// In which time a pace counts.
+const fn unit_of(pace: Pace) -> &'static str {
+    match pace.in_ms {
+        1_000 => "second",
+        60_000 => "minute",
+        3_600_000 => "hour",
+        86_400_000 => "day",
+        _ => "while",
+    }
+}
+
 impl Build<'_> {
     fn node(&self, id: String, kind: Kind, label: String, line: u32) -> Node {
         Node { id, kind, label, details: Vec::new(), line, branches: Vec::new() }
@@ -212,14 +223,12 @@ impl Build<'_> {
                 rules.push(Detail::sentence(format!("At most {most} at work at once{per}")));
             }
             if let Some(pace) = limit.pace {
-                let Pace { count, in_ms } = pace;
-                let time = match in_ms {
-                    1_000 => "a second",
-                    60_000 => "a minute",
-                    3_600_000 => "an hour",
-                    _ => "a day",
-                };
-                rules.push(Detail::sentence(format!("No more than {count} begin in {time}{per}")));
+                let unit = unit_of(pace);
+                let article = if unit == "hour" { "an" } else { "a" };
+                rules.push(Detail::sentence(format!(
+                    "No more than {} begin in {article} {unit}{per}",
+                    pace.count
+                )));
             }
         }
         if let Some(calendar) = &self.definition.calendar {
@@ -444,14 +453,8 @@ impl Build<'_> {
         if each.at_once > 1 {
             details.push(Detail::sentence(format!("Up to {} at a time", each.at_once)));
         }
-        if let Some(pace) = &each.pace {
-            let unit = match pace.in_ms {
-                1_000 => "second",
-                60_000 => "minute",
-                3_600_000 => "hour",
-                86_400_000 => "day",
-                _ => "while",
-            };
+        if let Some(pace) = each.pace {
+            let unit = unit_of(pace);
             details.push(Detail::sentence(format!("Not more than {} per {unit}", pace.count)));
         }
         Node {
