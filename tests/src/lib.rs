@@ -10,7 +10,7 @@ pub use mailbox::{Mailbox, Mails, Moods};
 pub use postgres::Postgres;
 pub use server::{Backend, Place, Server, post};
 
-use relata_app::{App, Offered, Packages, sandbox::Compiler};
+use relata_app::{App, Offered, Opening, Packages, sandbox::Compiler};
 
 pub use program::{answer, data, program, root, run};
 
@@ -40,6 +40,16 @@ pub fn echo() -> &'static [u8] {
 /// The `plugin.toml` of [`echo`].
 pub fn echo_manifest() -> &'static str {
     include_str!("../guests/echo/plugin.toml")
+}
+
+/// The company at a place, in this process, beside the hosts that serve it.
+pub async fn open(place: &Place) -> App {
+    let database = match &place.backend {
+        Backend::Sqlite => None,
+        Backend::Postgres { url } => Some(url.parse().expect("the address of a database")),
+    };
+    let opening = Opening { database, ..Opening::default() };
+    App::open_with(&place.root, opening).await.expect("a company")
 }
 
 /// Installs a plugin, as somebody does who agrees to all that it asks for.

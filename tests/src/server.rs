@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value as Json;
 
-use crate::program;
+use crate::{answer, program};
 
 /// How long an answer to an HTTP call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,6 +47,19 @@ impl Place {
             command.args(["--database-url", url]);
         }
         command
+    }
+
+    /// Makes the data directory.
+    ///
+    /// # Panics
+    ///
+    /// Where the program does not make it.
+    pub fn initialize(&self) {
+        let root = self.root.to_str().expect("a name in UTF-8");
+        match &self.backend {
+            Backend::Sqlite => answer(&["init", root]),
+            Backend::Postgres { url } => answer(&["init", root, "--database-url", url]),
+        };
     }
 
     /// What the program answers to a command, as JSON.

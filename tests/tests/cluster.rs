@@ -17,7 +17,7 @@ use std::{path::PathBuf, thread::sleep, time::Duration};
 
 use fair::{counts, parts, undone};
 use postgres::Postgres;
-use relata_tests::{Backend, Place, Server, answer, data};
+use relata_tests::{Backend, Place, Server, data};
 
 /// So long a host has what it has claimed: a minute would be too long for a test,
 /// and less than a slow machine takes for a step would be too short.
@@ -61,7 +61,7 @@ async fn kills_stops_and_crashes_of_two_hosts_change_nothing() {
     let database = postgres.database();
     let places = ["a", "b"].map(|name| place(name, Backend::Postgres { url: database.url() }));
     set_up(&places[0]);
-    initialize(&places[1]);
+    places[1].initialize();
     let log = |host: usize| -> PathBuf { places[host].root.join("serve.log") };
     let start = |host: usize| {
         let mut command = places[host].command();
@@ -99,16 +99,8 @@ async fn kills_stops_and_crashes_of_two_hosts_change_nothing() {
     assert_eq!(found, calm, "with seed {seed}, then in peace; the hosts said {said:#?}");
 }
 
-fn initialize(place: &Place) {
-    let root = place.root.to_str().unwrap();
-    match &place.backend {
-        Backend::Sqlite => answer(&["init", root]),
-        Backend::Postgres { url } => answer(&["init", root, "--database-url", url]),
-    };
-}
-
 fn set_up(place: &Place) {
-    initialize(place);
+    place.initialize();
     place.ask(&["import", "user", data("agents.csv").to_str().unwrap()]).unwrap();
     let workflow = place.root.join("workflows/assign-new-leads.yaml");
     place.ask(&["activate", workflow.to_str().unwrap()]).unwrap();

@@ -13,9 +13,6 @@
 )]
 
 mod fair;
-#[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
-#[path = "../src/postgres.rs"]
-mod postgres;
 
 use std::{
     collections::BTreeMap,
@@ -25,13 +22,12 @@ use std::{
 };
 
 use fair::undone;
-use postgres::Postgres;
 use relata_app::{
-    App, Opening, Running,
+    App, Running,
     model::{Decimal, Fields, Reference, Value},
 };
 use relata_engine::HappeningKind;
-use relata_tests::{Backend, Place, Server, answer};
+use relata_tests::{Backend, Place, Postgres, Server, open};
 use tokio::{sync::Mutex, task::JoinSet, time::sleep};
 
 /// How many agents there are, for each of these capacities.
@@ -68,7 +64,7 @@ async fn two_hosts_on_a_server() {
 async fn check(places: &[Place]) {
     let (tickets, writers) = (number("RELATA_TICKETS", 120), number("RELATA_WRITERS", 16));
     for place in places {
-        initialize(place);
+        place.initialize();
     }
     let app = Arc::new(open(&places[0]).await);
     let capacity = set_up(&app, tickets).await;
@@ -239,22 +235,6 @@ async fn at_once<F: Future<Output = Reference> + Send + 'static>(
         });
     }
     busy.join_all().await.concat()
-}
-
-fn initialize(place: &Place) {
-    let root = place.root.to_str().unwrap();
-    match &place.backend {
-        Backend::Sqlite => answer(&["init", root]),
-        Backend::Postgres { url } => answer(&["init", root, "--database-url", url]),
-    };
-}
-
-async fn open(place: &Place) -> App {
-    let database = match &place.backend {
-        Backend::Sqlite => None,
-        Backend::Postgres { url } => Some(url.parse().unwrap()),
-    };
-    App::open_with(&place.root, Opening { database, ..Opening::default() }).await.unwrap()
 }
 
 /// A team whose members have room for three quarters of the tickets together,

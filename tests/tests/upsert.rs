@@ -3,21 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
-#[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
-#[path = "../src/postgres.rs"]
-mod postgres;
-
-use std::path::Path;
-
-use postgres::Postgres;
-use relata_app::{App, Opening, model::Reference};
+use relata_app::model::Reference;
+use relata_tests::{Backend, Place, Postgres, open};
 use serde_json::json;
 use tokio::task::JoinSet;
-
-async fn host(root: &Path, url: &str) -> App {
-    let database = Some(url.parse().unwrap());
-    App::open_with(root, Opening { database, ..Opening::default() }).await.unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_many_put_at_once_is_one_record() {
@@ -26,9 +15,10 @@ async fn what_many_put_at_once_is_one_record() {
     let database = postgres.database();
     let mut hosts = Vec::new();
     for name in ["a", "b", "c"] {
-        let root = folder.path().join(name);
-        relata_tests::answer(&["init", root.to_str().unwrap(), "--database-url", &database.url()]);
-        hosts.push(host(&root, &database.url()).await);
+        let backend = Backend::Postgres { url: database.url() };
+        let place = Place { root: folder.path().join(name), backend };
+        place.initialize();
+        hosts.push(open(&place).await);
     }
     for round in 0..10 {
         let mut putting = JoinSet::new();

@@ -13,19 +13,8 @@ use std::{
     path::Path,
 };
 
-use relata_app::{
-    App, Opening,
-    store::{EffectFilter, EffectStatus, RunFilter, RunStatus},
-};
-use relata_tests::{Backend, Place, data};
-
-async fn open(place: &Place) -> App {
-    let database = match &place.backend {
-        Backend::Sqlite => None,
-        Backend::Postgres { url } => Some(url.parse().unwrap()),
-    };
-    App::open_with(&place.root, Opening { database, ..Opening::default() }).await.unwrap()
-}
+use relata_app::store::{EffectFilter, EffectStatus, RunFilter, RunStatus};
+use relata_tests::{Place, data, open};
 
 /// The fair's file as `count` files of about the same length.
 pub fn parts(folder: &Path, count: usize) -> Vec<String> {
