@@ -261,6 +261,27 @@ impl FieldDefinition {
 }
 
 impl FieldType {
+    /// Whether it can hold a record of this object.
+    #[must_use]
+    pub fn refers_to(&self, object: &str) -> bool {
+        match self {
+            Self::Reference(objects) => objects.is_empty() || objects.iter().any(|to| to == object),
+            _ => false,
+        }
+    }
+
+    /// The one object whose records it holds.
+    #[must_use]
+    pub fn only_target(&self) -> Option<&str> {
+        match self {
+            Self::Reference(objects) => match objects.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What it is, in a sentence: `a number`, `one of new, open`.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -4,6 +4,7 @@
 //! Pure: no input or output, no clock and no randomness. Where something
 //! needs the time or a fresh id, it takes it as an argument.
 
+pub mod access;
 pub mod calendar;
 pub mod duration;
 pub mod field;
@@ -15,6 +16,7 @@ pub mod text;
 pub mod value;
 mod yaml;
 
+pub use access::{Act, Area, Doing, FieldAccess, Permissions, Reach};
 pub use calendar::Calendar;
 pub use duration::Duration;
 pub use field::{FieldDefinition, FieldType};

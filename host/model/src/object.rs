@@ -31,6 +31,9 @@ pub struct ObjectDefinition {
     pub match_by: Vec<String>,
     /// Written once, never changed.
     pub append_only: bool,
+    /// The field with the record that it is a part of: whoever may see that
+    /// one may see this.
+    pub part_of: Option<String>,
     /// All fields, those that every object has among them.
     pub fields: BTreeMap<String, FieldDefinition>,
     /// The fields in the order of the definition, the common ones last.
@@ -95,6 +98,8 @@ struct ObjectFile {
     match_by: Vec<String>,
     #[serde(default)]
     append_only: bool,
+    #[serde(default)]
+    part_of: Option<String>,
     #[serde(default)]
     fields: serde_json::Map<String, Json>,
     #[serde(default)]
@@ -178,6 +183,7 @@ impl ObjectDefinition {
             label: read.label,
             match_by: read.match_by,
             append_only: read.append_only,
+            part_of: read.part_of,
             fields,
             order,
             indexes: read.indexes,
@@ -187,6 +193,7 @@ impl ObjectDefinition {
             .label
             .iter()
             .chain(&object.match_by)
+            .chain(&object.part_of)
             .chain(object.indexes.iter().flatten())
             .chain(
                 object
@@ -198,6 +205,13 @@ impl ObjectDefinition {
             if name != "id" && !object.fields.contains_key(name) {
                 return Err(wrong(format!("names a field `{name}` that it does not define")));
             }
+        }
+        if let Some(name) = &object.part_of
+            && object.field(name).and_then(|field| field.kind.only_target()).is_none()
+        {
+            return Err(wrong(format!(
+                "says `part_of: {name}`, which is no reference to records of one object"
+            )));
         }
         for (name, event) in &object.events {
             if let Some(FieldType::Choice(words)) =
@@ -395,6 +409,7 @@ standard_objects!(
     "opportunity",
     "order",
     "queue",
+    "role",
     "segment",
     "segment_member",
     "survey",

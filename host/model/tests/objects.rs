@@ -80,7 +80,7 @@ fn every_shipped_object_reads_and_refers_to_objects_that_are_there() {
         }
         assert_eq!(object.order.len(), object.fields.len(), "{}", object.name);
     }
-    assert_eq!(objects.names().count(), 20);
+    assert_eq!(objects.names().count(), 21);
 }
 
 #[test]
@@ -364,6 +364,6 @@ fn a_wrong_definition_says_what_is_wrong() {
         the object definition patient.yaml names a field `case` that it does not define
         the object definition patient.yaml is not valid YAML: duplicated key in mapping at byte 79 line 4 column 35
         the object definition patient.yaml is not valid YAML: tabs disallowed within this context (block indentation) at byte 54 line 5 column 2
-        the object definition patient.yaml does not read: unknown field `colour`, expected one of `object`, `title`, `summary`, `label`, `match`, `append_only`, `fields`, `indexes`, `events`
+        the object definition patient.yaml does not read: unknown field `colour`, expected one of `object`, `title`, `summary`, `label`, `match`, `append_only`, `part_of`, `fields`, `indexes`, `events`
     "#]].assert_eq(&found);
 }
