@@ -3,7 +3,7 @@
 use relata_model::{
     Decimal, FieldDefinition, FieldError, FieldType, ObjectDefinition, Record, Value, text,
 };
-use sea_query::{Alias, Expr, ExprTrait as _, Func, Order as Direction, Query as Statement};
+use sea_query::{Alias, Expr, ExprTrait, Func, Order as Direction, Query as Statement};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,6 +23,8 @@ pub struct Query {
     pub object: String,
     /// All must hold.
     pub filter: Vec<Condition>,
+    /// One at least must hold, if there are any.
+    pub any: Vec<Condition>,
     /// In which order.
     pub order: Order,
     /// Where the page before ended: its [`Page::next`].
@@ -35,7 +37,14 @@ impl Query {
     /// The first page of an object's records that meet a filter, oldest
     /// first.
     pub fn new(object: impl Into<String>, filter: Vec<Condition>) -> Self {
-        Self { object: object.into(), filter, order: Order::default(), after: None, limit: PAGE }
+        Self {
+            object: object.into(),
+            filter,
+            any: Vec::new(),
+            order: Order::default(),
+            after: None,
+            limit: PAGE,
+        }
     }
 }
 
@@ -129,6 +138,15 @@ impl Store {
     ) -> Result<u64, RecordError> {
         self.read().await?.record_count(object, filter).await
     }
+
+    /// How many records a query would find on all its pages.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Invalid`] where a condition does not fit its field.
+    pub async fn record_total(&self, query: &Query) -> Result<u64, RecordError> {
+        self.read().await?.record_total(&query.object, &query.filter, &query.any).await
+    }
 }
 
 /// Where a page ended: the id, and the value that it was ordered by.
@@ -145,7 +163,7 @@ impl Tx {
         let tables = std::sync::Arc::clone(&self.tables);
         let (object, table) = tables.of(&query.object)?;
         let mut statement = select(object, table);
-        for condition in self.conditions(object, &query.filter).await? {
+        for condition in self.conditions(object, &query.filter, &query.any).await? {
             statement.and_where(condition);
         }
         let (direction, further): (_, fn(Expr, Expr) -> Expr) = if query.order.descending {
@@ -211,13 +229,22 @@ impl Tx {
         object: &str,
         filter: &[Condition],
     ) -> Result<u64, RecordError> {
+        self.record_total(object, filter, &[]).await
+    }
+
+    async fn record_total(
+        &mut self,
+        object: &str,
+        filter: &[Condition],
+        any: &[Condition],
+    ) -> Result<u64, RecordError> {
         let tables = std::sync::Arc::clone(&self.tables);
         let (object, _) = tables.of(object)?;
         let mut statement = Statement::select();
         statement
             .expr_as(Func::count(Expr::col(Alias::new("id"))), Alias::new("found"))
             .from(Alias::new(&object.name));
-        for condition in self.conditions(object, filter).await? {
+        for condition in self.conditions(object, filter, any).await? {
             statement.and_where(condition);
         }
         let (sql, arguments) = self.dialect().build(&statement);
@@ -227,20 +254,26 @@ impl Tx {
         }
     }
 
-    /// The conditions as expressions; every one that does not fit is named.
+    /// The conditions as expressions, one for those of which one must hold; every
+    /// one that does not fit is named.
     async fn conditions(
         &mut self,
         object: &ObjectDefinition,
         filter: &[Condition],
+        any: &[Condition],
     ) -> Result<Vec<Expr>, RecordError> {
-        let mut expressions = Vec::with_capacity(filter.len());
+        let mut expressions = Vec::with_capacity(filter.len() + any.len());
         let mut errors = Vec::new();
-        for condition in filter {
+        for condition in filter.iter().chain(any) {
             match self.condition(object, condition).await {
                 Ok(expression) => expressions.push(expression),
                 Err(RecordError::Invalid(more)) => errors.extend(more),
                 Err(other) => return Err(other),
             }
+        }
+        if errors.is_empty() && !any.is_empty() {
+            let one = expressions.split_off(filter.len()).into_iter().reduce(ExprTrait::or);
+            expressions.extend(one);
         }
         if errors.is_empty() { Ok(expressions) } else { Err(RecordError::Invalid(errors)) }
     }

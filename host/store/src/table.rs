@@ -45,6 +45,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "fair claims", include_str!("../migrations/0008_fair_claims.sql")),
     (9, "what a step used", include_str!("../migrations/0009_what_a_step_used.sql")),
     (10, "limits", include_str!("../migrations/0010_limits.sql")),
+    (11, "users", include_str!("../migrations/0011_users.sql")),
 ];
 
 /// The newest migration that this version has.

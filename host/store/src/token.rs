@@ -22,6 +22,8 @@ pub struct TokenRow {
     pub scopes: Vec<String>,
     /// The objects that it is for; none: all.
     pub objects: Option<Vec<String>>,
+    /// The id of the user's record whose it is: it can do no more than they.
+    pub user: Option<String>,
     /// Since when it is there.
     pub created_at: Timestamp,
     /// From when it is no longer good.
@@ -60,8 +62,8 @@ impl Tx {
             .connection
             .execute(
                 "keep a token",
-                "INSERT INTO relata_token (id, name, digest, scopes, objects, created_at, expires_at)
-                 SELECT $1, $2, $3, $4, $5, $6, $7
+                "INSERT INTO relata_token (id, name, digest, scopes, objects, created_at, expires_at, user_id)
+                 SELECT $1, $2, $3, $4, $5, $6, $7, $8
                  WHERE NOT EXISTS (SELECT 1 FROM relata_token WHERE name = $2 AND revoked_at IS NULL)",
                 arguments![
                     &token.id,
@@ -70,7 +72,8 @@ impl Tx {
                     to_json(&token.scopes)?,
                     token.objects.as_ref().map(to_json).transpose()?,
                     token.created_at,
-                    token.expires_at
+                    token.expires_at,
+                    token.user.clone()
                 ],
             )
             .await?;
@@ -125,6 +128,7 @@ fn read(row: &Row) -> Result<TokenRow, StoreError> {
         digest: row.text("digest")?,
         scopes: row.json("scopes")?,
         objects: row.json_or_none("objects")?,
+        user: row.text_or_none("user_id")?,
         created_at: row.time("created_at")?,
         expires_at: row.time_or_none("expires_at")?,
         revoked_at: row.time_or_none("revoked_at")?,

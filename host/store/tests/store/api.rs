@@ -14,6 +14,7 @@ fn token(id: &str, name: &str) -> TokenRow {
         name: name.to_owned(),
         digest: format!("digest of {id}"),
         scopes: vec!["events:write".to_owned()],
+        user: None,
         objects: Some(vec!["lead".to_owned()]),
         created_at: at(0),
         expires_at: Some(at(60)),

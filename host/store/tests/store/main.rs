@@ -12,6 +12,7 @@ mod breakers;
 mod events;
 mod leases;
 mod limits;
+mod logins;
 mod moving;
 mod outbox;
 // The file and not its crate: that one builds plugins.

@@ -83,6 +83,19 @@ on_each_backend! {
         check(store, "id", OneOf, Value::List(vec![Value::Reference(first.reference.clone())]), "a").await;
         check(store, "id", NotEqual, text(&first.reference.to_string()), "b c d").await;
 
+        // One at least of some, and all of the others.
+        let any = vec![
+            Condition::equal("country", text("AT")),
+            Condition::equal("owner", text("user/ben")),
+        ];
+        let tagged = vec![Condition::new("tags", IsEmpty, Value::Nothing)];
+        for (filter, expected) in [(Vec::new(), "b c"), (tagged, "b")] {
+            let query = Query { any: any.clone(), ..Query::new("lead", filter) };
+            let names: Vec<String> = store.record_query(&query).await.unwrap().records.iter().map(|record| record.field("name").to_string()).collect();
+            assert_eq!(names.join(" "), expected);
+            assert_eq!(store.record_total(&query).await.unwrap(), names.len() as u64);
+        }
+
         check_error(store, "contry", Equal, text("DE"), expect!["contry: a lead has no such field; did you mean `country`?"]).await;
         check_error(store, "score", Equal, text("many"), expect!["score: takes a number, not `many`"]).await;
         check_error(store, "status", Equal, text("nwe"), expect!["status: takes one of new, assigned, in_process, converted, recycled, dead, not `nwe`; did you mean `new`?"]).await;
