@@ -264,26 +264,51 @@ async fn remember_in(tx: &mut Tx, put: &Remembered, now: Timestamp) -> Result<()
 /// Whether a record meets all conditions: what the store asks in SQL, asked of
 /// a record that is not there yet.
 pub(crate) fn matches(record: &Record, filter: &[Condition]) -> bool {
-    filter.iter().all(|condition| {
-        let is = record.field(&condition.field);
-        let order = compare(is, &condition.value);
-        match condition.operator {
-            Operator::Equal => is == &condition.value,
-            Operator::NotEqual => is != &condition.value,
-            Operator::Less => order.is_some_and(Ordering::is_lt),
-            Operator::LessOrEqual => order.is_some_and(Ordering::is_le),
-            Operator::Greater => order.is_some_and(Ordering::is_gt),
-            Operator::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
-            Operator::OneOf => matches!(&condition.value, Value::List(items) if items.contains(is)),
-            Operator::Contains => match (is, &condition.value) {
-                (Value::List(items), item) => items.contains(item),
-                (Value::Text(text), Value::Text(part)) => text.contains(part.as_str()),
-                _ => false,
-            },
-            Operator::IsEmpty => is.is_nothing(),
-            Operator::IsNotEmpty => !is.is_nothing(),
-        }
-    })
+    filter.iter().all(|condition| meets(record, condition))
+}
+
+/// Whether a record meets one condition at least.
+pub(crate) fn matches_any(record: &Record, conditions: &[Condition]) -> bool {
+    conditions.iter().any(|condition| meets(record, condition))
+}
+
+fn meets(record: &Record, condition: &Condition) -> bool {
+    if condition.field == "id" {
+        return meets_by_id(&record.reference, condition);
+    }
+    let is = record.field(&condition.field);
+    let order = compare(is, &condition.value);
+    match condition.operator {
+        Operator::Equal => is == &condition.value,
+        Operator::NotEqual => is != &condition.value,
+        Operator::Less => order.is_some_and(Ordering::is_lt),
+        Operator::LessOrEqual => order.is_some_and(Ordering::is_le),
+        Operator::Greater => order.is_some_and(Ordering::is_gt),
+        Operator::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
+        Operator::OneOf => matches!(&condition.value, Value::List(items) if items.contains(is)),
+        Operator::Contains => match (is, &condition.value) {
+            (Value::List(items), item) => items.contains(item),
+            (Value::Text(text), Value::Text(part)) => text.contains(part.as_str()),
+            _ => false,
+        },
+        Operator::IsEmpty => is.is_nothing(),
+        Operator::IsNotEmpty => !is.is_nothing(),
+    }
+}
+
+/// The id is no field: people give it as a record, or as a text of either form.
+fn meets_by_id(record: &Reference, condition: &Condition) -> bool {
+    let is = |value: &Value| match value {
+        Value::Reference(other) => other == record,
+        Value::Text(text) => *text == record.key || *text == record.to_string(),
+        _ => false,
+    };
+    match (condition.operator, &condition.value) {
+        (Operator::Equal, value) => is(value),
+        (Operator::NotEqual, value) => !is(value),
+        (Operator::OneOf, Value::List(values)) => values.iter().any(is),
+        _ => false,
+    }
 }
 
 fn compare(a: &Value, b: &Value) -> Option<Ordering> {
@@ -296,5 +321,35 @@ fn compare(a: &Value, b: &Value) -> Option<Ordering> {
             Some(a.minor.cmp(&b.minor))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_found_by_its_id_before_it_is_written() {
+        let record = Record {
+            reference: Reference::new("lead", "01k9"),
+            revision: 1,
+            fields: Fields::new(),
+        };
+        let text = |text: &str| Value::Text(text.to_owned());
+        let one = |value: Value| Value::List(vec![text("02"), value]);
+        let itself = || Value::Reference(record.reference.clone());
+        for (operator, value, expected) in [
+            (Operator::Equal, itself(), true),
+            (Operator::Equal, text("01k9"), true),
+            (Operator::Equal, text("lead/01k9"), true),
+            (Operator::Equal, text("01k8"), false),
+            (Operator::NotEqual, text("01k8"), true),
+            (Operator::NotEqual, itself(), false),
+            (Operator::OneOf, one(itself()), true),
+            (Operator::OneOf, one(text("03")), false),
+        ] {
+            let condition = Condition::new("id", operator, value.clone());
+            assert_eq!(matches(&record, &[condition]), expected, "{operator:?} {value}");
+        }
     }
 }
