@@ -292,6 +292,7 @@ impl HostCalls for StepHost {
         let filter = self.filter(&query.object, query.filter).await?;
         let limit = query.limit.clamp(1, 1_000);
         let asked = store::Query {
+            any: Vec::new(),
             object: query.object.clone(),
             filter: filter.clone(),
             order: store::Order::default(),

@@ -6,14 +6,14 @@ use std::{collections::BTreeSet, future::Future, time::Duration};
 
 use futures::future::{Either, select};
 use relata_engine::{HappeningKind, RUN_ENDED};
-use relata_model::{EventId, FieldError, Fields, Reference, Timestamp, Value, text};
+use relata_model::{Act, EventId, FieldError, Fields, Reference, Timestamp, Value, text};
 use relata_store::{Cause, NewEvent, RecordError, RequestKey, StoreError, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    App, AppError, Caller, EventOutcome,
+    AccessError, App, AppError, Caller, EventOutcome,
     activation::hex,
     arrivals::NotTaken,
     awaiting::{Wait, WaitFor},
@@ -86,6 +86,15 @@ pub enum IngestError {
     /// A fault of ours.
     #[error(transparent)]
     App(#[from] AppError),
+}
+
+impl From<AccessError> for IngestError {
+    fn from(why: AccessError) -> Self {
+        match why {
+            AccessError::App(why) => Self::App(why),
+            other => Self::Forbidden(other.to_string()),
+        }
+    }
 }
 
 impl From<StoreError> for IngestError {
@@ -287,11 +296,11 @@ impl App {
     ) -> Result<TakenIn, IngestError> {
         let definition =
             self.object(object).map_err(|why| IngestError::NoObject(why.to_string()))?;
-        if !request.caller.may_touch(object) {
-            return Err(IngestError::Forbidden(format!(
-                "the token `{}` is not for {object} records",
-                request.caller.name()
-            )));
+        let viewer = request.caller.viewer();
+        if !viewer.may_object(object, Act::Create) {
+            let name = request.caller.name();
+            let why = format!("the token `{name}` is not for {object} records");
+            return Err(self.refuse(viewer, "create", object, why).await.into());
         }
         let key = request_key(&request, &format!("records/{object}"))?;
         if let Some(known) = self.known_request(key.as_ref(), request.waits).await? {
@@ -305,6 +314,7 @@ impl App {
                 faults.add(place, no_object(item));
                 continue;
             };
+            self.judge_create(viewer, object, item).await?;
             let mut fields = Fields::new();
             for (name, json) in item {
                 let read = match definition.field(name) {
@@ -396,11 +406,11 @@ impl App {
             if let Some(strange) =
                 read.about.iter().find(|about| !request.caller.may_touch(&about.object))
             {
-                return Err(IngestError::Forbidden(format!(
-                    "the token `{}` is not for {} records",
-                    request.caller.name(),
-                    text::shortened(&strange.object, LONGEST_NAME)
-                )));
+                let object = text::shortened(&strange.object, LONGEST_NAME);
+                let name = request.caller.name();
+                let why = format!("the token `{name}` is not for {object} records");
+                let viewer = request.caller.viewer();
+                return Err(self.refuse(viewer, "send an event about", &object, why).await.into());
             }
             let mut about = Vec::with_capacity(read.about.len());
             if !read.about.is_empty() {

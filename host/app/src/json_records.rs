@@ -1,8 +1,12 @@
 //! Records as JSON, for other programs: found, shown, changed, put under their
 //! external id, and deleted.
 
-use relata_model::{FieldError, Fields, ObjectDefinition, Record, Reference, Value, text};
-use relata_store::{Cause, Condition, Operator, Order, Query, RecordError, Write, Written};
+use relata_model::{
+    FieldError, Fields, ObjectDefinition, Record, RecordId, Reference, Value, text,
+};
+use relata_store::{
+    Cause, Condition, Operator, Order, Query, RecordError, StoreError, Write, Written,
+};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{App, AppError, fresh};
@@ -36,9 +40,12 @@ pub struct RecordsFound {
     pub total: Option<u64>,
 }
 
-/// Why a record is not changed.
+/// Why somebody does not see or change a record.
 #[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
+pub enum AccessError {
+    /// They may not; the sentence says what.
+    #[error("{0}")]
+    Forbidden(String),
     /// There is no such record.
     #[error("there is no {0}")]
     NotFound(Reference),
@@ -58,7 +65,7 @@ pub enum ChangeError {
     App(AppError),
 }
 
-impl From<AppError> for ChangeError {
+impl From<AppError> for AccessError {
     fn from(why: AppError) -> Self {
         match why {
             AppError::Record(why) => why.into(),
@@ -67,7 +74,13 @@ impl From<AppError> for ChangeError {
     }
 }
 
-impl From<RecordError> for ChangeError {
+impl From<StoreError> for AccessError {
+    fn from(why: StoreError) -> Self {
+        Self::App(why.into())
+    }
+}
+
+impl From<RecordError> for AccessError {
     fn from(why: RecordError) -> Self {
         match why {
             RecordError::NotFound(reference) => Self::NotFound(reference),
@@ -136,6 +149,27 @@ pub fn object_json(object: &ObjectDefinition) -> Json {
     })
 }
 
+/// What is put under an external id, with that id among the fields.
+pub(crate) fn with_external_id(
+    reference: &Reference,
+    json: &Map<String, Json>,
+) -> Result<Map<String, Json>, AccessError> {
+    let refused = |why| AccessError::Invalid(vec![FieldError::new("external_id", why)]);
+    if reference.key.parse::<RecordId>().is_ok() {
+        return Err(refused(format!(
+            "cannot be `{}`, which has the form of our own ids; to change that record, PATCH it",
+            reference.key
+        )));
+    }
+    let key = Json::String(reference.key.clone());
+    if json.get("external_id").is_some_and(|given| *given != key) {
+        return Err(refused(format!("is `{}`, by the address", reference.key)));
+    }
+    let mut json = json.clone();
+    json.insert("external_id".to_owned(), key);
+    Ok(json)
+}
+
 impl App {
     /// The records that meet all conditions, a page at a time.
     ///
@@ -147,6 +181,17 @@ impl App {
         &self,
         object: &str,
         search: &RecordSearch,
+    ) -> Result<RecordsFound, AppError> {
+        self.find_within(object, search, Vec::new()).await
+    }
+
+    /// As [`App::find_records`], of those for which one at least of some
+    /// conditions holds; of all where there is none.
+    pub(crate) async fn find_within(
+        &self,
+        object: &str,
+        search: &RecordSearch,
+        any: Vec<Condition>,
     ) -> Result<RecordsFound, AppError> {
         let definition = self.object(object)?;
         let mut filter = Vec::with_capacity(search.filter.len());
@@ -162,15 +207,16 @@ impl App {
                 Order { field: Some(field.to_owned()), descending }
             }
         };
-        let total = match search.count {
-            true => Some(self.store().record_count(object, &filter).await?),
-            false => None,
-        };
         let query = Query {
+            any,
             order,
             after: search.after.clone(),
             limit: search.limit,
             ..Query::new(object, filter)
+        };
+        let total = match search.count {
+            true => Some(self.store().record_total(&query).await?),
+            false => None,
         };
         let page = self.store().record_query(&query).await?;
         Ok(RecordsFound { records: page.records, next: page.next, total })
@@ -241,7 +287,7 @@ impl App {
     fn fields_of_json(
         definition: &ObjectDefinition,
         json: &Map<String, Json>,
-    ) -> Result<Fields, ChangeError> {
+    ) -> Result<Fields, AccessError> {
         let (mut fields, mut errors) = (Fields::new(), Vec::new());
         for (name, json) in json {
             let Some(field) = definition.field(name) else {
@@ -256,21 +302,32 @@ impl App {
                 Err(why) => errors.push(FieldError::new(name, why)),
             }
         }
-        if errors.is_empty() { Ok(fields) } else { Err(ChangeError::Invalid(errors)) }
+        if errors.is_empty() { Ok(fields) } else { Err(AccessError::Invalid(errors)) }
+    }
+
+    /// Makes a record.
+    pub(crate) async fn create_of_json(
+        &self,
+        object: &str,
+        json: &Map<String, Json>,
+        actor: &str,
+    ) -> Result<Record, AccessError> {
+        let fields = Self::fields_of_json(self.object(object)?, json)?;
+        Ok(self.create_record(object, fields, actor).await?)
     }
 
     /// Sets fields of a record (null empties one) and leaves the others.
     ///
     /// # Errors
     ///
-    /// [`ChangeError`] says why nothing was written.
+    /// [`AccessError`] says why nothing was written.
     pub async fn change_record(
         &self,
         reference: &Reference,
         json: &Map<String, Json>,
         if_revision: Option<u64>,
         actor: &str,
-    ) -> Result<Written, ChangeError> {
+    ) -> Result<Written, AccessError> {
         let fields = Self::fields_of_json(self.object(&reference.object)?, json)?;
         let write = Write::Update { reference: reference.clone(), fields, if_revision };
         Ok(self.write_record(write, actor).await?)
@@ -280,13 +337,13 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`ChangeError`] says why it is still there.
+    /// [`AccessError`] says why it is still there.
     pub async fn delete_record(
         &self,
         reference: &Reference,
         if_revision: Option<u64>,
         actor: &str,
-    ) -> Result<Written, ChangeError> {
+    ) -> Result<Written, AccessError> {
         self.object(&reference.object)?;
         let write = Write::Delete { reference: reference.clone(), if_revision };
         Ok(self.write_record(write, actor).await?)
@@ -298,24 +355,18 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`ChangeError`] says why nothing was written.
+    /// [`AccessError`] says why nothing was written.
     pub async fn put_record(
         &self,
         reference: &Reference,
         json: &Map<String, Json>,
         actor: &str,
-    ) -> Result<Put, ChangeError> {
+    ) -> Result<Put, AccessError> {
         let definition = self.object(&reference.object)?;
-        let mut fields = Self::fields_of_json(definition, json)?;
-        let key = Value::Text(reference.key.clone());
-        if fields.get("external_id").is_some_and(|given| *given != key) {
-            let why = format!("is `{}`, by the address", reference.key);
-            return Err(ChangeError::Invalid(vec![FieldError::new("external_id", why)]));
-        }
-        fields.insert("external_id".to_owned(), key);
+        let fields = Self::fields_of_json(definition, &with_external_id(reference, json)?)?;
         match self.put_once(reference, &fields, actor).await {
             // Somebody else has just made it, on another host.
-            Err(ChangeError::Invalid(errors))
+            Err(AccessError::Invalid(errors))
                 if errors.iter().any(|error| error.field == "external_id") =>
             {
                 self.put_once(reference, &fields, actor).await
@@ -329,7 +380,7 @@ impl App {
         reference: &Reference,
         fields: &Fields,
         actor: &str,
-    ) -> Result<Put, ChangeError> {
+    ) -> Result<Put, AccessError> {
         let now = self.now();
         let cause = Cause::outside(actor);
         let (reference, fields) = (reference.clone(), fields.clone());

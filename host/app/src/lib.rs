@@ -8,9 +8,11 @@
 //! [`host`], and commits the step with everything it wrote; [`outbox`]
 //! delivers what goes to the outside.
 
+mod access;
 mod activation;
 mod approvals;
 mod arrivals;
+mod audit;
 mod awaiting;
 pub mod backtest;
 mod backup;
@@ -34,6 +36,7 @@ mod json_records;
 mod knowledge;
 mod lanes;
 mod limits;
+mod log_in;
 mod metrics;
 mod names;
 mod near_miss;
@@ -78,8 +81,10 @@ use relata_model::{ObjectDefinition, Objects, TimeZone, Timestamp, text};
 use relata_sandbox::Compiler;
 use relata_store::{DatabaseUrl, Place, Store, StoreConfig};
 
+pub use access::Viewer;
 pub use activation::{Activation, WorkflowRow};
 pub use approvals::{Answered, ApprovalFilter, ApprovalView, NewAnswer};
+pub use audit::AuditEntry;
 pub use awaiting::{EventOutcome, NotBegun, RunOutcome};
 pub use backup::{BackupView, Restored};
 pub use check::{Checked, catalog_alone, check_alone};
@@ -94,8 +99,9 @@ pub use import::{ImportReport, RejectedLine};
 pub use ingest::{
     Accepted, IngestError, IngestRequest, IngestedItem, ItemError, MOST_ITEMS, TakenIn,
 };
-pub use json_records::{ChangeError, Put, RecordSearch, RecordsFound, object_json, record_json};
+pub use json_records::{AccessError, Put, RecordSearch, RecordsFound, object_json, record_json};
 pub use limits::{ActionLimit, LimitView};
+pub use log_in::{LogIn, LogInError, LoggedIn, NewCodes, Session, UserView};
 pub use older_runs::{Kept, OlderRuns, Running};
 pub use pauses::{PauseView, Resumed};
 pub use plugins::{

@@ -31,17 +31,29 @@ impl App {
     /// [`AppError::Wrong`] where there is no such record.
     pub async fn timeline(&self, reference: &Reference) -> Result<Vec<TimelineEntry>, AppError> {
         let record = self.record(reference).await?;
+        self.timeline_of(&record.reference, &|_| true, true).await
+    }
+
+    /// As [`App::timeline`], of a record that is there, for somebody who sees
+    /// some of its fields and perhaps no runs.
+    pub(crate) async fn timeline_of(
+        &self,
+        record: &Reference,
+        sees: &(dyn Fn(&str) -> bool + Sync),
+        runs: bool,
+    ) -> Result<Vec<TimelineEntry>, AppError> {
         let mut entries = Vec::new();
-        for row in self.store().event_list(&record.reference, None, LONGEST).await? {
+        for row in self.store().event_list(record, None, LONGEST).await? {
             entries.push(TimelineEntry {
                 at: row.happening.at.to_string(),
-                what: row.happening.describe(),
+                what: row.happening.describe_to(sees),
                 by: row.actor,
                 run: row.happening.run.map(|run| run.to_string()),
             });
         }
-        let filter = RunFilter { subject: Some(record.reference.clone()), ..RunFilter::default() };
-        for row in self.store().run_list(&filter, LONGEST).await? {
+        let filter = RunFilter { subject: Some(record.clone()), ..RunFilter::default() };
+        let runs = if runs { self.store().run_list(&filter, LONGEST).await? } else { Vec::new() };
+        for row in runs {
             let run = Some(row.run.id.to_string());
             let by = format!("workflow/{}", row.run.workflow);
             entries.push(TimelineEntry {
@@ -59,7 +71,7 @@ impl App {
                 });
             }
         }
-        for record in self.interactions(&record.reference).await? {
+        for record in self.interactions(record).await? {
             let text = |field: &str| record.field(field).as_text().unwrap_or_default().to_owned();
             entries.push(TimelineEntry {
                 at: record

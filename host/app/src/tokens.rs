@@ -15,13 +15,13 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use relata_model::{Reference, Timestamp, text};
+use relata_model::{Act, Area, Doing, Permissions, Reference, Timestamp, text};
 use relata_store::TokenRow;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{App, AppError, Secret, activation::hex, clock, fresh, names::check_name};
+use crate::{App, AppError, Secret, Viewer, activation::hex, clock, fresh, names::check_name};
 
 /// What every token begins with, so that a leaked one is known as one.
 const FRONT: &str = "rlt_";
@@ -51,17 +51,23 @@ pub enum Scope {
     RunsWrite,
     /// See the metrics.
     MetricsRead,
+    /// See what was refused, and who logged in.
+    AuditRead,
+    /// Decide what others may do: roles, and who has which.
+    AccessWrite,
 }
 
 impl Scope {
     /// All there are.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::EventsWrite,
         Self::RecordsRead,
         Self::RecordsWrite,
         Self::RunsRead,
         Self::RunsWrite,
         Self::MetricsRead,
+        Self::AuditRead,
+        Self::AccessWrite,
     ];
 
     /// The word: `events:write`.
@@ -74,6 +80,29 @@ impl Scope {
             Self::RunsRead => "runs:read",
             Self::RunsWrite => "runs:write",
             Self::MetricsRead => "metrics:read",
+            Self::AuditRead => "audit:read",
+            Self::AccessWrite => "access:write",
+        }
+    }
+
+    /// What it gives beside records.
+    const fn area(self) -> Option<(Area, Doing)> {
+        match self {
+            Self::EventsWrite => Some((Area::Events, Doing::Change)),
+            Self::RunsRead => Some((Area::Runs, Doing::See)),
+            Self::RunsWrite => Some((Area::Runs, Doing::Change)),
+            Self::MetricsRead => Some((Area::Operations, Doing::See)),
+            Self::AuditRead => Some((Area::Audit, Doing::See)),
+            Self::RecordsRead | Self::RecordsWrite | Self::AccessWrite => None,
+        }
+    }
+
+    /// What it gives with records.
+    const fn acts(self) -> &'static [Act] {
+        match self {
+            Self::RecordsRead => &[Act::See],
+            Self::RecordsWrite => &[Act::Create, Act::Change, Act::Delete],
+            _ => &[],
         }
     }
 }
@@ -109,6 +138,8 @@ pub struct NewToken {
     pub scopes: Vec<Scope>,
     /// The objects that it is for; empty: all.
     pub objects: Vec<String>,
+    /// The user whose it is, if it is to do no more than they may.
+    pub user: Option<Reference>,
     /// From when it is no longer good.
     pub expires_at: Option<Timestamp>,
 }
@@ -124,6 +155,9 @@ pub struct TokenView {
     pub scopes: Vec<String>,
     /// The objects that it is for; none: all.
     pub objects: Option<Vec<String>>,
+    /// The user whose it is; it can do no more than they.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// When it was made, RFC 3339.
     pub created_at: String,
     /// From when it is no longer good.
@@ -149,6 +183,7 @@ impl TokenView {
             status,
             scopes: row.scopes,
             objects: row.objects,
+            user: row.user.map(|user| format!("user/{user}")),
             created_at: row.created_at.to_string(),
             expires_at: told(row.expires_at),
             revoked_at: told(row.revoked_at),
@@ -159,36 +194,50 @@ impl TokenView {
 
 /// Who calls, by their token.
 #[derive(Debug, Clone)]
-pub struct Caller(Arc<Token>);
+pub struct Caller {
+    token: Arc<Token>,
+    viewer: Arc<Viewer>,
+    objects: Option<Arc<[String]>>,
+}
 
 impl Caller {
     /// The token's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0.row.name
+        &self.token.row.name
     }
 
     /// The token's id, by which its requests are known again.
     pub(crate) fn id(&self) -> &str {
-        &self.0.row.id
+        &self.token.row.id
     }
 
     /// Who writes to the event log.
     #[must_use]
     pub fn actor(&self) -> String {
-        format!("token/{}", self.0.row.name)
+        self.viewer.actor().to_owned()
     }
 
-    /// Whether it may do this.
+    /// What they may see and change.
+    #[must_use]
+    pub fn viewer(&self) -> &Viewer {
+        &self.viewer
+    }
+
+    /// Whether it may do this: the token says so, and where it is a user's,
+    /// so do their roles.
     #[must_use]
     pub fn may(&self, scope: Scope) -> bool {
-        self.0.scopes.contains(&scope)
+        self.token.scopes.contains(&scope)
+            && scope.area().is_none_or(|(area, doing)| self.viewer.may(area, doing))
+            && (scope != Scope::AccessWrite || self.viewer.may_grant())
     }
 
-    /// The objects that it is for; none: all.
+    /// The objects that it is for; none: all. A user's is for those of which
+    /// they see every record.
     #[must_use]
     pub fn objects(&self) -> Option<&[String]> {
-        self.0.row.objects.as_deref()
+        self.objects.as_deref()
     }
 
     /// Whether it is for records of this object.
@@ -224,6 +273,9 @@ struct Token {
     row: TokenRow,
     digest: [u8; 32],
     scopes: BTreeSet<Scope>,
+    /// What it may do by itself.
+    viewer: Arc<Viewer>,
+    objects: Option<Arc<[String]>>,
     /// Milliseconds since 1970 UTC; 0 where it was not used yet.
     used: AtomicI64,
 }
@@ -273,6 +325,10 @@ impl App {
         for object in &new.objects {
             self.object(object)?;
         }
+        let user = match &new.user {
+            Some(user) => Some(self.record(user).await?.reference.key),
+            None => None,
+        };
         if let Some(at) = new.expires_at.filter(|at| *at <= now) {
             return Err(AppError::wrong(format!(
                 "the token would be no good from the beginning: {at} is past"
@@ -289,6 +345,7 @@ impl App {
             digest: hex(&digest_of(secret.expose())),
             scopes: scopes.into_iter().map(|scope| scope.as_str().to_owned()).collect(),
             objects: Some(new.objects).filter(|objects| !objects.is_empty()),
+            user,
             created_at: now,
             expires_at: new.expires_at,
             revoked_at: None,
@@ -366,7 +423,19 @@ impl App {
             return Err(CallerError::Unknown);
         }
         token.used.store(now.as_millisecond(), Ordering::Relaxed);
-        Ok(Caller(token))
+        let Some(user) = &token.row.user else {
+            let (viewer, objects) = (Arc::clone(&token.viewer), token.objects.clone());
+            return Ok(Caller { token, viewer, objects });
+        };
+        let user = Reference::new("user", user);
+        let user = self.viewer_of_user(&user).await?.ok_or(CallerError::Unknown)?;
+        let viewer = user.through(&token.viewer);
+        let all = self.objects().names().all(|object| viewer.may_all(object, Act::See));
+        let objects = (!all).then(|| {
+            let objects = self.objects().names().filter(|object| viewer.may_all(object, Act::See));
+            objects.map(str::to_owned).collect()
+        });
+        Ok(Caller { token, viewer: Arc::new(viewer), objects })
     }
 
     /// A token in memory; else after how long the database is to be asked.
@@ -402,9 +471,13 @@ impl App {
             .filter_map(|row| {
                 let digest = bytes_of(&row.digest)?;
                 // A word that a newer version knows gives no right here.
-                let scopes = row.scopes.iter().filter_map(|word| word.parse().ok()).collect();
+                let scopes: BTreeSet<Scope> =
+                    row.scopes.iter().filter_map(|word| word.parse().ok()).collect();
                 let used = AtomicI64::new(used.get(&row.id).copied().unwrap_or(0));
-                Some((digest, Arc::new(Token { row, digest, scopes, used })))
+                let permissions = permissions_of(&scopes, row.objects.as_deref());
+                let viewer = Arc::new(Viewer::program(&row.name, permissions));
+                let objects = row.objects.as_deref().map(Arc::from);
+                Some((digest, Arc::new(Token { row, digest, scopes, viewer, objects, used })))
             })
             .collect();
         *tokens.kept.write().unwrap_or_else(PoisonError::into_inner) = Kept { read_at, by_digest };
@@ -429,6 +502,16 @@ impl App {
         self.store().write(move |tx| Box::pin(async move { tx.token_used(&used).await })).await?;
         Ok(())
     }
+}
+
+/// What the words of a token give together.
+fn permissions_of(scopes: &BTreeSet<Scope>, objects: Option<&[String]>) -> Permissions {
+    let acts: Vec<Act> = scopes.iter().flat_map(|scope| scope.acts()).copied().collect();
+    let mut permissions = Permissions::on_records(&acts, objects);
+    for (area, doing) in scopes.iter().filter_map(|scope| scope.area()) {
+        permissions = permissions.with_area(area, doing);
+    }
+    if scopes.contains(&Scope::AccessWrite) { permissions.with_grants() } else { permissions }
 }
 
 fn digest_of(secret: &str) -> [u8; 32] {

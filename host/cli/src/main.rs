@@ -20,9 +20,10 @@ use relata_app::sandbox::COMPILE_COMMAND;
 
 use crate::{
     commands::{
-        action, activate, approvals, backtest, backup, check, cleanup, clock, compile, completions,
-        deactivate, doctor, explain, graph, import, init, limits, lsp, objects, outbox, pause,
-        plugin, records, runs, schema, secret, serve, start, test, token, why, why_not, workflows,
+        action, activate, approvals, audit, backtest, backup, check, cleanup, clock, compile,
+        completions, deactivate, doctor, explain, graph, import, init, limits, lsp, objects,
+        outbox, pause, plugin, records, runs, schema, secret, serve, start, test, token, user, why,
+        why_not, workflows,
     },
     context::{Context, Hidden},
     logging::LogFormat,
@@ -106,6 +107,8 @@ enum Command {
     Restore(backup::RestoreArgs),
     Secret(secret::SecretArgs),
     Token(token::TokenArgs),
+    User(user::UserArgs),
+    Audit(audit::AuditArgs),
     Objects(objects::ObjectsArgs),
     Action(action::ActionArgs),
     Plugin(Box<plugin::PluginArgs>),
@@ -197,6 +200,8 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::Restore(args) => Box::pin(backup::restore(&context, args)).await,
         Command::Secret(args) => Box::pin(secret::run(&context, args)).await,
         Command::Token(args) => Box::pin(token::run(&context, args)).await,
+        Command::User(args) => Box::pin(user::run(&context, args)).await,
+        Command::Audit(args) => Box::pin(audit::run(&context, args)).await,
         Command::Outbox(args) => Box::pin(outbox::run(&context, args)).await,
         Command::Action(args) => Box::pin(action::run(&context, args)).await,
         Command::Plugin(args) => Box::pin(plugin::run(&context, *args)).await,

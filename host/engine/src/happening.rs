@@ -96,6 +96,12 @@ impl Happening {
     /// What happened, for people: `lead/01k9… was created`.
     #[must_use]
     pub fn describe(&self) -> String {
+        self.describe_to(&|_| true)
+    }
+
+    /// As [`Happening::describe`], for somebody who sees some fields only.
+    #[must_use]
+    pub fn describe_to(&self, sees: &dyn Fn(&str) -> bool) -> String {
         match &self.kind {
             HappeningKind::Change(change) => match change.kind {
                 ChangeKind::Created => format!("{} was created", change.reference),
@@ -106,7 +112,9 @@ impl Happening {
                         .iter()
                         .chain(&change.after)
                         .flat_map(|fields| fields.keys())
-                        .filter(|field| *field != "updated_at" && change.touches(field))
+                        .filter(|field| {
+                            *field != "updated_at" && change.touches(field) && sees(field)
+                        })
                         .map(|field| {
                             format!(
                                 "{field}: {} -> {}",

@@ -32,9 +32,20 @@ pub(crate) async fn caller(
     if caller.may(scope) {
         return Ok(caller);
     }
-    Err(ApiError::new(
-        StatusCode::FORBIDDEN,
-        "scope",
-        format!("the token `{}` may not do this; it needs {scope}", caller.name()),
-    ))
+    let why = format!("the token `{}` may not do this; it needs {scope}", caller.name());
+    Err(refused(app, &caller, scope.as_str(), "scope", why).await)
+}
+
+/// 403, once it is noted in the audit.
+pub(crate) async fn refused(
+    app: &App,
+    caller: &Caller,
+    target: &str,
+    code: &'static str,
+    why: String,
+) -> ApiError {
+    match app.note_refused(&caller.actor(), "call", target, &why).await {
+        Ok(()) => ApiError::new(StatusCode::FORBIDDEN, code, why),
+        Err(why) => ApiError::unwell(&why),
+    }
 }

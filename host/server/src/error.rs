@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use relata_app::{AppError, ChangeError, IngestError, ItemError, model::FieldError};
+use relata_app::{AccessError, AppError, IngestError, ItemError, model::FieldError};
 use serde::Serialize;
 
 /// What a caller is told, as `application/problem+json` (RFC 9457): a status,
@@ -97,18 +97,19 @@ impl ApiError {
         }
     }
 
-    /// A record is not changed.
-    pub(crate) fn not_changed(why: ChangeError) -> Self {
+    /// A record is not seen or changed.
+    pub(crate) fn no_access(why: AccessError) -> Self {
         let detail = why.to_string();
         match why {
-            ChangeError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not-found", detail),
-            ChangeError::Conflict { .. } => {
+            AccessError::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "forbidden", detail),
+            AccessError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not-found", detail),
+            AccessError::Conflict { .. } => {
                 Self::new(StatusCode::PRECONDITION_FAILED, "changed", detail)
             }
-            ChangeError::Invalid(errors) => {
+            AccessError::Invalid(errors) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).with(errors)
             }
-            ChangeError::App(why) => Self::of(why),
+            AccessError::App(why) => Self::of(why),
         }
     }
 

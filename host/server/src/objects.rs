@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
     http::HeaderMap,
 };
-use relata_app::{Scope, object_json};
+use relata_app::{Scope, model::Act, object_json};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub(crate) async fn list(
     let caller = caller(&app, &headers, Scope::RecordsRead).await?;
     let _room = gate.enter_to_read()?;
     let objects = app.objects();
-    let seen = objects.names().filter(|name| caller.may_touch(name));
+    let seen = objects.names().filter(|name| caller.viewer().may_object(name, Act::See));
     Ok(Json(Objects {
         objects: seen.filter_map(|name| objects.get(name)).map(object_json).collect(),
     }))

@@ -9,8 +9,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use relata_app::{
-    App, Caller, ChangeError, Decision, IngestRequest, Put, RecordSearch, RecordsFound, Scope,
-    TimelineEntry,
+    App, Caller, Decision, IngestRequest, Put, RecordSearch, RecordsFound, Scope, TimelineEntry,
     model::{Record, Reference},
     record_json,
     store::Written,
@@ -20,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Api,
-    auth::caller,
+    auth::{caller, refused},
     batch::{Answered, ItemAnswer, Parameters, Rest, only, read, take_in, wrong},
     error::ApiError,
 };
@@ -59,11 +58,12 @@ pub(crate) async fn allowed(
     let caller = caller(app, headers, scope).await?;
     app.object(object)
         .map_err(|why| ApiError::new(StatusCode::NOT_FOUND, "not-found", why.to_string()))?;
-    if caller.may_touch(object) {
+    // What a user may, depends on the record.
+    if caller.viewer().user().is_some() || caller.may_touch(object) {
         return Ok(caller);
     }
     let why = format!("the token `{}` is not for {object} records", caller.name());
-    Err(ApiError::new(StatusCode::FORBIDDEN, "object", why))
+    Err(refused(app, &caller, object, "object", why).await)
 }
 
 /// Records that meet all conditions of the address.
@@ -73,13 +73,13 @@ pub(crate) async fn list(
     parameters: Result<Query<Parameters>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Json<Page>, ApiError> {
-    allowed(&app, &headers, Scope::RecordsRead, &object).await?;
+    let caller = allowed(&app, &headers, Scope::RecordsRead, &object).await?;
     let _room = gate.enter_to_read()?;
     let parameters = read(parameters)?;
     let fields = wanted(&app, &object, &parameters)?;
     let search = search(parameters)?;
     let RecordsFound { records, next, total } =
-        app.find_records(&object, &search).await.map_err(ApiError::of)?;
+        app.find(caller.viewer(), &object, &search).await.map_err(ApiError::no_access)?;
     let records = records.iter().map(|record| record_json(record, &fields)).collect();
     let next = next.map(|next| URL_SAFE_NO_PAD.encode(next));
     Ok(Json(Page { records, next, total }))
@@ -138,7 +138,7 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let _room = gate.enter_to_read()?;
-    let record = seen(&app, &headers, &object, &key).await?;
+    let (_, record) = seen(&app, &headers, &object, &key).await?;
     let parameters = read(parameters)?;
     only(&parameters, &[FIELDS])?;
     let fields = wanted(&app, &object, &parameters)?;
@@ -163,8 +163,9 @@ pub(crate) async fn timeline(
     headers: HeaderMap,
 ) -> Result<Json<Timeline>, ApiError> {
     let _room = gate.enter_to_read()?;
-    let record = seen(&app, &headers, &object, &key).await?;
-    let timeline = app.timeline(&record.reference).await.map_err(ApiError::of)?;
+    let (caller, record) = seen(&app, &headers, &object, &key).await?;
+    let timeline = app.timeline_as(caller.viewer(), &record.reference).await;
+    let timeline = timeline.map_err(ApiError::no_access)?;
     Ok(Json(Timeline { timeline }))
 }
 
@@ -181,18 +182,21 @@ pub(crate) async fn decisions(
     headers: HeaderMap,
 ) -> Result<Json<Decisions>, ApiError> {
     let _room = gate.enter_to_read()?;
-    let record = seen(&app, &headers, &object, &key).await?;
+    let (_, record) = seen(&app, &headers, &object, &key).await?;
     let decisions = app.decisions(&record.reference).await.map_err(ApiError::of)?;
     Ok(Json(Decisions { decisions }))
 }
 
-/// A record that is there, if the caller may see it.
-async fn seen(app: &App, headers: &HeaderMap, object: &str, key: &str) -> Result<Record, ApiError> {
-    allowed(app, headers, Scope::RecordsRead, object).await?;
-    let reference = Reference::new(object, key);
-    let found = app.store().record_fetch(&reference).await;
-    let found = found.map_err(|why| ApiError::of(why.into()))?;
-    found.ok_or_else(|| ApiError::not_changed(ChangeError::NotFound(reference)))
+/// A record that is there, as far as the caller may see it.
+async fn seen(
+    app: &App,
+    headers: &HeaderMap,
+    object: &str,
+    key: &str,
+) -> Result<(Caller, Record), ApiError> {
+    let caller = allowed(app, headers, Scope::RecordsRead, object).await?;
+    let record = app.see(caller.viewer(), &Reference::new(object, key)).await;
+    Ok((caller, record.map_err(ApiError::no_access)?))
 }
 
 /// Sets some fields of a record.
@@ -207,8 +211,8 @@ pub(crate) async fn change(
     let body = gate.body(request, gate.longest()).await?;
     let fields = object_of(&body.bytes)?;
     let reference = Reference::new(object, key);
-    let changed = app.change_record(&reference, &fields, if_revision, &caller.actor()).await;
-    let Written { record, changed } = changed.map_err(ApiError::not_changed)?;
+    let changed = app.change_as(caller.viewer(), &reference, &fields, if_revision).await;
+    let Written { record, changed } = changed.map_err(ApiError::no_access)?;
     let answer = json!({ "changed": changed, "record": record_json(&record, &[]) });
     Ok(([(header::ETAG, etag(&record))], Json(answer)).into_response())
 }
@@ -223,8 +227,8 @@ pub(crate) async fn put(
     let _room = gate.enter(&app)?;
     let body = gate.body(request, gate.longest()).await?;
     let fields = object_of(&body.bytes)?;
-    let put = app.put_record(&Reference::new(object, key), &fields, &caller.actor()).await;
-    let Put { record, created, changed } = put.map_err(ApiError::not_changed)?;
+    let put = app.put_as(caller.viewer(), &Reference::new(object, key), &fields).await;
+    let Put { record, created, changed } = put.map_err(ApiError::no_access)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let answer =
         json!({ "created": created, "changed": changed, "record": record_json(&record, &[]) });
@@ -240,8 +244,8 @@ pub(crate) async fn delete(
     let caller = allowed(&app, &headers, Scope::RecordsWrite, &object).await?;
     let _room = gate.enter(&app)?;
     let reference = Reference::new(object, key);
-    let deleted = app.delete_record(&reference, if_match(&headers)?, &caller.actor()).await;
-    deleted.map_err(ApiError::not_changed)?;
+    let deleted = app.delete_as(caller.viewer(), &reference, if_match(&headers)?).await;
+    deleted.map_err(ApiError::no_access)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

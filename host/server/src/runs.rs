@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Api,
-    auth::caller,
+    auth::{caller, refused},
     batch::{Parameters, only, read, wrong},
     error::ApiError,
 };
@@ -71,7 +71,7 @@ pub(crate) async fn list(
     let filter = RunFilter { objects: caller.objects().map(<[_]>::to_vec), ..filter(&parameters)? };
     if let Some(record) = filter.subject.as_ref().filter(|record| !caller.may_see(Some(record))) {
         let why = format!("the token `{}` is not for {} records", caller.name(), record.object);
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "object", why));
+        return Err(refused(&app, &caller, &record.object, "object", why).await);
     }
     let mut runs = app.runs(filter, limit + 1).await.map_err(ApiError::of)?;
     let more = runs.len() > limit as usize;
@@ -153,7 +153,7 @@ pub(crate) async fn cancel(
     let why = wish.why.map(|why| why.chars().take(LONGEST_WHY).collect::<String>());
     let why = why
         .filter(|why| !why.trim().is_empty())
-        .unwrap_or_else(|| format!("cancelled by token/{}", caller.name()));
+        .unwrap_or_else(|| format!("cancelled by {}", caller.actor()));
     let ended = || ApiError::new(StatusCode::CONFLICT, "ended", format!("{run} has ended already"));
     if row.ended_at.is_some() {
         return Err(ended());

@@ -36,6 +36,7 @@ async fn who_waits_hears_what_another_host_did() {
     let token = NewToken {
         name: "shop".to_owned(),
         scopes: vec![Scope::EventsWrite],
+        user: None,
         objects: Vec::new(),
         expires_at: None,
     };

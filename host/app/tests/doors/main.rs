@@ -8,4 +8,5 @@ mod by_hand;
 mod company;
 mod ingest;
 mod secrets;
+mod users;
 mod webhooks;

@@ -3,6 +3,7 @@
 pub(crate) mod action;
 pub(crate) mod activate;
 pub(crate) mod approvals;
+pub(crate) mod audit;
 pub(crate) mod backtest;
 pub(crate) mod backup;
 pub(crate) mod check;
@@ -31,6 +32,7 @@ pub(crate) mod serve;
 pub(crate) mod start;
 pub(crate) mod test;
 pub(crate) mod token;
+pub(crate) mod user;
 pub(crate) mod why;
 pub(crate) mod why_not;
 pub(crate) mod workflows;

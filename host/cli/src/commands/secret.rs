@@ -82,7 +82,7 @@ fn set(context: &Context, app: &App, name: &str) -> anyhow::Result<()> {
 }
 
 /// Asks a person, or reads what a program gives; less the last line break.
-fn read(name: &str) -> anyhow::Result<Secret> {
+pub(crate) fn read(name: &str) -> anyhow::Result<Secret> {
     if io::stdin().is_terminal() {
         let typed = rpassword::prompt_password(format!("{name} (is not shown): "))
             .context("the secret cannot be read from the terminal")?;

@@ -7,6 +7,7 @@ use relata_app::{App, NewToken, Scope, TokenView, model::TimeZone};
 use serde_json::json;
 
 use crate::{
+    commands::user::the_user,
     context::Context,
     out::{self, Column},
     time,
@@ -16,13 +17,15 @@ use crate::{
 ///
 /// A token may do what its scopes say: events:write (send events),
 /// records:write (create records), runs:read (see runs), runs:write (end
-/// them), metrics:read. Its secret is shown once, when it is made; kept is
+/// them), metrics:read, audit:read, access:write (decide what others may do).
+/// A token of a user can do no more than their roles give. Its secret is shown once, when it is made; kept is
 /// only its hash. docs/api.md shows how to use one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   relata token create web-shop --scope events:write --scope runs:read
   relata token create forms --scope records:write --object lead --expires 2027-06-30
+  relata token create mobile --scope records:read --user ada@example.com
   relata token list
   relata token revoke web-shop              hosts that run notice within seconds")]
 pub(crate) struct TokenArgs {
@@ -42,6 +45,9 @@ enum TokenCommand {
         /// Only for records of this object; several times for more
         #[arg(long = "object", value_name = "OBJECT")]
         objects: Vec<String>,
+        /// The user whose it is, by address: it can do no more than they may
+        #[arg(long = "user", value_name = "EMAIL")]
+        user: Option<String>,
         /// From when it is no longer good, such as 2027-06-30
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
@@ -58,14 +64,8 @@ enum TokenCommand {
 pub(crate) async fn run(context: &Context, args: TokenArgs) -> anyhow::Result<ExitCode> {
     let app = context.open().await?;
     let done = match args.command {
-        TokenCommand::Create { name, scopes, objects, expires } => {
-            let expires_at = expires.map(|at| time::read(&at, &app.zone())).transpose();
-            match expires_at {
-                Ok(expires_at) => {
-                    create(context, &app, NewToken { name, scopes, objects, expires_at }).await
-                }
-                Err(why) => Err(why.into()),
-            }
+        TokenCommand::Create { name, scopes, objects, user, expires } => {
+            create(context, &app, name, scopes, objects, user, expires).await
         }
         TokenCommand::List => list(context, &app).await,
         TokenCommand::Revoke { name } => revoke(context, &app, &name).await,
@@ -74,7 +74,21 @@ pub(crate) async fn run(context: &Context, args: TokenArgs) -> anyhow::Result<Ex
     done.map(|()| ExitCode::SUCCESS)
 }
 
-async fn create(context: &Context, app: &App, new: NewToken) -> anyhow::Result<()> {
+async fn create(
+    context: &Context,
+    app: &App,
+    name: String,
+    scopes: Vec<Scope>,
+    objects: Vec<String>,
+    user: Option<String>,
+    expires: Option<String>,
+) -> anyhow::Result<()> {
+    let expires_at = expires.map(|at| time::read(&at, &app.zone())).transpose()?;
+    let user = match user {
+        Some(email) => Some(the_user(app, &email).await?.reference),
+        None => None,
+    };
+    let new = NewToken { name, scopes, objects, user, expires_at };
     let (view, secret) = app.create_token(new).await?;
     if context.json {
         let mut document = serde_json::to_value(&view)?;

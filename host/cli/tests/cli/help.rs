@@ -43,6 +43,8 @@ fn the_commands() {
           restore      Put a backup in the place of the database
           secret       Keep the secrets that workflows name, such as those of webhooks
           token        Make and revoke the tokens with which other programs use the API
+          user         Let people in: users, their roles, passwords and one-time codes
+          audit        Show what was refused, who logged in, and who got which rights
           objects      Show what is kept: the objects, and the fields of one
           action       List actions, read what they take, and try them
           plugin       Make, publish and install plugins
@@ -90,6 +92,10 @@ fn every_command_has_help_with_its_options() {
         "secret list",
         "token",
         "token create",
+        "user",
+        "user create",
+        "user codes",
+        "audit",
         "action",
         "action run",
         "plugin new",

@@ -130,6 +130,7 @@ pub(crate) async fn token(app: &App, name: &str, scopes: &[Scope], objects: &[&s
     let new = NewToken {
         name: name.to_owned(),
         scopes: scopes.to_vec(),
+        user: None,
         objects: objects.iter().map(|object| (*object).to_owned()).collect(),
         expires_at: None,
     };
