@@ -86,6 +86,21 @@ impl Dialect {
         }
     }
 
+    /// The transactions that may be writing to the event log now, as `writer`:
+    /// those that hold the lock which every INSERT takes on its table. SQLite
+    /// has one writer at a time, so its events are committed in order.
+    pub(crate) const fn log_writers(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some(
+                "SELECT virtualtransaction AS writer FROM pg_catalog.pg_locks
+                 WHERE locktype = 'relation' AND mode = 'RowExclusiveLock'
+                   AND relation = 'relata_event'::regclass
+                   AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
+            ),
+        }
+    }
+
     /// The database's time, as `now`, milliseconds.
     pub(crate) const fn now(self) -> &'static str {
         match self {

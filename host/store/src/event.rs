@@ -203,6 +203,7 @@ impl Tx {
         );
         let doing = "write to the event log";
         self.connection.post(doing, AssertSqlSafe(sql), vec![given.into_argument()]).await?;
+        self.stirred.add_log();
         if !pending.is_empty() {
             self.stir(Part::Events);
         }

@@ -22,6 +22,7 @@ mod lease;
 mod limit;
 mod listening;
 mod login;
+mod log;
 mod observe;
 mod outbox;
 mod pause;

@@ -12,6 +12,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Store, StoreError, Tx,
     connection::{arguments, to_json},
+    log::CUT,
 };
 
 /// Where in the runs that have ended a clean-up is: the end of the last one
@@ -263,6 +264,9 @@ impl Tx {
         if seqs.is_empty() {
             return Ok(Cleaned { count: 0, next });
         }
+        // Whoever follows the log is to know that it is no longer whole.
+        let cut = seqs.last().map(|row| row["seq"].clone()).unwrap_or_default();
+        self.setting_put(CUT, &cut).await?;
         let given = to_json(&seqs)?;
         let mut count = 0;
         for table in ["relata_event_about", "relata_event"] {

@@ -21,6 +21,9 @@ impl Part {
     pub const ALL: [Self; 4] = [Self::Clocks, Self::Events, Self::Runs, Self::Effects];
 }
 
+/// Of [`Parts`]: the event log has grown.
+const LOG: u8 = 1 << 7;
+
 /// Parts of a host, any number of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Parts(u8);
@@ -39,22 +42,38 @@ impl Parts {
         self.0 & (1 << part as u8) != 0
     }
 
+    /// Whether none was added; the log does not count.
     pub(crate) const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.0 & !LOG == 0
+    }
+
+    /// Adds those who follow the event log.
+    pub(crate) const fn add_log(&mut self) {
+        self.0 |= LOG;
     }
 }
 
 /// The parts of this host that sleep until something is due, or until they are
 /// woken.
 #[derive(Debug, Default)]
-pub struct Wakes([Notify; Part::ALL.len()]);
+pub struct Wakes {
+    parts: [Notify; Part::ALL.len()],
+    log: Notify,
+}
 
 impl Wakes {
     /// Notified when there may be something for this part to do; also for
     /// what came before somebody waited.
     #[must_use]
     pub const fn of(&self, part: Part) -> &Notify {
-        &self.0[part as usize]
+        &self.parts[part as usize]
+    }
+
+    /// Notified when the event log may have grown. Other hosts' commits are
+    /// noticed only where they leave something to do.
+    #[must_use]
+    pub const fn of_log(&self) -> &Notify {
+        &self.log
     }
 
     /// Wakes all parts.
@@ -62,6 +81,7 @@ impl Wakes {
         for part in Part::ALL {
             self.of(part).notify_one();
         }
+        self.log.notify_one();
     }
 
     pub(crate) fn those(&self, parts: Parts) {
@@ -69,6 +89,9 @@ impl Wakes {
             if parts.has(part) {
                 self.of(part).notify_one();
             }
+        }
+        if parts.0 & LOG != 0 {
+            self.log.notify_one();
         }
     }
 }

@@ -335,10 +335,10 @@ pub(crate) struct Told {
 impl Told {
     /// Wakes whom a commit has left something to do.
     fn stirred(&self, parts: Parts) {
+        self.wakes.those(parts);
         if parts.is_empty() {
             return;
         }
-        self.wakes.those(parts);
         if let Some(hints) = &self.hints {
             hints.give();
         }

@@ -13,6 +13,7 @@ mod events;
 mod leases;
 mod limits;
 mod logins;
+mod log;
 mod moving;
 mod outbox;
 // The file and not its crate: that one builds plugins.

@@ -29,7 +29,7 @@ use crate::{
 const LEASE: i64 = 30_000;
 
 /// Some hosts on one new database.
-async fn hosts(count: usize) -> (Vec<Store>, Database<'static>) {
+pub(crate) async fn hosts(count: usize) -> (Vec<Store>, Database<'static>) {
     let database = Postgres::shared().database();
     let mut stores = Vec::new();
     for _ in 0..count {

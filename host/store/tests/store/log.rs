@@ -1,0 +1,115 @@
+//! The log as it is followed: in order, whole, and each once.
+
+use std::time::Duration;
+
+use relata_store::Store;
+use serde_json::json;
+
+use crate::{backend::*, several::hosts};
+
+/// Follows the log until so many events have come; their numbers.
+async fn follow(store: Store, count: usize) -> Vec<u64> {
+    let (mut place, mut seen) = (0, Vec::new());
+    while seen.len() < count {
+        let settled = store.event_log_settled().await.unwrap();
+        let events = store.event_list_between(place, settled, 1_000).await.unwrap();
+        seen.extend(events.iter().map(|event| event.seq));
+        place = settled;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    seen
+}
+
+async fn all_seqs(store: &Store) -> Vec<u64> {
+    let events = store.event_list_between(0, u64::MAX, 100_000).await.unwrap();
+    events.iter().map(|event| event.seq).collect()
+}
+
+/// Writes a record, and is slow to commit it.
+async fn write_slowly(store: Store, name: String, pause: Duration) {
+    let created = new(&store, "team", json!({ "name": name }));
+    let written = store.write(move |tx| {
+        Box::pin(async move {
+            let cause = relata_store::Cause::outside("test");
+            let written = tx.record_write(created, &cause, &mut fresh, at(0)).await;
+            tokio::time::sleep(pause).await;
+            written
+        })
+    });
+    written.await.unwrap();
+}
+
+on_each_backend! {
+    async fn what_is_between_two_places_comes_in_order(backend) {
+        let store = backend.open().await;
+        assert_eq!(store.event_log_settled().await.unwrap(), 0);
+        for name in ["a", "b", "c"] {
+            create(&store, "team", json!({ "name": name })).await;
+        }
+        let end = store.event_log_settled().await.unwrap();
+        let all = store.event_list_between(0, end, 9).await.unwrap();
+        let names: Vec<String> = all.iter().map(|event| event.happening.describe()).collect();
+        assert_eq!(names.len(), 3, "{names:?}");
+        let page = store.event_list_between(all[0].seq, end, 1).await.unwrap();
+        assert_eq!(page[0].seq, all[1].seq);
+        assert_eq!(store.event_list_between(end, end, 9).await.unwrap(), []);
+    }
+
+    async fn the_log_says_up_to_where_it_was_cut(backend) {
+        let store = backend.open().await;
+        create(&store, "team", json!({ "name": "a" })).await;
+        assert_eq!(store.event_log_cut().await.unwrap(), 0);
+        let pending: Vec<_> = store.event_pending(9).await.unwrap().iter().map(|event| event.id).collect();
+        store.write(move |tx| Box::pin(async move { tx.event_settle(&pending).await })).await.unwrap();
+        create(&store, "team", json!({ "name": "b" })).await;
+        let seqs = all_seqs(&store).await;
+        let cleaned = store.write(|tx| Box::pin(async move { tx.clean_events(at(9), 0, 9).await }));
+        assert_eq!(cleaned.await.unwrap().count, 1);
+        // The second one stays, since nobody has seen it yet.
+        assert_eq!(store.event_log_cut().await.unwrap(), seqs[0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_late_commit_is_not_passed_over() {
+    let (stores, _database) = hosts(3).await;
+    let slow = tokio::spawn(write_slowly(
+        stores[0].clone(),
+        "late".to_owned(),
+        Duration::from_millis(400),
+    ));
+    // It has drawn its number by now, and is not committed.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    create(&stores[1], "team", json!({ "name": "quick" })).await;
+    let visible = all_seqs(&stores[2]).await;
+    assert_eq!(visible.len(), 1, "the late one is under way");
+    assert!(visible[0] > 1, "the quick one has the higher number");
+
+    let settled = stores[2].event_log_settled().await.unwrap();
+    let events = stores[2].event_list_between(0, settled, 9).await.unwrap();
+    let seqs: Vec<u64> = events.iter().map(|event| event.seq).collect();
+    slow.await.unwrap();
+    assert_eq!(seqs, all_seqs(&stores[2]).await);
+    assert_eq!(seqs.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_follows_sees_each_event_once_and_in_order_while_hosts_write_side_by_side() {
+    const EACH: usize = 40;
+    let (stores, _database) = hosts(4).await;
+    let follower = tokio::spawn(follow(stores[3].clone(), 3 * EACH));
+    let writers = stores[..3].iter().cloned().enumerate().map(|(number, store)| {
+        tokio::spawn(async move {
+            for turn in 0..EACH {
+                let pause = Duration::from_millis((turn * 7 + number * 3) as u64 % 11);
+                write_slowly(store.clone(), format!("{number}-{turn}"), pause).await;
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let seen = tokio::time::timeout(Duration::from_secs(20), follower).await;
+    let seen = seen.expect("an event was passed over").unwrap();
+    assert_eq!(seen, all_seqs(&stores[3]).await);
+}
