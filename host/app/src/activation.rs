@@ -11,6 +11,7 @@ use relata_store::{StoreError, Tx};
 use relata_workflow::{Catalog, Definition, Diagnostic, Head, Trigger};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::{
     App, AppError, Doors, OlderRuns, Running, config,
@@ -63,7 +64,7 @@ impl ActiveSet {
 }
 
 /// What became of an activation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Activation {
     /// The workflow's name.
     pub workflow: String,
@@ -77,7 +78,7 @@ pub struct Activation {
 }
 
 /// A workflow as a list shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WorkflowRow {
     /// Its name.
     pub workflow: String,

@@ -4,6 +4,7 @@ use relata_engine::Status;
 use relata_model::{Fields, Record, Reference, RunId, Timestamp, Value, text};
 use relata_store::{Condition, Query, RecordError, Write};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{App, AppError};
 
@@ -25,7 +26,7 @@ pub struct ApprovalFilter {
 }
 
 /// A question as a list shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ApprovalView {
     /// Its id, as the answer names it.
     pub approval: String,
@@ -74,7 +75,7 @@ pub struct NewAnswer {
 }
 
 /// An answer that was given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Answered {
     /// The question as it is now.
     #[serde(flatten)]

@@ -20,6 +20,7 @@ use relata_workflow::Definition;
 use serde::Serialize;
 use serde_json::Value as Json;
 use tokio::sync::Notify;
+use utoipa::ToSchema;
 
 use crate::{
     App, AppError,
@@ -34,9 +35,10 @@ const MOST_EARLY: usize = 4_096;
 const PAGE: usize = 500;
 
 /// How a run that an event began stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RunOutcome {
     /// The run.
+    #[schema(value_type = String)]
     pub run: RunId,
     /// The workflow's name.
     pub workflow: String,
@@ -47,6 +49,7 @@ pub struct RunOutcome {
     /// Why it ended so.
     pub why: Option<String>,
     /// What it yields, by name, once it is done.
+    #[schema(value_type = Option<serde_json::Value>)]
     pub outputs: Option<Json>,
 }
 
@@ -74,7 +77,7 @@ impl RunOutcome {
 }
 
 /// A workflow of which an event began no run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NotBegun {
     /// The workflow's name.
     pub workflow: String,
@@ -96,9 +99,10 @@ impl NotBegun {
 }
 
 /// What an event came to so far.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct EventOutcome {
     /// The event.
+    #[schema(value_type = String)]
     pub event: EventId,
     /// Whether nothing more comes of it: the workflows have seen it, and
     /// every run that it began has ended.

@@ -11,6 +11,7 @@ use relata_model::{Reference, RunId, Value};
 use relata_store::{LogRow, LoggedEvent};
 use serde::Serialize;
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 use crate::{App, AppError};
 
@@ -21,7 +22,7 @@ const LONGEST: u32 = 1_000;
 const FIELDS: [&str; 3] = ["owner", "queue", "queued_at"];
 
 /// One decision about whose a record is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Decision {
     /// When, RFC 3339.
     pub at: String,
@@ -42,7 +43,7 @@ pub struct Decision {
 }
 
 /// Somebody who was looked at.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DecisionCandidate {
     /// The user.
     pub user: String,

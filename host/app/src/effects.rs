@@ -5,11 +5,12 @@ use relata_model::{EffectId, Reference};
 use relata_store::{Effect, EffectFilter, EffectStatus};
 use serde::Serialize;
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 use crate::{App, AppError};
 
 /// How an effect stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EffectView {
     /// Its id; the same across attempts.
     pub effect: String,
@@ -49,7 +50,7 @@ pub struct EffectView {
 }
 
 /// An effect with everything that goes out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EffectDetail {
     /// How it stands.
     #[serde(flatten)]
@@ -68,6 +69,21 @@ impl App {
         let mut effects = self.store().outbox_list(filter, u32::MAX).await?;
         effects.sort_by_key(|effect| (effect.created_at, effect.run, effect.id));
         Ok(effects.into_iter().map(|effect| view(&effect)).collect())
+    }
+
+    /// Effects that meet a filter, in the order of their ids, which is none of
+    /// time: at most `limit` after the one that the filter says.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] where the database fails.
+    pub async fn effects_page(
+        &self,
+        filter: &EffectFilter,
+        limit: u32,
+    ) -> Result<Vec<EffectView>, AppError> {
+        let effects = self.store().outbox_list(filter, limit).await?;
+        Ok(effects.iter().map(view).collect())
     }
 
     /// One effect with its text.

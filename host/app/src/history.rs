@@ -8,13 +8,14 @@ use relata_store::{EffectFilter, QueueFilter, RunFilter, RunRow};
 use relata_workflow::Definition;
 use serde::Serialize;
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 use crate::{
     App, AppError, EffectView, effects::view, limits::Limited, near_miss, why_not::suppressed,
 };
 
 /// How a run stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RunView {
     /// The run's id.
     pub run: String,
@@ -45,6 +46,7 @@ pub struct RunView {
     /// When it ended.
     pub ended_at: Option<String>,
     /// What it yields, by name, once it is done.
+    #[schema(value_type = Option<serde_json::Value>)]
     pub outputs: Option<Json>,
     /// Why it stands still, where somebody has paused it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,12 +57,13 @@ pub struct RunView {
 }
 
 /// A run, and everything that it did.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RunHistory {
     /// How it stands.
     #[serde(flatten)]
     pub run: RunView,
     /// What it was given, by name.
+    #[schema(value_type = Option<serde_json::Value>)]
     pub inputs: Option<Json>,
     /// What it waits for now; nothing where it has ended.
     pub waits: Vec<WaitView>,
@@ -75,7 +78,7 @@ pub struct RunHistory {
 }
 
 /// What a run waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WaitView {
     /// In a word: `retry` (a call failed or was put off), `wait`, `deadline`,
     /// `run` (the end of another one), `item` (the next one of a loop), or
@@ -100,7 +103,7 @@ pub struct WaitView {
 }
 
 /// One entry of a run's log.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct StepView {
     /// Its place in the log, from 1.
     pub seq: u64,
@@ -120,11 +123,14 @@ pub struct StepView {
     /// Which attempt, from 1.
     pub attempt: u32,
     /// What went in.
+    #[schema(value_type = Option<serde_json::Value>)]
     pub input: Option<Json>,
     /// What came out.
+    #[schema(value_type = Option<serde_json::Value>)]
     pub output: Option<Json>,
     /// Why it came out so; for a routing decision, the candidates and why
     /// each was rejected.
+    #[schema(value_type = Option<serde_json::Value>)]
     pub why: Option<Json>,
     /// Why it failed.
     pub error: Option<String>,

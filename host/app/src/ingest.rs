@@ -11,6 +11,7 @@ use relata_store::{Cause, NewEvent, RecordError, RequestKey, StoreError, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::{
     AccessError, App, AppError, Caller, EventOutcome,
@@ -52,7 +53,7 @@ const CHORES: u32 = 60;
 const MOST_COUNTED: u32 = 200_000;
 
 /// What is wrong with one of the events or records of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ItemError {
     /// Which one, from 1; none where the request is only one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,9 @@ use relata_model::{
 use relata_store::{
     Cause, Condition, Operator, Order, Query, RecordError, StoreError, Write, Written,
 };
+use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
+use utoipa::ToSchema;
 
 use crate::{App, AppError, fresh};
 
@@ -119,34 +121,73 @@ pub fn record_json(record: &Record, fields: &[String]) -> Json {
     Json::Object(document)
 }
 
+/// An object, as people and programs look at it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ObjectView {
+    /// Its name: `ticket`.
+    pub object: String,
+    /// For people.
+    pub title: String,
+    /// One sentence on what it is.
+    pub summary: String,
+    /// Its fields, in their order.
+    pub fields: Vec<FieldView>,
+    /// The events that its changes mean.
+    pub events: Vec<DeclaredEvent>,
+}
+
+/// A field of an object.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct FieldView {
+    /// Its name.
+    pub field: String,
+    /// What it holds, in words: `a number`.
+    pub holds: String,
+    /// Whether a record must have it.
+    pub required: bool,
+    /// Whether a record may have nothing here.
+    pub may_be_empty: bool,
+    /// What a new record has where nothing is given; null for nothing.
+    #[schema(value_type = serde_json::Value)]
+    pub default: Json,
+    /// One sentence on what it is; may be empty.
+    pub summary: String,
+}
+
+/// A named event that a change of an object means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DeclaredEvent {
+    /// Its name: `order.paid`.
+    pub event: String,
+    /// The field that changes.
+    pub field: String,
+    /// The value that it takes.
+    pub becomes: String,
+}
+
 /// An object with its fields, in their order, and the events that it declares.
 #[must_use]
-pub fn object_json(object: &ObjectDefinition) -> Json {
-    json!({
-        "object": object.name,
-        "title": object.title,
-        "summary": object.summary,
-        "fields": object
-            .in_order()
-            .map(|(name, field)| {
-                json!({
-                    "field": name,
-                    "holds": field.kind.describe(),
-                    "required": field.required,
-                    "may_be_empty": field.may_be_empty(),
-                    "default": field.default.to_json(),
-                    "summary": field.summary,
-                })
-            })
-            .collect::<Vec<_>>(),
-        "events": object
-            .events
-            .iter()
-            .map(|(name, event)| {
-                json!({ "event": name, "field": event.field, "becomes": event.becomes })
-            })
-            .collect::<Vec<_>>(),
-    })
+pub fn object_view(object: &ObjectDefinition) -> ObjectView {
+    let fields = object.in_order().map(|(name, field)| FieldView {
+        field: name.to_owned(),
+        holds: field.kind.describe(),
+        required: field.required,
+        may_be_empty: field.may_be_empty(),
+        default: field.default.to_json(),
+        summary: field.summary.clone(),
+    });
+    let events = object.events.iter().map(|(name, event)| DeclaredEvent {
+        event: name.clone(),
+        field: event.field.clone(),
+        becomes: event.becomes.clone(),
+    });
+    ObjectView {
+        object: object.name.clone(),
+        title: object.title.clone(),
+        summary: object.summary.clone(),
+        fields: fields.collect(),
+        events: events.collect(),
+    }
 }
 
 /// What is put under an external id, with that id among the fields.

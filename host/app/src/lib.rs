@@ -18,6 +18,7 @@ pub mod backtest;
 mod backup;
 mod breakers;
 mod change_set;
+mod changes;
 mod check;
 mod clock;
 mod commit;
@@ -60,6 +61,7 @@ mod several;
 mod signature;
 mod starts;
 mod sub_runs;
+mod subscriptions;
 mod templates;
 pub mod testing;
 mod timeline;
@@ -69,6 +71,7 @@ mod trial;
 mod triggers;
 mod webhooks;
 mod why_not;
+mod workflow_detail;
 
 use std::{
     path::Path,
@@ -87,6 +90,7 @@ pub use approvals::{Answered, ApprovalFilter, ApprovalView, NewAnswer};
 pub use audit::AuditEntry;
 pub use awaiting::{EventOutcome, NotBegun, RunOutcome};
 pub use backup::{BackupView, Restored};
+pub use changes::{ChangeStream, ChangeView, Changes, ChangesWanted};
 pub use check::{Checked, catalog_alone, check_alone};
 pub use clock::{Clock, ServerClock};
 pub use config::{Config, ConfigError, DataDirectory, SHIPPED};
@@ -99,14 +103,17 @@ pub use import::{ImportReport, RejectedLine};
 pub use ingest::{
     Accepted, IngestError, IngestRequest, IngestedItem, ItemError, MOST_ITEMS, TakenIn,
 };
-pub use json_records::{AccessError, Put, RecordSearch, RecordsFound, object_json, record_json};
+pub use json_records::{
+    AccessError, DeclaredEvent, FieldView, ObjectView, Put, RecordSearch, RecordsFound,
+    object_view, record_json,
+};
 pub use limits::{ActionLimit, LimitView};
 pub use log_in::{LogIn, LogInError, LoggedIn, NewCodes, Session, UserView};
 pub use older_runs::{Kept, OlderRuns, Running};
 pub use pauses::{PauseView, Resumed};
 pub use plugins::{
-    InstalledPlugin, Offered, Packages, Plugins, PluginsConfig, RolledBack, new_signing_key,
-    read_package, write_package,
+    ActionView, InstalledPlugin, Offered, Packages, PluginView, Plugins, PluginsConfig, RolledBack,
+    new_signing_key, read_package, write_package,
 };
 pub use records::Assignment;
 pub use rehearsal::Advanced;
@@ -128,6 +135,7 @@ pub use traces::TracesConfig;
 pub use trial::{Logged, Trial, TrialOutcome, Used};
 pub use webhooks::{WebhookCall, WebhookError, WebhookReceipt};
 pub use why_not::{Detail, Reason};
+pub use workflow_detail::{ActivationView, WorkflowDetail};
 
 /// How a data directory is opened, beside what its files say.
 #[derive(Debug, Default)]
@@ -173,6 +181,8 @@ struct Inner {
     metrics: Arc<metrics::Metrics>,
     traces: Option<Arc<traces::Traces>>,
     awaiting: Arc<awaiting::Awaiting>,
+    following: changes::Following,
+    subscriptions: subscriptions::Subscriptions,
     tokens: tokens::Tokens,
     lock: Mutex<Option<std::fs::File>>,
     lease: Duration,
@@ -338,6 +348,8 @@ impl App {
                 metrics,
                 traces,
                 awaiting: Arc::default(),
+                following: changes::Following::default(),
+                subscriptions: subscriptions::Subscriptions::default(),
                 tokens: tokens::Tokens::default(),
                 lock: Mutex::new(None),
                 lease,

@@ -8,6 +8,7 @@ use relata_model::{Fields, RunId, Value};
 use relata_store::{RunFilter, RunRow, RunStatus, StoreError};
 use relata_workflow::Definition;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{App, AppError, fresh};
 
@@ -31,7 +32,7 @@ pub enum Running {
 }
 
 /// How many runs of earlier versions finish, restart or are cancelled.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OlderRuns {
     /// So many go on on the version they began with.
     pub finishing: u64,
@@ -46,7 +47,7 @@ pub struct OlderRuns {
 }
 
 /// A run that could not begin again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Kept {
     /// The run.
     pub run: String,

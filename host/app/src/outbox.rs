@@ -103,7 +103,13 @@ impl App {
         let again = |after| later(now, after);
         let tries_left = tries_left(&effect, now);
         let delivery = requests::delivery(sent, &effect, tries_left, again, pause(effect.attempts));
-        self.settle(effect, delivery, None, now).await?;
+        let given_up = match &delivery {
+            Delivery::Failed { why } => {
+                self.given_up_webhook(effect.recipient.as_ref(), why).await?
+            }
+            _ => None,
+        };
+        self.settle(effect, delivery, given_up, now).await?;
         self.may_crash(Point::AfterSettle).await;
         Ok(())
     }
@@ -143,12 +149,13 @@ impl App {
         self.settle(effect, delivery, timeline, now).await
     }
 
-    /// Writes down what became of an attempt, and on a timeline what was sent.
+    /// Writes down what became of an attempt, and what comes of that: on a
+    /// timeline what was sent, at a webhook that it is given up.
     async fn settle(
         &self,
         effect: Effect,
         delivery: Delivery,
-        timeline: Option<Write>,
+        with_it: Option<Write>,
         now: Timestamp,
     ) -> Result<(), AppError> {
         if let Delivery::Failed { why } | Delivery::Unknown { why } = &delivery {
@@ -166,7 +173,7 @@ impl App {
                 Box::pin(async move {
                     let settled =
                         tx.outbox_settle(effect.id, effect.attempts, &delivery, now).await?;
-                    if let Some(write) = timeline.filter(|_| settled) {
+                    if let Some(write) = with_it.filter(|_| settled) {
                         tx.record_write(write, &cause, &mut fresh::source(now), now).await?;
                     }
                     Ok::<_, AppError>(())

@@ -6,6 +6,7 @@ mod folder;
 mod install;
 mod packages;
 mod swap;
+mod view;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -20,6 +21,7 @@ pub use self::folder::RolledBack;
 pub use self::install::InstalledPlugin;
 pub use self::packages::{Offered, Packages, new_signing_key, read_package, write_package};
 pub(crate) use self::swap::Slot;
+pub use self::view::{ActionView, PluginView};
 
 use self::folder::{PluginFolder, Stamp};
 use self::swap::Probation;

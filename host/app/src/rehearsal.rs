@@ -107,6 +107,7 @@ impl App {
             self.tend_pauses().await,
             self.tend_limits().await,
             self.move_runs(owner).await,
+            self.tell_webhooks().await,
             self.recover_effects().await.map(|()| 0),
             self.deliver().await,
             self.clean_up_when_due().await,

@@ -11,8 +11,9 @@ use relata_sandbox::contract::{Code, HostError, HttpRequest, HttpResponse, Secre
 use relata_store::{Delivery, Effect};
 use relata_workflow::IfUnknown;
 use serde::{Deserialize, Serialize};
+use url::{Host, Url};
 
-use crate::{App, AppError, Secret};
+use crate::{App, AppError, Secret, signature::Key};
 
 /// For how long a request that goes out after the commit waits for its answer.
 const DELIVERY: Duration = Duration::from_secs(30);
@@ -44,6 +45,9 @@ pub(crate) struct Parcel {
     /// Placeholders and the names of their secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     secrets: Vec<(String, String)>,
+    /// The name of the secret with which it is signed as it leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
 }
 
 impl Parcel {
@@ -69,7 +73,40 @@ impl Parcel {
             text,
             base64,
             secrets: secrets.map(|secret| (secret.placeholder, secret.name)).collect(),
+            signed_by: None,
         }
+    }
+
+    /// A webhook's call with a JSON body, signed with this secret as it leaves.
+    pub(crate) fn signed(url: &str, secret: &str, body: String) -> Self {
+        Self {
+            to_address: Self::address(url).unwrap_or_default(),
+            subject: format!("POST {url}"),
+            method: "POST".to_owned(),
+            url: url.to_owned(),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            text: Some(body),
+            base64: None,
+            secrets: Vec::new(),
+            signed_by: Some(secret.to_owned()),
+        }
+    }
+
+    /// Where a webhook's call goes, `https://shop.example`; why nowhere.
+    pub(crate) fn address(url: &str) -> Result<String, String> {
+        let read = Url::parse(url).map_err(|why| format!("its `url` is no address: {why}"))?;
+        let stays = match read.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(_)) => false,
+            None => return Err("its `url` names no host".to_owned()),
+        };
+        match read.scheme() {
+            "https" => {}
+            "http" if stays => {}
+            _ => return Err("its `url` must begin with https://".to_owned()),
+        }
+        Ok(read.origin().ascii_serialization())
     }
 
     /// What becomes of it when nobody knows whether it arrived: methods that
@@ -144,12 +181,23 @@ impl App {
             self.sent_in_test(effect.id);
             return Ok(Ok("kept by the test".to_owned()));
         }
-        let call = match self.call_of(parcel)? {
+        let signed_by = parcel.signed_by.clone();
+        let mut call = match self.call_of(parcel)? {
             Ok(call) => call,
             Err(why) => return Ok(Err(why)),
         };
+        if let Some(secret) = &signed_by
+            && let Err(why) = self.sign(&mut call, effect, secret)
+        {
+            return Ok(Err(DeliveryFault { transient: true, ..DeliveryFault::refused(why) }));
+        }
         Ok(match self.http(call).await {
-            Ok(answer) => judged(&answer, self.now()),
+            // What a webhook answers while it is being mended is no last word;
+            // that it is gone is (<https://www.standardwebhooks.com>).
+            Ok(answer) => judged(&answer, self.now()).map_err(|why| DeliveryFault {
+                transient: why.transient || signed_by.is_some() && answer.status != 410,
+                ..why
+            }),
             Err(why) => Err(DeliveryFault {
                 transient: why.is_transient(),
                 unknown: why.is_unknown(),
@@ -158,6 +206,25 @@ impl App {
                 why: why.to_string(),
             }),
         })
+    }
+
+    /// Signs a webhook's call as it leaves. The error says what is missing.
+    fn sign(&self, call: &mut HttpCall, effect: &Effect, secret: &str) -> Result<(), String> {
+        let key = match self.secret(secret) {
+            Ok(Some(found)) => {
+                Key::of(&found).map_err(|why| format!("the secret `{secret}` {why}"))?
+            }
+            Ok(None) => return Err(format!("there is no secret `{secret}`")),
+            Err(why) => return Err(why.to_string()),
+        };
+        let (id, timestamp) = (effect.id.to_string(), self.now().as_second().to_string());
+        let signature = key.sign(&id, &timestamp, &call.body);
+        for (name, value) in
+            [("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signature)]
+        {
+            call.headers.push((name.to_owned(), value));
+        }
+        Ok(())
     }
 
     /// A request that was kept, as it leaves: with its secrets.

@@ -8,6 +8,7 @@ use relata_model::{FieldError, RunId, Timestamp, Value, text};
 use relata_store::{Reopened, RunRow, RunSearch, RunStatus};
 use relata_workflow::{Definition, StepId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     App, AppError, Assignment, RunView,
@@ -33,7 +34,7 @@ pub struct RetryRequest {
 }
 
 /// A run that was let go on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Retried {
     /// The run.
     pub run: String,

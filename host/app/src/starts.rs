@@ -12,6 +12,7 @@ use relata_workflow::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
+use utoipa::ToSchema;
 
 use crate::{
     App, AppError, Assignment, fresh,
@@ -56,7 +57,7 @@ pub struct ManualStart {
 }
 
 /// How people and other programs start a workflow.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Doors {
     /// Its buttons.
     pub buttons: Vec<ButtonView>,
@@ -67,7 +68,7 @@ pub struct Doors {
 }
 
 /// A button that starts a workflow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ButtonView {
     /// What stands on it.
     pub label: String,

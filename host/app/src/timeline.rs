@@ -4,11 +4,12 @@ use relata_engine::Status;
 use relata_model::{Record, Reference, Value};
 use relata_store::{Condition, Query, RunFilter};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{App, AppError};
 
 /// One line of a record's timeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TimelineEntry {
     /// When, RFC 3339.
     pub at: String,

@@ -55,11 +55,17 @@ pub enum Scope {
     AuditRead,
     /// Decide what others may do: roles, and who has which.
     AccessWrite,
+    /// See the workflows and their texts.
+    WorkflowsRead,
+    /// Activate and deactivate workflows.
+    WorkflowsWrite,
+    /// See the plugins, and what they may do.
+    PluginsRead,
 }
 
 impl Scope {
     /// All there are.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::EventsWrite,
         Self::RecordsRead,
         Self::RecordsWrite,
@@ -68,6 +74,9 @@ impl Scope {
         Self::MetricsRead,
         Self::AuditRead,
         Self::AccessWrite,
+        Self::WorkflowsRead,
+        Self::WorkflowsWrite,
+        Self::PluginsRead,
     ];
 
     /// The word: `events:write`.
@@ -82,6 +91,9 @@ impl Scope {
             Self::MetricsRead => "metrics:read",
             Self::AuditRead => "audit:read",
             Self::AccessWrite => "access:write",
+            Self::WorkflowsRead => "workflows:read",
+            Self::WorkflowsWrite => "workflows:write",
+            Self::PluginsRead => "plugins:read",
         }
     }
 
@@ -93,6 +105,9 @@ impl Scope {
             Self::RunsWrite => Some((Area::Runs, Doing::Change)),
             Self::MetricsRead => Some((Area::Operations, Doing::See)),
             Self::AuditRead => Some((Area::Audit, Doing::See)),
+            Self::WorkflowsRead => Some((Area::Workflows, Doing::See)),
+            Self::WorkflowsWrite => Some((Area::Workflows, Doing::Change)),
+            Self::PluginsRead => Some((Area::Plugins, Doing::See)),
             Self::RecordsRead | Self::RecordsWrite | Self::AccessWrite => None,
         }
     }

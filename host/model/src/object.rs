@@ -418,6 +418,7 @@ standard_objects!(
     "team",
     "ticket",
     "user",
+    "webhook",
 );
 
 impl Objects {

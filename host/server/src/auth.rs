@@ -13,6 +13,16 @@ pub(crate) async fn caller(
     headers: &HeaderMap,
     scope: Scope,
 ) -> Result<Caller, ApiError> {
+    let caller = known(app, headers).await?;
+    if caller.may(scope) {
+        return Ok(caller);
+    }
+    let why = format!("the token `{}` may not do this; it needs {scope}", caller.name());
+    Err(refused(app, &caller, scope.as_str(), "scope", why).await)
+}
+
+/// The caller, whatever it may do.
+pub(crate) async fn known(app: &App, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let secret = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.split_once(' '))
@@ -25,15 +35,10 @@ pub(crate) async fn caller(
                 "the header `Authorization: Bearer rlt_…` is missing; `relata token create` makes a token",
             )
         })?;
-    let caller = app.caller(secret).await.map_err(|why| match why {
+    app.caller(secret).await.map_err(|why| match why {
         CallerError::Unknown => ApiError::unknown(CHALLENGE, "token", why.to_string()),
         CallerError::App(why) => ApiError::unwell(&why),
-    })?;
-    if caller.may(scope) {
-        return Ok(caller);
-    }
-    let why = format!("the token `{}` may not do this; it needs {scope}", caller.name());
-    Err(refused(app, &caller, scope.as_str(), "scope", why).await)
+    })
 }
 
 /// 403, once it is noted in the audit.

@@ -8,11 +8,12 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use relata_app::{
-    Accepted, App, EventOutcome, IngestError, IngestRequest, IngestedItem, MOST_ITEMS, Scope,
-    TakenIn,
+    Accepted, App, EventOutcome, IngestError, IngestRequest, IngestedItem, MOST_ITEMS, NotBegun,
+    RunOutcome, Scope, TakenIn,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 use crate::{Api, auth::caller, error::ApiError};
 
@@ -91,7 +92,7 @@ pub(crate) struct Answered {
 /// Has what a request brings taken in, and waits for what comes of it where it
 /// says so.
 pub(crate) async fn take_in(
-    Api { app, gate }: Api,
+    Api { app, gate, .. }: Api,
     scope: Scope,
     parameters: Result<Query<Parameters>, QueryRejection>,
     request: Request,
@@ -158,9 +159,25 @@ pub(crate) fn only(parameters: &Parameters, known: &[&str]) -> Result<(), ApiErr
     }
 }
 
+/// How many a page has: `limit`, or so many as usual.
+pub(crate) fn page_size(parameters: &Parameters, usual: u32, most: u32) -> Result<u32, ApiError> {
+    let Some(limit) = parameters.get("limit") else { return Ok(usual) };
+    let limit = limit.parse().ok().filter(|limit| (1..=most).contains(limit));
+    limit.ok_or_else(|| wrong(format!("`limit` takes a number from 1 to {most}")))
+}
+
 /// A parameter is wrong.
 pub(crate) fn wrong(why: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "parameter", why)
+}
+
+/// For what a request waits.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it describes a parameter")]
+pub(crate) enum Waits {
+    /// Until the runs have ended.
+    Run,
 }
 
 /// Whether a request waits, and how long.
@@ -184,48 +201,79 @@ pub(crate) fn wait(parameters: &Parameters) -> Result<Option<Duration>, ApiError
 
 /// One event or record in an answer.
 #[derive(Debug, Serialize)]
-pub(crate) struct ItemAnswer {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<String>,
+#[serde(untagged)]
+pub(crate) enum ItemAnswer {
+    Record(RecordAnswer),
+    Event(EventAnswer),
+}
+
+/// A record in an answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecordAnswer {
+    /// Its reference, `lead/01k9…`.
+    record: String,
+    /// The events that it means.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     events: Vec<EventAnswer>,
-    #[serde(flatten)]
-    event: Option<EventAnswer>,
 }
 
 /// An event in an answer: only its id where nobody waited.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum EventAnswer {
-    Waited(EventOutcome),
-    Sent { event: String },
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventAnswer {
+    /// Its id, `evt_01k9…`.
+    event: String,
+    #[serde(flatten)]
+    #[schema(value_type = CameTo)]
+    outcome: Option<CameTo>,
+}
+
+/// What an event came to, where the request waited.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CameTo {
+    /// Whether nothing more comes of it.
+    #[schema(required = false)]
+    done: bool,
+    /// The runs that it began.
+    #[schema(required = false)]
+    runs: Vec<RunOutcome>,
+    /// The workflows that it concerns and of which no run began.
+    #[schema(required = false)]
+    not_started: Vec<NotBegun>,
 }
 
 impl EventAnswer {
     fn of(outcome: EventOutcome, waited: bool) -> Self {
-        if waited { Self::Waited(outcome) } else { Self::Sent { event: outcome.event.to_string() } }
+        let EventOutcome { event, done, runs, not_started } = outcome;
+        Self {
+            event: event.to_string(),
+            outcome: waited.then_some(CameTo { done, runs, not_started }),
+        }
     }
 }
 
 impl ItemAnswer {
-    /// A record with its events, or an event.
-    pub(crate) fn of(item: IngestedItem, waited: bool) -> Self {
+    /// A record with its events, or an event; none where it is neither.
+    fn of(item: IngestedItem, waited: bool) -> Option<Self> {
         let mut events = item.events.into_iter().map(|event| EventAnswer::of(event, waited));
         match item.record {
-            Some(record) => Self { record: Some(record), events: events.collect(), event: None },
-            None => Self { record: None, event: events.next(), events: Vec::new() },
+            Some(record) => Some(Self::Record(RecordAnswer { record, events: events.collect() })),
+            None => events.next().map(Self::Event),
         }
     }
 }
 
 /// What goes with every answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Rest {
+    /// Whether the same request was taken in before; then this one did nothing.
     repeated: bool,
     /// Whether nothing more comes of it; only where the request waited.
     #[serde(skip_serializing_if = "Option::is_none")]
     done: Option<bool>,
+    /// What looks like a mistake and is none, a sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     notes: Vec<String>,
 }
 
@@ -235,7 +283,8 @@ impl Rest {
         let Accepted { items, repeated, done, notes } = accepted;
         let status = if done == Some(true) { StatusCode::OK } else { StatusCode::ACCEPTED };
         let is_event = items.iter().all(|item| item.record.is_none());
-        let items = items.into_iter().map(|item| ItemAnswer::of(item, done.is_some())).collect();
+        let items =
+            items.into_iter().filter_map(|item| ItemAnswer::of(item, done.is_some())).collect();
         // A single event says so of itself.
         let done = done.filter(|_| is_batch || !is_event);
         (status, items, Self { repeated, done, notes })

@@ -2,20 +2,31 @@
 
 use axum::{
     Json,
+    extract::Request,
     http::{HeaderValue, Method, StatusCode, Uri, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use relata_app::{AccessError, AppError, IngestError, ItemError, model::FieldError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What a caller is told, as `application/problem+json` (RFC 9457): a status,
 /// a word for programs and a sentence for people.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
 pub(crate) struct ApiError {
+    /// Which page describes this kind of error; `about:blank`: the status says
+    /// it all.
+    #[schema(value_type = String)]
     r#type: Kind,
+    /// The status in words.
     title: &'static str,
+    /// The status of the answer.
     #[serde(serialize_with = "number")]
+    #[schema(value_type = u16)]
     status: StatusCode,
+    /// A sentence for people.
     detail: String,
     /// A word for programs: `not-found`.
     code: &'static str,
@@ -72,6 +83,12 @@ impl ApiError {
         Self { retry_after: Some(seconds), ..error }
     }
 
+    /// What was sent is wrong, all of it.
+    pub(crate) fn invalid(errors: Vec<ItemError>) -> Self {
+        let detail = "nothing of this was done; `errors` says what is wrong";
+        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail) }
+    }
+
     /// A use case did not work: the caller can mend it, or we can.
     pub(crate) fn of(why: AppError) -> Self {
         if why.is_wrong_input() {
@@ -84,9 +101,7 @@ impl ApiError {
     pub(crate) fn not_taken(why: IngestError) -> Self {
         let detail = why.to_string();
         match why {
-            IngestError::Invalid(errors) => {
-                Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail) }
-            }
+            IngestError::Invalid(errors) => Self { detail, ..Self::invalid(errors) },
             IngestError::NoObject(_) => Self::new(StatusCode::NOT_FOUND, "not-found", detail),
             IngestError::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "object", detail),
             IngestError::KeyReused => {
@@ -147,6 +162,16 @@ impl IntoResponse for ApiError {
         }
         response
     }
+}
+
+/// Refuses an address with U+0000 in it, a character that PostgreSQL cannot
+/// keep and that nothing has in its name.
+pub(crate) async fn no_nul(request: Request, next: Next) -> Response {
+    if request.uri().to_string().contains("%00") {
+        let why = "the address has %00 in it, a character that no text can have";
+        return ApiError::new(StatusCode::BAD_REQUEST, "nul", why).into_response();
+    }
+    next.run(request).await
 }
 
 /// No such path.

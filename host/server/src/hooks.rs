@@ -7,14 +7,19 @@ use axum::{
 };
 use relata_app::{WebhookCall, WebhookError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{Api, error::ApiError};
+use crate::{
+    Api,
+    error::ApiError,
+    openapi::{BodyProblems, CallerProblems, MissingProblem},
+};
 
 /// The longest body, bytes.
 pub(crate) const LONGEST_BODY: usize = 1 << 20;
 
 /// That a call is in the event log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Received {
     /// The event that it is.
     event: String,
@@ -24,9 +29,32 @@ pub(crate) struct Received {
     ignored: Vec<String>,
 }
 
-/// 202 once the call is in the event log, 200 where it was there before.
+/// Starts the workflows that have this webhook.
+///
+/// It is signed as <https://www.standardwebhooks.com> describes it, unless the
+/// workflow lets everybody call.
+#[utoipa::path(
+    post,
+    path = "/hooks/{name}",
+    operation_id = "receiveWebhook",
+    tag = "events",
+    params(
+        ("name" = String, Path, description = "The webhook's name, as a workflow says it."),
+        ("webhook-id" = Option<String>, Header, description = "The call's id; a second call of the same id does nothing."),
+        ("webhook-timestamp" = Option<String>, Header, description = "When it was signed, seconds since 1970 UTC."),
+        ("webhook-signature" = Option<String>, Header, description = "`v1,…`, one or several with spaces between."),
+    ),
+    request_body(content = serde_json::Map<String, serde_json::Value>, description = "The workflow's inputs."),
+    responses(
+        (status = 202, description = "The call is in the event log.", body = Received),
+        (status = 200, description = "It was there before.", body = Received),
+        BodyProblems,
+        MissingProblem,
+        CallerProblems,
+    )
+)]
 pub(crate) async fn receive(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path(name): Path<String>,
     request: Request,
 ) -> Result<(StatusCode, Json<Received>), ApiError> {

@@ -2,6 +2,7 @@
 //! programs start workflows, and the API: events and records in, runs out.
 //! docs/api.md tells it to those who call.
 
+mod approvals;
 mod auth;
 mod batch;
 mod connections;
@@ -12,8 +13,13 @@ mod hooks;
 mod limits;
 mod metrics;
 mod objects;
+mod openapi;
+mod outbox;
+mod plugins;
 mod records;
 mod runs;
+mod stream;
+mod workflows;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -21,10 +27,13 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef},
     middleware,
-    routing::{get, post},
 };
 use relata_app::{App, AppError};
 use tokio::{net::TcpListener, sync::watch, time::timeout};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 /// How long a stop waits for answers that have begun.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -38,6 +47,8 @@ use crate::limits::Gate;
 struct Api {
     app: App,
     gate: Arc<Gate>,
+    /// Its description, before it is said of the company's objects.
+    document: Arc<serde_json::Value>,
 }
 
 impl FromRef<Api> for App {
@@ -104,7 +115,7 @@ pub async fn serve_with(
     let tending = tokio::spawn({
         let (app, halted) = (app.clone(), halted.clone());
         async move {
-            app.tend(told(halted)).await;
+            tokio::join!(app.tend(told(halted.clone())), app.follow_log(told(halted)));
             // Who waits hears what is known now.
             app.stop_waiting();
         }
@@ -147,33 +158,46 @@ pub async fn echo(
     connections::serve(listener, routes, &Limits::default(), stop).await
 }
 
-/// Everything that is answered.
+/// Everything that is answered. Each handler says how it is described, so that
+/// what is described is what there is.
 fn routes(app: App, limits: &Limits) -> Router {
-    let api = Api { app, gate: Arc::new(Gate::new(limits)) };
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/metrics", get(metrics::metrics))
-        .route(
-            "/hooks/{name}",
-            post(hooks::receive).layer(DefaultBodyLimit::max(hooks::LONGEST_BODY)),
-        )
-        .route("/v1/events", post(events::send))
-        .route("/v1/events/{id}", get(events::show))
-        .route("/v1/records/{object}", get(records::list).post(records::create))
-        .route(
-            "/v1/records/{object}/{key}",
-            get(records::show).patch(records::change).put(records::put).delete(records::delete),
-        )
-        .route("/v1/records/{object}/{key}/timeline", get(records::timeline))
-        .route("/v1/records/{object}/{key}/decisions", get(records::decisions))
-        .route("/v1/objects", get(objects::list))
-        .route("/v1/objects/{object}", get(objects::show))
-        .route("/v1/runs", get(runs::list))
-        .route("/v1/runs/{id}", get(runs::show))
-        .route("/v1/runs/{id}/cancel", post(runs::cancel))
+    let (router, document) = OpenApiRouter::with_openapi(openapi::beginning())
+        .routes(routes!(health::healthz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(hooks::receive).layer(DefaultBodyLimit::max(hooks::LONGEST_BODY)))
+        .routes(routes!(events::send))
+        .routes(routes!(events::show))
+        .routes(routes!(records::list, records::create))
+        .routes(routes!(records::show, records::change, records::put, records::delete))
+        .routes(routes!(records::timeline))
+        .routes(routes!(records::decisions))
+        .routes(routes!(stream::follow))
+        .routes(routes!(objects::list))
+        .routes(routes!(objects::show))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(runs::retry))
+        .routes(routes!(workflows::list))
+        .routes(routes!(workflows::show))
+        .routes(routes!(workflows::activate))
+        .routes(routes!(workflows::deactivate))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::answer))
+        .routes(routes!(outbox::list))
+        .routes(routes!(outbox::show))
+        .routes(routes!(outbox::release))
+        .routes(routes!(outbox::discard))
+        .routes(routes!(plugins::list))
+        .routes(routes!(openapi::show))
+        .split_for_parts();
+    let document = serde_json::to_value(&document).expect("a description is plain JSON");
+    let api = Api { app, gate: Arc::new(Gate::new(limits)), document: Arc::new(document) };
+    router
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::wrong_method)
+        .layer(middleware::from_fn(error::no_nul))
         .layer(middleware::from_fn_with_state(api.app.clone(), metrics::count))
         .with_state(api)
 }

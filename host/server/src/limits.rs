@@ -23,6 +23,8 @@ pub struct Limits {
     pub connections: usize,
     /// Requests that are being answered, those that wait for runs among them.
     pub requests: usize,
+    /// Streams of changes that are open.
+    pub streams: usize,
     /// The longest body of a request to the API, bytes.
     pub body_bytes: usize,
     /// The bodies of all requests together, bytes.
@@ -43,6 +45,7 @@ impl Default for Limits {
         Self {
             connections: 8_192,
             requests: 4_096,
+            streams: 256,
             body_bytes: 4 << 20,
             bytes: 64 << 20,
             writes: 2_048,
@@ -57,6 +60,7 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(crate) struct Gate {
     requests: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     pieces: Arc<Semaphore>,
     writes: usize,
     events: u64,
@@ -75,6 +79,7 @@ impl Gate {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             requests: Arc::new(Semaphore::new(limits.requests)),
+            streams: Arc::new(Semaphore::new(limits.streams)),
             pieces: Arc::new(Semaphore::new(limits.bytes.div_ceil(PIECE))),
             writes: limits.writes,
             events: limits.events,
@@ -87,6 +92,13 @@ impl Gate {
     pub(crate) fn enter_to_read(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         Arc::clone(&self.requests).try_acquire_owned().map_err(|_| {
             ApiError::busy("too many requests are being answered; try again in a moment", 1)
+        })
+    }
+
+    /// A place for a stream, which stays open.
+    pub(crate) fn enter_to_follow(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
+            ApiError::busy("too many streams are open; close one, or try again later", 30)
         })
     }
 
@@ -135,6 +147,11 @@ impl Gate {
                 ApiError::busy("too much is being sent at once; try again in a moment", 1)
             })?;
         match tokio::time::timeout(self.body_time, Bytes::from_request(request, &())).await {
+            Ok(Ok(bytes)) if has_nul(&bytes) => Err(ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "nul",
+                "the body has the character U+0000 in it, which no text can have",
+            )),
             Ok(Ok(bytes)) => Ok(HeldBody { bytes, _room: room }),
             Ok(Err(why)) if why.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
             Ok(Err(_)) => Err(ApiError::new(
@@ -147,6 +164,35 @@ impl Gate {
                 "slow",
                 format!("the body took longer than {} s", self.body_time.as_secs()),
             )),
+        }
+    }
+}
+
+/// Whether a JSON text has `\\u0000` in it: a character that PostgreSQL cannot
+/// keep, so that nothing takes it. Behind an even number of backslashes it is
+/// only what it looks like.
+fn has_nul(body: &[u8]) -> bool {
+    const ESCAPED: &[u8] = b"\\u0000";
+    body.windows(ESCAPED.len()).enumerate().any(|(place, window)| {
+        window == ESCAPED
+            && body[..place].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_nul;
+
+    #[test]
+    fn a_nul_is_told_from_what_looks_like_one() {
+        for (body, has) in [
+            (r#"{"a": "\u0000"}"#, true),
+            (r#"{"a": "b\\\u0000"}"#, true),
+            (r#"{"a": "\\u0000"}"#, false),
+            (r#"{"a": "\u00001"}"#, true),
+            (r#"{"a": "\u0001 u0000"}"#, false),
+        ] {
+            assert_eq!(has_nul(body.as_bytes()), has, "{body}");
         }
     }
 }

@@ -15,8 +15,20 @@ use crate::error::ApiError;
 /// The text form of Prometheus.
 const FORM: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What this host measures. It has names of workflows' actions and numbers,
+/// What this host measures, for Prometheus. It has names of workflows' actions and numbers,
 /// and nothing of a customer.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "host",
+    responses(
+        (status = 200, description = "The text form of Prometheus.", body = String,
+         content_type = "text/plain"),
+        (status = 503, description = "The database does not answer.", body = ApiError,
+         content_type = "application/problem+json"),
+    )
+)]
 pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
     let text = app.metrics_text().await.map_err(|why| ApiError::unwell(&why))?;
     Ok(([(header::CONTENT_TYPE, FORM)], text).into_response())

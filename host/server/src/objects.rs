@@ -6,21 +6,36 @@ use axum::{
     extract::{Path, State},
     http::HeaderMap,
 };
-use relata_app::{Scope, model::Act, object_json};
+use relata_app::{ObjectView, Scope, model::Act, object_view};
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
-use crate::{Api, auth::caller, error::ApiError, records::allowed};
+use crate::{
+    Api,
+    auth::caller,
+    error::ApiError,
+    openapi::{CallerProblems, MissingProblem},
+    records::allowed,
+};
 
 /// All objects that the caller may see.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Objects {
-    objects: Vec<Value>,
+    /// By name.
+    objects: Vec<ObjectView>,
 }
 
-/// The objects, with their fields.
+/// What records there are, with their fields.
+#[utoipa::path(
+    get,
+    path = "/v1/objects",
+    operation_id = "listObjects",
+    tag = "records",
+    responses((status = 200, description = "The objects that the token is for.", body = Objects), CallerProblems),
+    security(("token" = ["records:read"]))
+)]
 pub(crate) async fn list(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     headers: HeaderMap,
 ) -> Result<Json<Objects>, ApiError> {
     let caller = caller(&app, &headers, Scope::RecordsRead).await?;
@@ -28,17 +43,30 @@ pub(crate) async fn list(
     let objects = app.objects();
     let seen = objects.names().filter(|name| caller.viewer().may_object(name, Act::See));
     Ok(Json(Objects {
-        objects: seen.filter_map(|name| objects.get(name)).map(object_json).collect(),
+        objects: seen.filter_map(|name| objects.get(name)).map(object_view).collect(),
     }))
 }
 
-/// One object.
+/// One object, with its fields.
+#[utoipa::path(
+    get,
+    path = "/v1/objects/{object}",
+    operation_id = "showObject",
+    tag = "records",
+    params(("object" = String, Path, description = "The object's name.")),
+    responses(
+        (status = 200, description = "The object.", body = ObjectView),
+        MissingProblem,
+        CallerProblems,
+    ),
+    security(("token" = ["records:read"]))
+)]
 pub(crate) async fn show(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path(object): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<ObjectView>, ApiError> {
     allowed(&app, &headers, Scope::RecordsRead, &object).await?;
     let _room = gate.enter_to_read()?;
-    app.object(&object).map(|object| Json(object_json(object))).map_err(ApiError::of)
+    app.object(&object).map(|object| Json(object_view(object))).map_err(ApiError::of)
 }

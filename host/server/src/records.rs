@@ -15,13 +15,20 @@ use relata_app::{
     store::Written,
 };
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::{
     Api,
     auth::{caller, refused},
-    batch::{Answered, ItemAnswer, Parameters, Rest, only, read, take_in, wrong},
+    batch::{
+        Answered, ItemAnswer, Parameters, RecordAnswer, Rest, Waits, only, read, take_in, wrong,
+    },
     error::ApiError,
+    openapi::{
+        BodyProblems, CallerProblems, ContentProblems, MissingProblem, NewRecords, QueryProblems,
+        Record as RecordSchema, RecordFields, RecordFilter, RevisionProblems,
+    },
 };
 
 /// How many records a page has where nobody says.
@@ -38,8 +45,11 @@ const CURSOR: &str = "cursor";
 const TOTAL: &str = "total";
 
 /// A page of records.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RecordPage)]
 pub(crate) struct Page {
+    /// The records.
+    #[schema(value_type = Vec<RecordSchema>)]
     records: Vec<Value>,
     /// Where the next page begins; none on the last one.
     next: Option<String>,
@@ -66,9 +76,31 @@ pub(crate) async fn allowed(
     Err(refused(app, &caller, object, "object", why).await)
 }
 
-/// Records that meet all conditions of the address.
+/// Finds records, a page at a time.
+#[utoipa::path(
+    get,
+    path = "/v1/records/{object}",
+    operation_id = "findRecords",
+    tag = "records",
+    params(
+        ("object" = String, Path, description = "The object."),
+        ("filter" = Option<RecordFilter>, Query, style = Form, explode, description = "Conditions on fields, all of which must hold."),
+        ("sort" = Option<String>, Query, description = "The field by which they are in order; with `-` before it the greatest or newest first."),
+        ("fields" = Option<String>, Query, description = "Only these fields, with commas between."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "At most so many; 50 if left out."),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before."),
+        ("total" = Option<bool>, Query, description = "Whether all that meet the conditions are counted."),
+    ),
+    responses(
+        (status = 200, description = "The records of this page.", body = Page),
+        QueryProblems,
+        MissingProblem,
+        CallerProblems,
+    ),
+    security(("token" = ["records:read"]))
+)]
 pub(crate) async fn list(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path(object): Path<String>,
     parameters: Result<Query<Parameters>, QueryRejection>,
     headers: HeaderMap,
@@ -130,9 +162,29 @@ fn cursor(text: &str) -> Result<String, ApiError> {
         .ok_or_else(|| wrong("`cursor` takes the `next` of the page before"))
 }
 
-/// One record, with its revision as the `ETag`.
+/// Shows a record, with its revision as the `ETag`.
+#[utoipa::path(
+    get,
+    path = "/v1/records/{object}/{key}",
+    operation_id = "showRecord",
+    tag = "records",
+    params(
+        ("object" = String, Path, description = "The object."),
+        ("key" = String, Path, description = "The record's id or external id."),
+        ("fields" = Option<String>, Query, description = "Only these fields, with commas between."),
+        ("if-none-match" = Option<String>, Header, description = "The `ETag` of what is known already."),
+    ),
+    responses(
+        (status = 200, description = "The record.", body = RecordSchema, headers(("etag" = String, description = "Its revision."))),
+        (status = 304, description = "It is as it was."),
+        QueryProblems,
+        MissingProblem,
+        CallerProblems,
+    ),
+    security(("token" = ["records:read"]))
+)]
 pub(crate) async fn show(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path((object, key)): Path<(String, String)>,
     parameters: Result<Query<Parameters>, QueryRejection>,
     headers: HeaderMap,
@@ -151,14 +203,31 @@ pub(crate) async fn show(
 }
 
 /// What happened to a record, oldest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Timeline {
+    /// Oldest first.
     timeline: Vec<TimelineEntry>,
 }
 
-/// Its changes, runs and interactions.
+/// What happened to a record: changes, runs, calls, mails.
+#[utoipa::path(
+    get,
+    path = "/v1/records/{object}/{key}/timeline",
+    operation_id = "showTimeline",
+    tag = "records",
+    params(
+        ("object" = String, Path, description = "The object."),
+        ("key" = String, Path, description = "The record's id or external id."),
+    ),
+    responses(
+        (status = 200, description = "Oldest first.", body = Timeline),
+        MissingProblem,
+        CallerProblems,
+    ),
+    security(("token" = ["records:read"]))
+)]
 pub(crate) async fn timeline(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path((object, key)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Timeline>, ApiError> {
@@ -170,14 +239,33 @@ pub(crate) async fn timeline(
 }
 
 /// Why a record has the owner that it has, newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Decisions {
+    /// Newest first.
     decisions: Vec<Decision>,
 }
 
+/// Why a record has the owner that it has.
+///
 /// Each change of its owner or queue, with everybody who was looked at.
+#[utoipa::path(
+    get,
+    path = "/v1/records/{object}/{key}/decisions",
+    operation_id = "showDecisions",
+    tag = "records",
+    params(
+        ("object" = String, Path, description = "The object."),
+        ("key" = String, Path, description = "The record's id or external id."),
+    ),
+    responses(
+        (status = 200, description = "Newest first.", body = Decisions),
+        MissingProblem,
+        CallerProblems,
+    ),
+    security(("token" = ["records:read"]))
+)]
 pub(crate) async fn decisions(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path((object, key)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Decisions>, ApiError> {
@@ -185,6 +273,28 @@ pub(crate) async fn decisions(
     let (_, record) = seen(&app, &headers, &object, &key).await?;
     let decisions = app.decisions(&record.reference).await.map_err(ApiError::of)?;
     Ok(Json(Decisions { decisions }))
+}
+
+/// A record that was to be changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChangedRecord {
+    /// Whether anything is otherwise than before.
+    changed: bool,
+    /// The record as it is now.
+    #[schema(value_type = RecordSchema)]
+    record: Value,
+}
+
+/// A record that was put.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PutRecord {
+    /// Whether it is new.
+    created: bool,
+    /// Whether anything is otherwise than before.
+    changed: bool,
+    /// The record as it is now.
+    #[schema(value_type = RecordSchema)]
+    record: Value,
 }
 
 /// A record that is there, as far as the caller may see it.
@@ -199,9 +309,30 @@ async fn seen(
     Ok((caller, record.map_err(ApiError::no_access)?))
 }
 
-/// Sets some fields of a record.
+/// Sets some fields of a record, and leaves the others. Null empties one.
+#[utoipa::path(
+    patch,
+    path = "/v1/records/{object}/{key}",
+    operation_id = "changeRecord",
+    tag = "records",
+    params(
+        ("object" = String, Path, description = "The object."),
+        ("key" = String, Path, description = "The record's id or external id."),
+        ("if-match" = Option<String>, Header, description = "The `ETag` that the record must still have, or `*`."),
+    ),
+    request_body = RecordFields,
+    responses(
+        (status = 200, description = "The record as it is now.", body = ChangedRecord, headers(("etag" = String, description = "Its revision."))),
+        BodyProblems,
+        MissingProblem,
+        RevisionProblems,
+        ContentProblems,
+        CallerProblems,
+    ),
+    security(("token" = ["records:write"]))
+)]
 pub(crate) async fn change(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path((object, key)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -213,13 +344,34 @@ pub(crate) async fn change(
     let reference = Reference::new(object, key);
     let changed = app.change_as(caller.viewer(), &reference, &fields, if_revision).await;
     let Written { record, changed } = changed.map_err(ApiError::no_access)?;
-    let answer = json!({ "changed": changed, "record": record_json(&record, &[]) });
-    Ok(([(header::ETAG, etag(&record))], Json(answer)).into_response())
+    let tag = etag(&record);
+    let answer = ChangedRecord { changed, record: record_json(&record, &[]) };
+    Ok(([(header::ETAG, tag)], Json(answer)).into_response())
 }
 
 /// Makes the record of an external id, or sets its fields where it is there.
+#[utoipa::path(
+    put,
+    path = "/v1/records/{object}/{key}",
+    operation_id = "putRecord",
+    tag = "records",
+    params(
+        ("object" = String, Path, description = "The object."),
+        ("key" = String, Path, description = "The record's external id."),
+    ),
+    request_body = RecordFields,
+    responses(
+        (status = 200, description = "It was there.", body = PutRecord, headers(("etag" = String, description = "Its revision."))),
+        (status = 201, description = "It is new.", body = PutRecord, headers(("etag" = String, description = "Its revision."))),
+        BodyProblems,
+        MissingProblem,
+        ContentProblems,
+        CallerProblems,
+    ),
+    security(("token" = ["records:write"]))
+)]
 pub(crate) async fn put(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path((object, key)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -230,14 +382,34 @@ pub(crate) async fn put(
     let put = app.put_as(caller.viewer(), &Reference::new(object, key), &fields).await;
     let Put { record, created, changed } = put.map_err(ApiError::no_access)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    let answer =
-        json!({ "created": created, "changed": changed, "record": record_json(&record, &[]) });
-    Ok((status, [(header::ETAG, etag(&record))], Json(answer)).into_response())
+    let tag = etag(&record);
+    let answer = PutRecord { created, changed, record: record_json(&record, &[]) };
+    Ok((status, [(header::ETAG, tag)], Json(answer)).into_response())
 }
 
 /// Deletes a record.
+#[utoipa::path(
+    delete,
+    path = "/v1/records/{object}/{key}",
+    operation_id = "deleteRecord",
+    tag = "records",
+    params(
+        ("object" = String, Path, description = "The object."),
+        ("key" = String, Path, description = "The record's id or external id."),
+        ("if-match" = Option<String>, Header, description = "The `ETag` that the record must still have, or `*`."),
+    ),
+    responses(
+        (status = 204, description = "It is gone."),
+        QueryProblems,
+        MissingProblem,
+        RevisionProblems,
+        ContentProblems,
+        CallerProblems,
+    ),
+    security(("token" = ["records:write"]))
+)]
 pub(crate) async fn delete(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path((object, key)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
@@ -280,24 +452,54 @@ fn object_of(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
 }
 
 /// The records that were created.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Created {
     One {
         #[serde(flatten)]
+        #[schema(value_type = RecordAnswer)]
         record: Option<ItemAnswer>,
         #[serde(flatten)]
         rest: Rest,
     },
     Batch {
+        /// One for each, in their order.
+        #[schema(value_type = Vec<RecordAnswer>)]
         records: Vec<ItemAnswer>,
         #[serde(flatten)]
         rest: Rest,
     },
 }
 
+/// Creates a record, or several: all or none.
+///
 /// 202 once the records are there and their events in the log; 200 where the
 /// request waits and nothing more comes of them.
+#[utoipa::path(
+    post,
+    path = "/v1/records/{object}",
+    operation_id = "createRecord",
+    tag = "records",
+    params(
+        ("object" = String, Path, description = "The object."),
+        ("wait" = inline(Option<Waits>), Query, description = "`run`: the answer comes when every run that comes of it has ended."),
+        ("timeout" = Option<f64>, Query, minimum = 0, description = "How many seconds it waits at the most; 30 if left out, never more than 300."),
+        ("idempotency-key" = Option<String>, Header, min_length = 1, max_length = 255, description = "A key of this request: the same again does nothing."),
+    ),
+    request_body(content(
+        (NewRecords = "application/json"),
+        (String = "application/x-ndjson"),
+    ), description = "With `application/x-ndjson` one record a line."),
+    responses(
+        (status = 202, description = "They are there.", body = Created),
+        (status = 200, description = "They are there, and nothing more comes of them.", body = Created),
+        BodyProblems,
+        MissingProblem,
+        ContentProblems,
+        CallerProblems,
+    ),
+    security(("token" = ["records:write"]))
+)]
 pub(crate) async fn create(
     State(api): State<Api>,
     Path(object): Path<String>,

@@ -1,4 +1,7 @@
-//! `GET /v1/runs`, `GET /v1/runs/{id}`, `POST /v1/runs/{id}/cancel`.
+//! `GET /v1/runs`, `GET /v1/runs/{id}`, `POST /v1/runs/{id}/cancel`, `POST
+//! /v1/runs/{id}/retry`.
+
+use std::collections::BTreeMap;
 
 use axum::{
     Json,
@@ -6,17 +9,20 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use relata_app::{
-    App, Caller, RunHistory, RunView, Scope,
+    App, Assignment, Caller, Retried, RetryRequest, RunHistory, RunView, Scope,
     model::{Reference, RunId, Timestamp},
     store::{RunFilter, RunRow, RunStatus},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{
     Api,
     auth::{caller, refused},
-    batch::{Parameters, only, read, wrong},
+    batch::{Parameters, only, page_size, read, wrong},
     error::ApiError,
+    openapi::{BodyProblems, CallerProblems, MissingProblem, QueryProblems, StandingProblems},
 };
 
 /// How many runs a page has where nobody says.
@@ -29,45 +35,81 @@ const LONGEST_PAGE: u32 = 500;
 const LONGEST_WHY: usize = 500;
 
 /// A page of runs, the newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunPage)]
 pub(crate) struct Page {
+    /// The runs.
     runs: Vec<RunView>,
     /// Where the next page begins; none on the last one.
     next: Option<String>,
 }
 
 /// That a run will end.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Cancelled {
+    /// The run.
+    #[schema(value_type = String)]
     run: RunId,
+    /// True.
     cancelled: bool,
+    /// Why.
     why: String,
 }
 
 /// Why a run is to end.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+pub(crate) struct Wish {
+    /// For people; more than 500 characters are cut.
     why: Option<String>,
 }
 
-/// Runs that meet all filters of the address.
+/// How a run that has ended is to go on.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Again {
+    /// The step: its path, its `as` name or its line; the one that failed, if
+    /// it is left out.
+    from: Option<String>,
+    /// Values that are others from now on, by name.
+    #[serde(default)]
+    set: BTreeMap<String, Value>,
+    /// For people; more than 500 characters are cut.
+    why: Option<String>,
+}
+
+/// Finds runs, the newest first, a page at a time.
+#[utoipa::path(
+    get,
+    path = "/v1/runs",
+    operation_id = "listRuns",
+    tag = "runs",
+    params(
+        ("workflow" = Option<String>, Query, description = "The runs of this workflow."),
+        ("status" = inline(Option<RunStanding>), Query, description = "Those that stand so."),
+        ("record" = Option<String>, Query, description = "Those about this record, `ticket/t1`."),
+        ("since" = Option<String>, Query, format = DateTime, description = "Those that began then or later."),
+        ("until" = Option<String>, Query, format = DateTime, description = "Those that began before."),
+        ("error" = Option<String>, Query, description = "Those whose reason for the end has this text in it."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "At most so many; 50 if left out."),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before."),
+    ),
+    responses(
+        (status = 200, description = "The runs of this page.", body = Page),
+        QueryProblems,
+        CallerProblems,
+    ),
+    security(("token" = ["runs:read"]))
+)]
 pub(crate) async fn list(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     parameters: Result<Query<Parameters>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Json<Page>, ApiError> {
     let caller = caller(&app, &headers, Scope::RunsRead).await?;
     let _room = gate.enter_to_read()?;
     let parameters = read(parameters)?;
-    let limit = match parameters.get("limit") {
-        None => USUAL_PAGE,
-        Some(limit) => limit
-            .parse()
-            .ok()
-            .filter(|limit| (1..=LONGEST_PAGE).contains(limit))
-            .ok_or_else(|| wrong(format!("`limit` takes a number from 1 to {LONGEST_PAGE}")))?,
-    };
+    let limit = page_size(&parameters, USUAL_PAGE, LONGEST_PAGE)?;
     let filter = RunFilter { objects: caller.objects().map(<[_]>::to_vec), ..filter(&parameters)? };
     if let Some(record) = filter.subject.as_ref().filter(|record| !caller.may_see(Some(record))) {
         let why = format!("the token `{}` is not for {} records", caller.name(), record.object);
@@ -80,12 +122,25 @@ pub(crate) async fn list(
     Ok(Json(Page { runs, next }))
 }
 
+/// How a run stands.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it describes a parameter")]
+pub(crate) enum RunStanding {
+    Active,
+    Ended,
+    Done,
+    Stopped,
+    Failed,
+    Cancelled,
+}
+
 fn filter(parameters: &Parameters) -> Result<RunFilter, ApiError> {
     only(
         parameters,
         &["workflow", "status", "record", "since", "until", "error", "limit", "cursor"],
     )?;
-    let given = |name: &str| parameters.get(name).filter(|value| !value.is_empty());
+    let given = |name: &str| parameters.get(name);
     let time = |name: &str| {
         given(name)
             .map(|at| at.parse::<Timestamp>())
@@ -119,9 +174,24 @@ fn filter(parameters: &Parameters) -> Result<RunFilter, ApiError> {
     })
 }
 
-/// A run, and everything that it did.
+/// Shows a run, and everything that it did.
+#[utoipa::path(
+    get,
+    path = "/v1/runs/{id}",
+    operation_id = "showRun",
+    tag = "runs",
+    params(
+        ("id" = String, Path, description = "The run's id, `run_01k9…`."),
+    ),
+    responses(
+        (status = 200, description = "The run with all its steps.", body = RunHistory),
+        MissingProblem,
+        CallerProblems,
+    ),
+    security(("token" = ["runs:read"]))
+)]
 pub(crate) async fn show(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<RunHistory>, ApiError> {
@@ -131,29 +201,39 @@ pub(crate) async fn show(
     app.run_history(row.run.id).await.map(Json).map_err(ApiError::of)
 }
 
-/// 202: the run ends as soon as the host comes to it.
+/// Ends a run.
+///
+/// It ends as soon as the host comes to it.
+#[utoipa::path(
+    post,
+    path = "/v1/runs/{id}/cancel",
+    operation_id = "cancelRun",
+    tag = "runs",
+    params(
+        ("id" = String, Path, description = "The run's id, `run_01k9…`."),
+    ),
+    request_body(content = Option<Wish>),
+    responses(
+        (status = 202, description = "It will end.", body = Cancelled),
+        BodyProblems,
+        MissingProblem,
+        StandingProblems,
+        CallerProblems,
+    ),
+    security(("token" = ["runs:write"]))
+)]
 pub(crate) async fn cancel(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<(StatusCode, Json<Cancelled>), ApiError> {
     let caller = caller(&app, request.headers(), Scope::RunsWrite).await?;
     let _room = gate.enter_to_read()?;
     let body = gate.body(request, gate.longest()).await?;
-    let wish: Wish = if body.bytes.iter().all(u8::is_ascii_whitespace) {
-        Wish::default()
-    } else {
-        serde_json::from_slice(&body.bytes).map_err(|why| {
-            let why = format!("the body does not read ({why}); send {{\"why\": \"…\"}} or nothing");
-            ApiError::new(StatusCode::BAD_REQUEST, "no-json", why)
-        })?
-    };
+    let wish: Wish = wish(&body.bytes, "{\"why\": \"…\"}")?;
     let row = the_run(&app, &caller, &id).await?;
     let run = row.run.id;
-    let why = wish.why.map(|why| why.chars().take(LONGEST_WHY).collect::<String>());
-    let why = why
-        .filter(|why| !why.trim().is_empty())
-        .unwrap_or_else(|| format!("cancelled by {}", caller.actor()));
+    let why = why(wish.why, || format!("cancelled by {}", caller.actor()));
     let ended = || ApiError::new(StatusCode::CONFLICT, "ended", format!("{run} has ended already"));
     if row.ended_at.is_some() {
         return Err(ended());
@@ -164,6 +244,70 @@ pub(crate) async fn cancel(
         Err(why) if why.is_wrong_input() => Err(ended()),
         Err(why) => Err(ApiError::of(why)),
     }
+}
+
+/// Lets a run go on that has ended, at the step that failed or at another one.
+#[utoipa::path(
+    post,
+    path = "/v1/runs/{id}/retry",
+    operation_id = "retryRun",
+    tag = "runs",
+    params(("id" = String, Path, description = "The run's id, `run_01k9…`.")),
+    request_body(content = Option<Again>),
+    responses(
+        (status = 202, description = "It goes on.", body = Retried),
+        BodyProblems,
+        MissingProblem,
+        StandingProblems,
+        CallerProblems,
+    ),
+    security(("token" = ["runs:write"]))
+)]
+pub(crate) async fn retry(
+    State(Api { app, gate, .. }): State<Api>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<(StatusCode, Json<Retried>), ApiError> {
+    let caller = caller(&app, request.headers(), Scope::RunsWrite).await?;
+    let _room = gate.enter(&app)?;
+    let body = gate.body(request, gate.longest()).await?;
+    let again: Again = wish(&body.bytes, "{\"from\": \"…\"}")?;
+    let row = the_run(&app, &caller, &id).await?;
+    let set = again
+        .set
+        .into_iter()
+        .map(|(field, value)| Assignment { field, written: value.to_string() });
+    let request = RetryRequest {
+        from: again.from,
+        set: set.collect(),
+        why: why(again.why, || format!("token/{} lets it go on", caller.name())),
+    };
+    match app.retry(row.run.id, &request).await {
+        Ok(retried) => Ok((StatusCode::ACCEPTED, Json(retried))),
+        Err(why) if why.is_wrong_input() => {
+            Err(ApiError::new(StatusCode::CONFLICT, "not-retried", why.to_string()))
+        }
+        Err(why) => Err(ApiError::of(why)),
+    }
+}
+
+/// What a body wishes; nothing where it is empty.
+fn wish<T: Default + DeserializeOwned>(body: &[u8], such_as: &str) -> Result<T, ApiError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(T::default());
+    }
+    // Null is nothing, too.
+    let read: Option<T> = serde_json::from_slice(body).map_err(|why| {
+        let why = format!("the body does not read ({why}); send {such_as} or nothing");
+        ApiError::new(StatusCode::BAD_REQUEST, "no-json", why)
+    })?;
+    Ok(read.unwrap_or_default())
+}
+
+/// The reason that was given, or the usual one.
+fn why(given: Option<String>, usual: impl FnOnce() -> String) -> String {
+    let given = given.map(|why| why.chars().take(LONGEST_WHY).collect::<String>());
+    given.filter(|why| !why.trim().is_empty()).unwrap_or_else(usual)
 }
 
 /// A run that the caller may see; one that it may not is not there.

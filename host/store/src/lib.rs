@@ -39,6 +39,7 @@ mod search;
 mod sqlite;
 mod state;
 mod store;
+mod subscription;
 mod table;
 mod token;
 mod value;

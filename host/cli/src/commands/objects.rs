@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use relata_app::{
+    ObjectView,
     model::{FieldDefinition, ObjectDefinition, Objects, text},
-    object_json,
+    object_view,
 };
-use serde_json::Value as Json;
 
 use crate::{
     context::{Context, is_data_directory},
@@ -60,7 +60,8 @@ fn all(context: &Context, objects: &Objects) -> anyhow::Result<()> {
     let definitions: Vec<&ObjectDefinition> =
         objects.names().filter_map(|name| objects.get(name)).collect();
     if context.json {
-        let documents: Vec<Json> = definitions.iter().map(|object| object_json(object)).collect();
+        let documents: Vec<ObjectView> =
+            definitions.iter().map(|object| object_view(object)).collect();
         return out::json(&documents);
     }
     let rows = definitions
@@ -72,7 +73,7 @@ fn all(context: &Context, objects: &Objects) -> anyhow::Result<()> {
 
 fn one(context: &Context, object: &ObjectDefinition) -> anyhow::Result<()> {
     if context.json {
-        return out::json(&object_json(object));
+        return out::json(&object_view(object));
     }
     out::line(format!("{}: {}", object.title, object.summary))?;
     let rows = object

@@ -16,10 +16,12 @@ use crate::{
 /// Make and revoke the tokens with which other programs use the API.
 ///
 /// A token may do what its scopes say: events:write (send events),
-/// records:write (create records), runs:read (see runs), runs:write (end
-/// them), metrics:read, audit:read, access:write (decide what others may do).
-/// A token of a user can do no more than their roles give. Its secret is shown once, when it is made; kept is
-/// only its hash. docs/api.md shows how to use one.
+/// records:read and records:write (see and change records), runs:read and
+/// runs:write (see, end and retry runs, and what goes out), workflows:read
+/// and workflows:write (see and activate workflows), plugins:read,
+/// metrics:read, audit:read, access:write (decide what others may do). A token
+/// of a user can do no more than their roles give. Its secret is shown once,
+/// when it is made; kept is only its hash. docs/api.md shows how to use one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -6,7 +6,15 @@ mod access;
 mod events;
 mod exchange;
 mod limits;
+mod openapi;
+mod operating;
+// The file and not its crate: that one builds plugins.
+#[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
+#[path = "../../../../tests/src/postgres.rs"]
+mod postgres;
 mod records;
 mod runs;
 mod served;
+mod stream;
 mod tokens;
+mod told;

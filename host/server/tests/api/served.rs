@@ -1,14 +1,16 @@
 //! `relata serve` on a clock that stands still, and how it is called.
 
 use std::{
-    fs::DirBuilder,
+    fs::{DirBuilder, OpenOptions},
+    io::Write,
     os::unix::fs::{DirBuilderExt, symlink},
     path::Path,
 };
 
 use relata_app::{
-    App, NewToken, Running, Scope,
+    App, NewToken, Opening, Running, Scope,
     model::{Fields, Reference, Timestamp},
+    store::DatabaseUrl,
 };
 use relata_server::Limits;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -60,12 +62,51 @@ impl Served {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("data");
         let app = App::create(&root, Some(now())).await.unwrap();
+        Self::serve(folder, app, workflows, limits).await
+    }
+
+    /// A company whose directory has more in these files, on a database of its
+    /// own, and by a clock that goes where `now` is none.
+    pub(crate) async fn start_as(
+        files: &[(&str, &str)],
+        database: Option<DatabaseUrl>,
+        now: Option<Timestamp>,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("data");
+        let opening = || Opening { database: database.clone(), ..Opening::default() };
+        let app = App::create_with(&root, now, opening()).await.unwrap();
+        app.close().await;
+        for (file, text) in files {
+            let mut file =
+                OpenOptions::new().append(true).create(true).open(root.join(file)).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+        }
+        let app = App::open_with(&root, opening()).await.unwrap();
+        Self::serve(folder, app, &[], Limits::default()).await
+    }
+
+    /// Another host of the same company.
+    pub(crate) async fn start_beside(other: &Self, database: Option<DatabaseUrl>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("data");
+        let opening = Opening { database, ..Opening::default() };
+        let app = App::create_with(&root, None, opening).await.unwrap();
         share_compiled_plugins(&root);
+        Self::listen(folder, app, other.secret.clone(), Limits::default()).await
+    }
+
+    async fn serve(folder: TempDir, app: App, workflows: &[&str], limits: Limits) -> Self {
+        share_compiled_plugins(app.directory().root());
         for source in workflows {
             let activated = app.activate("test.yaml", source, "test", Running::Finish).await;
             activated.unwrap_or_else(|why| panic!("{why}"));
         }
         let secret = token(&app, "all", &Scope::ALL, &[]).await;
+        Self::listen(folder, app, secret, limits).await
+    }
+
+    async fn listen(folder: TempDir, app: App, secret: String, limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (stop, stopped) = oneshot::channel::<()>();
