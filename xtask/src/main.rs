@@ -1,5 +1,5 @@
 //! `cargo xtask demo | test | build | ci | bench | simulate |
-//! torture`: what cargo alone cannot do,
+//! torture | fuzz-api`: what cargo alone cannot do,
 //! above all to make sure of what the build and the tests need from outside
 //! Rust. Each command first checks that (some milliseconds when all is there).
 
@@ -13,6 +13,7 @@ mod cargo;
 mod ci;
 mod deny;
 mod needs;
+mod schemathesis;
 // The file and not its crate, which compiles plugins.
 #[path = "../../tests/src/postgres.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the tests use the rest; xtask ends what they leave")]
@@ -94,6 +95,16 @@ enum Task {
         /// Without one, a server is started for it, which crashes now and then.
         #[arg(long, value_name = "URL")]
         database_url: Option<String>,
+    },
+    /// Have Schemathesis send the API what its description allows and what it does
+    /// not, until an answer is not as described. The tests do it for seconds.
+    FuzzApi {
+        /// How many requests of each kind.
+        #[arg(long, value_name = "COUNT", default_value_t = 100)]
+        examples: u32,
+        /// Says which.
+        #[arg(long, value_name = "SEED", default_value_t = 1)]
+        seed: u32,
     },
     /// Only make sure of what the build and the tests need from outside Rust.
     Setup,
@@ -199,6 +210,12 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Torture { minutes, seed, backend, database_url } => {
             needs::ensure(needs::TEST)?;
             torture::run(minutes, seed, backend, database_url)
+        }
+        Task::FuzzApi { examples, seed } => {
+            needs::ensure(needs::TEST)?;
+            let ended = cargo::exit_code(&mut schemathesis::fuzz(examples, seed));
+            postgres::stop_shared();
+            ended
         }
         Task::Setup => {
             needs::ensure(needs::TEST)?;

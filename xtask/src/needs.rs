@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::{cargo, toolchain};
+use crate::{cargo, schemathesis, toolchain};
 
 /// One thing that cargo cannot bring.
 pub(crate) struct Need {
@@ -70,11 +70,19 @@ const C: Need = Need {
     otherwise: "install clang with a WASI C library; docs/plugins/c.md says how it is named",
 };
 
+const SCHEMATHESIS: Need = Need {
+    why: "Schemathesis, to try the API by its description",
+    present: schemathesis::present,
+    packages: &["python3", "python3-venv"],
+    otherwise: "install Python 3.11 or newer, with venv, and see that PyPI is reachable",
+};
+
 /// What every build needs.
 pub(crate) const BUILD: &[Need] = &[WEBASSEMBLY];
 
 /// What the tests need besides.
-pub(crate) const TEST: &[Need] = &[WEBASSEMBLY, POSTGRESQL, SMTP, REGISTRY, JAVASCRIPT, PYTHON, C];
+pub(crate) const TEST: &[Need] =
+    &[WEBASSEMBLY, POSTGRESQL, SMTP, REGISTRY, JAVASCRIPT, PYTHON, C, SCHEMATHESIS];
 
 /// The module that Debian's compiler links WebAssembly with; the packages only
 /// recommend it, so it can be missing beside a complete compiler.
@@ -137,6 +145,12 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
         if let Err(error) = cargo::run(&mut rustup) {
             eprintln!("{error:#}");
         }
+    }
+    // It comes from PyPI, once there is a Python.
+    if missing.iter().any(|need| need.why == SCHEMATHESIS.why)
+        && let Err(error) = schemathesis::install()
+    {
+        eprintln!("{error:#}");
     }
     missing.retain(|need| !(need.present)());
     if missing.is_empty() {
