@@ -1,5 +1,5 @@
 //! The words that every room of Relata shares: ids, values, object
-//! definitions, records, changes and calendars.
+//! definitions, records, changes, calendars and service levels.
 //!
 //! Pure: no input or output, no clock and no randomness. Where something
 //! needs the time or a fresh id, it takes it as an argument.
@@ -12,6 +12,7 @@ pub mod id;
 pub mod object;
 pub mod record;
 pub mod seed;
+pub mod service_level;
 pub mod text;
 pub mod value;
 mod yaml;
@@ -23,6 +24,7 @@ pub use field::{FieldDefinition, FieldType};
 pub use id::{EffectId, EventId, RecordId, RunId};
 pub use object::{ObjectDefinition, Objects};
 pub use record::{Change, ChangeKind, FieldError, Fields, Record, Reference};
+pub use service_level::ServiceLevel;
 pub use value::{Money, Value};
 
 /// Re-exported, so that every room means the same by a point in time, a day

@@ -1,7 +1,8 @@
 //! Finding records.
 
 use relata_model::{
-    Decimal, FieldDefinition, FieldError, FieldType, ObjectDefinition, Record, Value, text,
+    Decimal, FieldDefinition, FieldError, FieldType, ObjectDefinition, Record, Timestamp, Value,
+    text,
 };
 use sea_query::{Alias, Expr, ExprTrait, Func, Order as Direction, Query as Statement};
 use serde::{Deserialize, Serialize};
@@ -147,6 +148,20 @@ impl Store {
     pub async fn record_total(&self, query: &Query) -> Result<u64, RecordError> {
         self.read().await?.record_total(&query.object, &query.filter, &query.any).await
     }
+
+    /// The earliest time that an object's records have in a field; none where
+    /// all have it empty. Quick where the field has an index.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Invalid`] where that is no field of times.
+    pub async fn record_earliest(
+        &self,
+        object: &str,
+        field: &str,
+    ) -> Result<Option<Timestamp>, RecordError> {
+        self.read().await?.record_earliest(object, field).await
+    }
 }
 
 /// Where a page ended: the id, and the value that it was ordered by.
@@ -252,6 +267,31 @@ impl Tx {
             Some(row) => Ok(row.count("found")?),
             None => Ok(0),
         }
+    }
+
+    /// The earliest time that an object's records have in a field; none where
+    /// all have it empty. Quick where the field has an index.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Invalid`] where that is no field of times.
+    pub async fn record_earliest(
+        &mut self,
+        object: &str,
+        field: &str,
+    ) -> Result<Option<Timestamp>, RecordError> {
+        let tables = std::sync::Arc::clone(&self.tables);
+        let (object, _) = tables.of(object)?;
+        if definition(object, field)?.kind != FieldType::Time {
+            return Err(invalid(field, "holds no times, of which one would be the earliest"));
+        }
+        let mut statement = Statement::select();
+        statement
+            .expr_as(Func::min(Expr::col(Alias::new(field))), Alias::new("earliest"))
+            .from(Alias::new(&object.name));
+        let (sql, arguments) = self.dialect().build(&statement);
+        let row = self.connection.row("look for the earliest", sql, arguments).await?;
+        Ok(row.map(|row| row.time_or_none("earliest")).transpose()?.flatten())
     }
 
     /// The conditions as expressions, one for those of which one must hold; every
