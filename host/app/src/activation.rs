@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::{
-    App, AppError, Doors, OlderRuns, Running, config,
+    App, AppError, Doors, OlderRuns, Running, config, service_levels,
     triggers::{entered, may_match},
 };
 
@@ -54,12 +54,14 @@ impl ActiveSet {
         Ok(tx.workflow_stamp().await? == self.stamp)
     }
 
-    /// Whether an event may start something, or move a record into a segment
-    /// whose entering does.
+    /// Whether an event may start something, move a record into a segment
+    /// whose entering does, or be of a ticket whose clocks it may stop.
     pub(crate) fn may_answer(&self, kind: &HappeningKind) -> bool {
         let may_move = self.watch_segments
             && matches!(kind, HappeningKind::Change(change) if change.kind != ChangeKind::Deleted);
-        may_move || self.workflows.iter().any(|(_, definition)| may_match(definition, kind))
+        may_move
+            || service_levels::concerns(kind)
+            || self.workflows.iter().any(|(_, definition)| may_match(definition, kind))
     }
 }
 

@@ -57,6 +57,7 @@ mod schedules;
 mod secrets;
 mod segments;
 mod serve;
+mod service_levels;
 mod several;
 mod signature;
 mod starts;
@@ -127,6 +128,9 @@ pub use relata_workflow as workflow;
 pub use retention::{CleanedUp, Retention};
 pub use retries::{BulkRow, Retried, RetryRequest};
 pub use secrets::{Secret, SecretOverrides, SecretRow, secret_of_variable};
+pub use service_levels::{
+    ClockView, DueClock, EscalationView, LevelView, Recomputed, ServiceLevelView, SpanView,
+};
 pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
 pub use timeline::TimelineEntry;

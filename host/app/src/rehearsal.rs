@@ -98,9 +98,10 @@ impl App {
             Ok(true) => [
                 self.fire_schedules().await,
                 self.refresh_segments().await,
+                self.advance_service_clocks().await,
                 self.match_events().await,
             ],
-            _ => [Ok(0), Ok(0), Ok(0)],
+            _ => [Ok(0), Ok(0), Ok(0), Ok(0)],
         };
         let moves = [
             on_duty.map(|_| 0),

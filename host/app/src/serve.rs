@@ -152,7 +152,8 @@ impl App {
         // A fault of one does not hold up the other.
         let fired = self.fire_schedules().await;
         let refreshed = self.refresh_segments().await;
-        Ok(tended? + let_in? + fired? + refreshed?)
+        let advanced = self.advance_service_clocks().await;
+        Ok(tended? + let_in? + fired? + refreshed? + advanced?)
     }
 
     /// What events bring about. Answers how many there were.
@@ -188,8 +189,8 @@ impl App {
             true => self.store().schedule_next().await?,
             false => self.store().run_next_due().await?,
         };
-        if let Some(segments) = self.segments_due().await? {
-            next = Some(next.map_or(segments, |next| next.min(segments)));
+        for other in [self.segments_due().await?, self.service_clocks_due().await?] {
+            next = next.into_iter().chain(other).min();
         }
         Ok(next)
     }

@@ -107,6 +107,7 @@ impl App {
         if happenings.is_empty() {
             return Ok(0);
         }
+        self.keep_service_levels(&happenings).await?;
         let active = self.active().await?;
         let segments: BTreeSet<&str> = entered(&active).collect();
         let mut matched = Vec::with_capacity(happenings.len());

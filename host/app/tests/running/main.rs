@@ -13,5 +13,6 @@ mod queueing;
 mod replaying;
 mod retrying;
 mod routing;
+mod service_levels;
 mod sub_runs;
 mod why_not;

@@ -133,6 +133,19 @@ impl ServiceLevel {
             .collect()
     }
 
+    /// When all the time of a clock that stands still would be gone if it went
+    /// on at a moment and nothing came in between.
+    #[must_use]
+    pub fn due_if_resumed(&self, clock: &Clock, now: Timestamp) -> Option<Timestamp> {
+        let from_now = [Span { from: now, until: None }];
+        self.measure(clock.target).reach(&from_now, clock.left().max(0))
+    }
+
+    /// How the time of a target counts.
+    fn measure(&self, target: Duration) -> Measure<'_> {
+        Measure(self.calendar.as_ref().filter(|_| target.is_working()))
+    }
+
     fn clock(
         &self,
         history: &History,
@@ -142,7 +155,7 @@ impl ServiceLevel {
         now: Timestamp,
     ) -> Option<Clock> {
         let target = self.target(goal, history.priority_at(ended_at.unwrap_or(now)))?;
-        let measure = Measure(self.calendar.as_ref().filter(|_| target.is_working()));
+        let measure = self.measure(target);
         let (running, pauses) = self.spans(history, started_at, ended_at);
         let reach = |millis| measure.reach(&running, millis);
         let due_at = reach(millis_of(target));

@@ -125,6 +125,22 @@ on_each_backend! {
         }
     }
 
+    async fn the_earliest_time_is_found(backend) {
+        let store = backend.open().await;
+        let earliest = async || store.record_earliest("task", "due_at").await.unwrap();
+        assert_eq!(earliest().await, None);
+        create(&store, "task", json!({"title": "whenever"})).await;
+        assert_eq!(earliest().await, None);
+        for second in [30, 10, 20] {
+            let due_at = at(second).to_string();
+            create(&store, "task", json!({"title": due_at, "due_at": due_at})).await;
+        }
+        assert_eq!(earliest().await, Some(at(10)));
+        let wrong = store.record_earliest("task", "title").await.unwrap_err();
+        expect!["title: holds no times, of which one would be the earliest"]
+            .assert_eq(&wrong.to_string());
+    }
+
     /// Every order, page by page, yields every record once.
     async fn pages_follow_one_another(backend) {
         let store = backend.open().await;
