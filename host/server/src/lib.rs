@@ -18,6 +18,7 @@ mod outbox;
 mod plugins;
 mod records;
 mod runs;
+mod service_levels;
 mod stream;
 mod workflows;
 
@@ -171,6 +172,7 @@ fn routes(app: App, limits: &Limits) -> Router {
         .routes(routes!(records::show, records::change, records::put, records::delete))
         .routes(routes!(records::timeline))
         .routes(routes!(records::decisions))
+        .routes(routes!(service_levels::show))
         .routes(routes!(stream::follow))
         .routes(routes!(objects::list))
         .routes(routes!(objects::show))

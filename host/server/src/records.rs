@@ -298,7 +298,7 @@ pub(crate) struct PutRecord {
 }
 
 /// A record that is there, as far as the caller may see it.
-async fn seen(
+pub(crate) async fn seen(
     app: &App,
     headers: &HeaderMap,
     object: &str,

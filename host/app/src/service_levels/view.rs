@@ -6,6 +6,7 @@ use relata_model::{
 };
 use relata_store::{Condition, Operator, Order, Query};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     Policy,
@@ -14,7 +15,7 @@ use super::{
 use crate::{App, AppError};
 
 /// How a ticket stands to what its customer was promised, at this moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ServiceLevelView {
     /// The ticket, `ticket/01k9…`.
     pub ticket: String,
@@ -38,7 +39,7 @@ pub struct ServiceLevelView {
 }
 
 /// How one promise stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ClockView {
     /// `first_reply`, `next_reply` or `solution`.
     pub goal: &'static str,
@@ -66,7 +67,7 @@ pub struct ClockView {
 }
 
 /// From one moment until just before another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SpanView {
     /// Its first moment, RFC 3339.
     pub from: String,
@@ -75,7 +76,7 @@ pub struct SpanView {
 }
 
 /// One level of a clock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LevelView {
     /// `75%`, or `+2 hours`.
     pub level: String,
@@ -86,7 +87,7 @@ pub struct LevelView {
 }
 
 /// A level that was reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EscalationView {
     /// Of which promise.
     pub goal: String,
@@ -97,7 +98,7 @@ pub struct EscalationView {
 }
 
 /// An open clock, as a list shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DueClock {
     /// The ticket, `ticket/01k9…`.
     pub ticket: String,

@@ -29,6 +29,7 @@ pub(crate) mod runs_bulk;
 pub(crate) mod schema;
 pub(crate) mod secret;
 pub(crate) mod serve;
+pub(crate) mod sla;
 pub(crate) mod start;
 pub(crate) mod test;
 pub(crate) mod token;

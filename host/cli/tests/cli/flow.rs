@@ -98,7 +98,7 @@ fn workflows_run_while_the_clock_moves() {
     let program = company();
     program.ok("import lead leads.csv");
     expect![[r#"
-        23 workflows, 22 test files, 0 errors, 0 warnings
+        24 workflows, 23 test files, 0 errors, 0 warnings
     "#]]
     .assert_eq(&program.ok("check"));
     expect![[r#"
@@ -198,7 +198,7 @@ fn what_is_wrong_in_a_workflow_is_shown_at_its_place() {
 
     let ended = program.run("check --json");
     let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!((&found["workflows"], &found["errors"]), (&json!(23), &json!(1)), "{found}");
+    assert_eq!((&found["workflows"], &found["errors"]), (&json!(24), &json!(1)), "{found}");
     assert_eq!(found["diagnostics"][0]["code"], "R102");
 
     let ended = program.run("activate workflows");

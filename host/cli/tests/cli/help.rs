@@ -32,6 +32,7 @@ fn the_commands() {
           runs         Show what workflows did and do
           why          Why a record has the owner that it has
           why-not      Why a workflow ran, or did not run, for a record
+          sla          How tickets stand to what their customers were promised
           approvals    Show the questions that runs ask people, and answer them
           outbox       Show every mail and notice, and how it stands
           doctor       Say what is wrong with a host, and what to do about it
@@ -76,6 +77,8 @@ fn every_command_has_help_with_its_options() {
         "runs",
         "runs show",
         "why-not",
+        "sla",
+        "sla recompute",
         "approvals",
         "approvals answer",
         "outbox",

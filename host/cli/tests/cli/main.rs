@@ -11,6 +11,7 @@ mod plugin_authors;
 mod plugins;
 mod program;
 mod secrets;
+mod service_levels;
 mod serving;
 mod starting;
 mod telling;

@@ -227,6 +227,20 @@ async fn what_happened_and_why_is_told_with_the_objects_that_there_are() {
     let missing = served.get("/v1/records/lead/nobody/decisions").send().await.unwrap();
     assert_eq!(missing.status().as_u16(), 404);
 
+    served
+        .create(
+            "service_level",
+            &[("external_id", "all"), ("name", "All"), ("solution", "4 hours")],
+        )
+        .await;
+    served.create("ticket", &[("external_id", "t1"), ("subject", "Hello")]).await;
+    let stands = json(served.get("/v1/records/ticket/t1/service-level")).await;
+    assert_eq!((&stands["state"], &stands["name"]), (&"running".into(), &"All".into()));
+    assert_eq!(stands["clocks"][0]["goal"], "solution");
+    assert_eq!(stands["clocks"][0]["due_at"], stands["due_at"]);
+    let other = served.get("/v1/records/lead/anna/service-level").send().await.unwrap();
+    assert_eq!(other.status().as_u16(), 400);
+
     let lead = json(served.get("/v1/objects/lead")).await;
     assert_eq!((&lead["object"], &lead["fields"][0]["field"]), (&"lead".into(), &"name".into()));
     let tickets = token(&served.app, "tickets", &[Scope::RecordsRead], &["ticket"]).await;
