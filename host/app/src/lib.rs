@@ -56,6 +56,7 @@ mod runner;
 mod schedules;
 mod secrets;
 mod segments;
+mod sentence;
 mod serve;
 mod service_levels;
 mod several;
@@ -131,6 +132,7 @@ pub use secrets::{Secret, SecretOverrides, SecretRow, secret_of_variable};
 pub use service_levels::{
     ClockView, DueClock, EscalationView, LevelView, Recomputed, ServiceLevelView, SpanView,
 };
+pub use sentence::{Piece, pieces_of};
 pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
 pub use timeline::TimelineEntry;

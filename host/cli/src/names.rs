@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use relata_app::{
-    App, AppError,
-    model::{RecordId, Reference, TimeZone, Timestamp, Value},
+    App, AppError, Piece,
+    model::{Reference, TimeZone, Value},
+    pieces_of,
 };
 use serde_json::Value as Json;
 
@@ -54,7 +55,7 @@ impl<'a> Names<'a> {
     /// what people say is enough.
     pub(crate) async fn short(&mut self, reference: &Reference) -> Result<String, AppError> {
         Ok(match self.name(reference).await? {
-            Some(name) if by_id(&name.handle).is_some() => name.label,
+            Some(name) if matches!(pieces_of(&name.handle)[..], [Piece::Record(_)]) => name.label,
             _ => self.full(reference).await?,
         })
     }
@@ -81,13 +82,11 @@ impl<'a> Names<'a> {
     /// it local and short.
     pub(crate) async fn told(&mut self, sentence: &str) -> Result<String, AppError> {
         let mut told = String::with_capacity(sentence.len());
-        for piece in pieces(sentence) {
-            if let Ok(at) = piece.parse::<Timestamp>() {
-                told.push_str(&time::short(at, &self.zone));
-            } else if let Some(reference) = by_id(piece) {
-                told.push_str(&self.full(&reference).await?);
-            } else {
-                told.push_str(piece);
+        for piece in pieces_of(sentence) {
+            match piece {
+                Piece::Time(at) => told.push_str(&time::short(at, &self.zone)),
+                Piece::Record(reference) => told.push_str(&self.full(&reference).await?),
+                Piece::Text(text) => told.push_str(text),
             }
         }
         Ok(told)
@@ -146,33 +145,6 @@ impl<'a> Names<'a> {
     }
 }
 
-/// A sentence cut into what may be a reference or a time, and what lies
-/// between; all pieces in a row are the sentence again.
-fn pieces(sentence: &str) -> Vec<&str> {
-    let may = |c: char| c.is_ascii_alphanumeric() || "_/:.-+".contains(c);
-    let mut pieces = Vec::new();
-    let mut rest = sentence;
-    while let Some(first) = rest.chars().next() {
-        let word = may(first);
-        let mut end = rest.find(|c: char| may(c) != word).unwrap_or(rest.len());
-        if word {
-            // The sentence's own stops do not belong to a word.
-            end = rest[..end].trim_end_matches(['.', ':']).len().max(1);
-        }
-        let (piece, after) = rest.split_at(end);
-        pieces.push(piece);
-        rest = after;
-    }
-    pieces
-}
-
-/// A reference by a record's id: only such a one is no help to a person.
-fn by_id(text: &str) -> Option<Reference> {
-    let reference: Reference = text.parse().ok()?;
-    reference.key.parse::<RecordId>().ok()?;
-    Some(reference)
-}
-
 fn plain(value: &Value, zone: &TimeZone) -> String {
     match value {
         Value::Time(at) => time::short(*at, zone),
@@ -185,22 +157,5 @@ pub(crate) fn cut(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sentence_is_cut_at_what_a_person_may_ask_about() {
-        let sentence = "lead/01m9swffm0ek7vgmt5h5q1s06q changed (owner: (empty) -> user/mara). 林美玲 since 2026-12-14T09:00:00Z.";
-        let pieces = pieces(sentence);
-        assert_eq!(pieces.concat(), sentence);
-        let found: Vec<&str> = pieces
-            .into_iter()
-            .filter(|piece| by_id(piece).is_some() || piece.parse::<Timestamp>().is_ok())
-            .collect();
-        assert_eq!(found, ["lead/01m9swffm0ek7vgmt5h5q1s06q", "2026-12-14T09:00:00Z"]);
     }
 }
