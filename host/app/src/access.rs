@@ -313,7 +313,12 @@ impl App {
     }
 
     /// Whether this may be done with a record, as it is now.
-    async fn judge(&self, viewer: &Viewer, record: &Record, act: Act) -> Result<(), AccessError> {
+    pub(crate) async fn judge(
+        &self,
+        viewer: &Viewer,
+        record: &Record,
+        act: Act,
+    ) -> Result<(), AccessError> {
         if self.allows(viewer, record, act).await? {
             return Ok(());
         }
@@ -389,7 +394,12 @@ impl App {
         found.ok_or_else(|| AccessError::NotFound(record.clone()))
     }
 
-    async fn may_any(&self, viewer: &Viewer, object: &str, act: Act) -> Result<(), AccessError> {
+    pub(crate) async fn may_any(
+        &self,
+        viewer: &Viewer,
+        object: &str,
+        act: Act,
+    ) -> Result<(), AccessError> {
         self.object(object)?;
         if viewer.may_object(object, act) {
             return Ok(());

@@ -495,6 +495,7 @@ impl HostCalls for StepHost {
             subject: rendered.subject,
             text: rendered.text,
             html: Some(rendered.html),
+            ..Letter::default()
         };
         let template = Some(mail.template);
         Ok(Receipt::Queued(self.queue(EffectKind::Mail, template, to.reference, &letter).await?))
@@ -525,7 +526,7 @@ impl HostCalls for StepHost {
             to_address: address,
             subject,
             text,
-            html: None,
+            ..Letter::default()
         };
         Ok(Receipt::Queued(self.queue(EffectKind::Notice, None, to.reference, &letter).await?))
     }

@@ -20,13 +20,19 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// What an effect's row holds: the mail as it will go out. What was promised
 /// is what is sent, also if the template changes meanwhile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Letter {
     pub(crate) to_name: String,
     pub(crate) to_address: String,
     pub(crate) subject: String,
     pub(crate) text: String,
     pub(crate) html: Option<String>,
+    /// The Message-IDs that it answers, the nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) answers: Vec<String>,
+    /// Whether a person wrote it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) by_hand: bool,
 }
 
 impl Letter {
@@ -72,6 +78,8 @@ impl App {
             text: letter.text,
             html: letter.html,
             date_ms: effect.created_at.as_millisecond(),
+            answers: letter.answers,
+            by_hand: letter.by_hand,
         };
         let sent = if self.is_test() {
             // A test looks at what is sent; nothing leaves it.

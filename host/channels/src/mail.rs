@@ -36,6 +36,11 @@ pub struct Mail {
     pub html: Option<String>,
     /// Its date, milliseconds since 1970 UTC.
     pub date_ms: i64,
+    /// The Message-IDs of the mails that it answers, without angle brackets,
+    /// the nearest first.
+    pub answers: Vec<String>,
+    /// Whether a person wrote it, and an automatic answer may come back.
+    pub by_hand: bool,
 }
 
 /// What is the same in all mails of a host.
@@ -64,10 +69,17 @@ impl Mail {
             .to(Sender::new(name, address))
             .date(SystemTime::UNIX_EPOCH + since_1970)
             .message_id(Some(self.message_id(&envelope.domain)))
-            .subject(one_line(&self.subject))
+            .subject(one_line(&self.subject));
+        if !self.by_hand {
             // RFC 3834: no out-of-office answers to this, please.
-            .raw_header(raw("Auto-Submitted", "auto-generated"))
-            .raw_header(raw("X-Relata-Effect", &one_line(&self.effect_id)));
+            builder = builder.raw_header(raw("Auto-Submitted", "auto-generated"));
+        }
+        builder = builder.raw_header(raw("X-Relata-Effect", &one_line(&self.effect_id)));
+        if let Some(nearest) = self.answers.first() {
+            // RFC 5322: the whole thread, from its beginning on.
+            let thread: Vec<String> = self.answers.iter().rev().map(|id| bracketed(id)).collect();
+            builder = builder.in_reply_to(bracketed(nearest)).references(thread.join(" "));
+        }
         if let Some(reply_to) = &envelope.reply_to {
             builder = builder.reply_to(reply_to.clone());
         }
@@ -133,6 +145,12 @@ pub(crate) fn safe_id(id: &str) -> String {
         }
     }
     safe
+}
+
+/// A Message-ID as a header has it.
+fn bracketed(id: &str) -> String {
+    let inside = id.trim().trim_start_matches('<').trim_end_matches('>');
+    format!("<{}>", one_line(inside).replace(' ', ""))
 }
 
 /// What goes into a header must not begin another one.

@@ -89,6 +89,12 @@ impl MailOut {
         }
     }
 
+    /// The Message-ID of an effect's mail, without its angle brackets.
+    #[must_use]
+    pub fn message_id_of(&self, effect_id: &str) -> String {
+        format!("{}@{}", mail::safe_id(effect_id), self.envelope.domain)
+    }
+
     /// Sends a mail.
     ///
     /// A server gets at most four mails at a time, over connections that are

@@ -240,3 +240,34 @@ async fn an_address_that_is_none_is_permanent() {
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn an_answer_of_a_person_stays_in_its_thread() {
+    let mail = Mail {
+        answers: vec!["second@a.example".to_owned(), "<first@a.example>".to_owned()],
+        by_hand: true,
+        ..mail("eff_05")
+    };
+    check(
+        &mail,
+        expect![[r#"
+        From: "Example GmbH" <hello@example.com>
+        To: "Anna Schmidt" <anna@example.org>
+        Date: Mon, 23 Nov 2026 09:30:00 +0000
+        Message-ID: <eff_05@example.com>
+        Subject: Welcome
+        X-Relata-Effect: eff_05
+        In-Reply-To: <second@a.example>
+        References: <first@a.example> <second@a.example>
+        MIME-Version: 1.0
+        Content-Type: text/plain; charset=utf-8
+        Content-Transfer-Encoding: 7bit
+
+        Hello Anna,
+
+        welcome.
+
+    "#]],
+    )
+    .await;
+}

@@ -28,5 +28,7 @@ pub fn mail(effect_id: &str) -> Mail {
         html: None,
         // 2026-11-23 09:30 UTC
         date_ms: 1_795_426_200_000,
+        answers: Vec::new(),
+        by_hand: false,
     }
 }
