@@ -21,7 +21,7 @@ pub struct RecordSearch {
     /// written.
     pub filter: Vec<(String, String)>,
     /// The field by which they are in order, `-` before it for the greatest
-    /// first; by age if none.
+    /// first; by age if none, or if it is `id`.
     pub sort: Option<String>,
     /// Where the page before ended.
     pub after: Option<String>,
@@ -244,7 +244,9 @@ impl App {
             Some(sort) => {
                 let (field, descending) =
                     sort.strip_prefix('-').map_or((sort, false), |field| (field, true));
-                self.known_field(definition, field)?;
+                if field != "id" {
+                    self.known_field(definition, field)?;
+                }
                 Order { field: Some(field.to_owned()), descending }
             }
         };
@@ -280,6 +282,10 @@ impl App {
         written: &str,
     ) -> Result<Condition, AppError> {
         let (field, comparison) = name.split_once('.').unwrap_or((name, "eq"));
+        if (field, comparison) == ("id", "eq") {
+            let ids = written.split(',').map(|id| Value::Text(id.trim().to_owned())).collect();
+            return Ok(Condition::new(field, Operator::OneOf, Value::List(ids)));
+        }
         self.known_field(definition, field)?;
         let kind = &definition.fields[field].kind;
         let zone = self.zone();
