@@ -3,7 +3,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router, extract::ConnectInfo};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -48,8 +48,10 @@ pub(crate) async fn serve(
         };
         while open.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _)) => {
-                open.spawn(answer(stream, http.clone(), routes.clone(), closed.clone(), place));
+            Ok((stream, peer)) => {
+                // Who logs in, and from where, is noted.
+                let routes = routes.clone().layer(Extension(ConnectInfo(peer)));
+                open.spawn(answer(stream, http.clone(), routes, closed.clone(), place));
             }
             Err(why) if is_of_one(&why) => {}
             Err(why) => {
