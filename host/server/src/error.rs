@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::Request,
-    http::{HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -174,9 +174,12 @@ pub(crate) async fn no_nul(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// No such path.
-pub(crate) async fn not_found(uri: Uri) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "not-found", format!("there is nothing at {}", uri.path()))
+/// No such path. A browser gets a page.
+pub(crate) async fn not_found(uri: Uri, headers: HeaderMap) -> Response {
+    relata_console::not_found(&headers).unwrap_or_else(|| {
+        let what = format!("there is nothing at {}", uri.path());
+        ApiError::new(StatusCode::NOT_FOUND, "not-found", what).into_response()
+    })
 }
 
 /// The path is there, but not for this method.

@@ -195,13 +195,15 @@ fn routes(app: App, limits: &Limits) -> Router {
         .split_for_parts();
     let document = serde_json::to_value(&document).expect("a description is plain JSON");
     let api = Api { app, gate: Arc::new(Gate::new(limits)), document: Arc::new(document) };
+    let pages = relata_console::routes(api.app.clone());
     router
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::wrong_method)
+        .with_state(api.clone())
+        .merge(pages)
         .layer(middleware::from_fn(error::no_nul))
-        .layer(middleware::from_fn_with_state(api.app.clone(), metrics::count))
-        .with_state(api)
+        .layer(middleware::from_fn_with_state(api.app, metrics::count))
 }
 
 /// Ready when everything stops.

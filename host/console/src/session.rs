@@ -1,0 +1,371 @@
+//! Who asks for a page, and whether a form was one of ours.
+//!
+//! A form that changes something is believed when the browser says that it
+//! came from our own pages, and when it brings the token of the session, which
+//! no other site can read. The token is a digest of the session's secret, so
+//! nothing has to be kept for it.
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, HeaderValue, Uri, header, request::Parts},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use relata_app::{
+    App, AppError, Viewer,
+    model::{Act, Area, Doing, Record, Reference, TimeZone, Timestamp},
+};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use url::form_urlencoded;
+
+use crate::{
+    failure::Failure,
+    html::{Moment, Pill},
+    look::{Lang, Look},
+    shell::{NavGroup, NavItem, Presence, Shell, Who, initials},
+    words,
+};
+
+/// The cookie that holds a session's secret.
+pub(crate) const COOKIE: &str = "relata_session";
+
+/// The pages of somebody whose password was given by somebody else.
+const NEEDS_NO_PASSWORD: [&str; 2] = ["/password", "/logout"];
+
+/// The field of a form that holds its token.
+const TOKEN: &str = "form_token";
+
+/// The field of a form that says where to go after it.
+const THEN: &str = "then";
+
+/// The longest form: a workflow's text, or a long letter.
+const LONGEST_FORM: usize = 2 << 20;
+
+/// Whether somebody is there, in the words of `user.presence`.
+pub(crate) const PRESENCES: [&str; 3] = ["online", "away", "offline"];
+
+/// The objects that the navigation names, those for sales and those for
+/// service, in this order.
+const IN_NAVIGATION: [(&str, &str); 6] = [
+    ("contact", "person"),
+    ("account", "building"),
+    ("lead", "spark"),
+    ("opportunity", "chart"),
+    ("order", "box"),
+    ("campaign", "flag"),
+];
+
+/// A cookie's value.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get_all(header::COOKIE).iter().filter_map(|header| header.to_str().ok()).find_map(
+        |header| {
+            header.split(';').find_map(|pair| {
+                let (found, value) = pair.trim().split_once('=')?;
+                (found == name).then_some(value)
+            })
+        },
+    )
+}
+
+/// Somebody who is logged in, on the way to a page.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) app: App,
+    pub(crate) viewer: Viewer,
+    pub(crate) look: Look,
+    /// The viewer's own record, where the viewer is a user.
+    pub(crate) me: Option<Record>,
+    uri: Uri,
+    token: String,
+}
+
+impl FromRequestParts<App> for Visit {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let wanted = || match parts.method.is_safe() {
+            true => parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            // A form that was sent too late: back to where its page was.
+            false => "/".to_owned(),
+        };
+        let secret =
+            cookie(&parts.headers, COOKIE).ok_or_else(|| Failure::NobodyThere(wanted()))?;
+        let session = app.session(secret).await?.ok_or_else(|| Failure::NobodyThere(wanted()))?;
+        if session.must_change && !NEEDS_NO_PASSWORD.contains(&parts.uri.path()) {
+            return Err(Failure::OthersPassword);
+        }
+        let viewer = session.viewer;
+        let me = match viewer.user() {
+            Some(user) => app.store().record_fetch(user).await.map_err(AppError::from)?,
+            None => None,
+        };
+        Ok(Self {
+            app: app.clone(),
+            viewer,
+            me,
+            look: Look::of(&parts.headers),
+            uri: parts.uri.clone(),
+            token: form_token(secret),
+        })
+    }
+}
+
+impl Visit {
+    pub(crate) fn lang(&self) -> Lang {
+        self.look.lang
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.app.now()
+    }
+
+    pub(crate) fn zone(&self) -> TimeZone {
+        self.app.zone()
+    }
+
+    /// How long ago a time was, seen from now.
+    pub(crate) fn moment(&self, at: Timestamp) -> Moment {
+        Moment::near(at, self.now(), &self.zone(), self.lang())
+    }
+
+    /// The same of a time as the app writes it; none where it writes none.
+    pub(crate) fn moment_of(&self, at: Option<&str>) -> Option<Moment> {
+        at.and_then(|at| at.parse().ok()).map(|at| self.moment(at))
+    }
+
+    /// The user who is logged in.
+    pub(crate) fn user(&self) -> Option<&Reference> {
+        self.viewer.user()
+    }
+
+    /// Goes on only if the viewer may do this; that they may not is noted.
+    pub(crate) async fn must(&self, area: Area, doing: Doing) -> Result<(), Failure> {
+        Ok(self.app.must_may(&self.viewer, area, doing).await?)
+    }
+
+    /// What surrounds this page. `section` is the part of the navigation that
+    /// it belongs to.
+    pub(crate) fn shell(&self, section: &str) -> Shell {
+        let presence = self.me.as_ref().and_then(|me| {
+            let word = me.field("presence").as_text()?;
+            let others = PRESENCES.into_iter().filter(|other| *other != word);
+            let named = others.map(|other| (other.to_owned(), words::choice(other, self.lang())));
+            Some(Presence { pill: Pill::of_word(word, self.lang()), others: named.collect() })
+        });
+        let name = self.viewer.name().to_owned();
+        Shell {
+            nav: self.navigation(section),
+            who: Some(Who {
+                initials: initials(&name),
+                name,
+                href: self.user().map(|user| format!("/records/{user}")),
+                presence,
+            }),
+            token: self.token.clone(),
+            ..Shell::bare(self.look).at(&self.uri)
+        }
+    }
+
+    /// The pages that this viewer may see.
+    fn navigation(&self, section: &str) -> Vec<NavGroup> {
+        let (t, lang) = (self.lang().texts(), self.lang());
+        let item = |href: &str, text: &str, icon, name: &str| NavItem {
+            href: href.to_owned(),
+            text: text.to_owned(),
+            icon,
+            current: section == name,
+        };
+        let sees = |object: &str| self.viewer.may_object(object, Act::See);
+        let mut work = Vec::new();
+        if sees("ticket") {
+            work.push(item("/inbox", t.inbox, "inbox", "inbox"));
+        }
+        if sees("task") {
+            work.push(item("/tasks", t.tasks, "check", "tasks"));
+        }
+        if sees("approval") {
+            work.push(item("/approvals", t.approvals, "stamp", "approvals"));
+        }
+        let mut customers = Vec::new();
+        for (object, icon) in IN_NAVIGATION {
+            if let Some(definition) = self.app.objects().get(object).filter(|_| sees(object)) {
+                let title = words::plural(definition, lang);
+                customers.push(item(&format!("/records/{object}"), &title, icon, object));
+            }
+        }
+        customers.push(item("/records", t.all_records, "table", "records"));
+        let mut machine = Vec::new();
+        for (area, href, text, icon) in [
+            (Area::Workflows, "/workflows", t.workflows, "flow"),
+            (Area::Runs, "/runs", t.runs, "play"),
+            (Area::Routing, "/routing", t.routing, "route"),
+            (Area::Plugins, "/plugins", t.plugins, "plug"),
+            (Area::Operations, "/admin", t.admin, "gear"),
+        ] {
+            if self.viewer.may(area, Doing::See) {
+                machine.push(item(href, text, icon, &href[1..]));
+            }
+        }
+        [("", work), (t.customers, customers), (t.automation, machine)]
+            .into_iter()
+            .filter(|(_, items)| !items.is_empty())
+            .map(|(title, items)| NavGroup { title, items })
+            .collect()
+    }
+}
+
+/// Somebody who is logged in, and the form that they sent.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) visit: Visit,
+    pub(crate) form: Form,
+}
+
+impl FromRequest<App> for Sent {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
+        let (mut parts, body) = request.into_parts();
+        came_from_here(&parts.headers)?;
+        let visit = Visit::from_request_parts(&mut parts, app).await?;
+        let form = form_of(Request::from_parts(parts, body)).await?;
+        let token = form.get(TOKEN).unwrap_or_default();
+        if bool::from(token.as_bytes().ct_eq(visit.token.as_bytes())) {
+            Ok(Self { visit, form })
+        } else {
+            Err(Failure::ForeignForm)
+        }
+    }
+}
+
+/// The fields of a form that was sent, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Form {
+    fields: Vec<(String, String)>,
+}
+
+impl Form {
+    /// A field; the last one of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.fields.iter().rfind(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A field without the blanks around it; none where nothing is in it.
+    pub(crate) fn filled(&self, name: &str) -> Option<&str> {
+        self.get(name).map(str::trim).filter(|value| !value.is_empty())
+    }
+
+    /// All fields whose name begins so, without that beginning.
+    pub(crate) fn behind<'a>(&'a self, front: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.fields
+            .iter()
+            .filter_map(move |(name, value)| Some((name.strip_prefix(front)?, value.as_str())))
+    }
+
+    /// Where to go after it: a page of ours and no other.
+    pub(crate) fn way_back(&self, usual: &str) -> HeaderValue {
+        let wanted = self.get(THEN).filter(|way| is_ours(way)).unwrap_or(usual);
+        HeaderValue::from_str(wanted).unwrap_or(HeaderValue::from_static("/"))
+    }
+}
+
+/// Whether an address is a path of this host: `//other.example` and
+/// `/\other.example` are not.
+pub(crate) fn is_ours(way: &str) -> bool {
+    let mut letters = way.bytes();
+    letters.next() == Some(b'/')
+        && !matches!(letters.next(), Some(b'/' | b'\\'))
+        && way.bytes().all(|letter| (0x21..0x7f).contains(&letter))
+}
+
+/// The fields of a form.
+pub(crate) async fn form_of(request: Request) -> Result<Form, Failure> {
+    let body = to_bytes(request.into_body(), LONGEST_FORM).await;
+    let body = body.map_err(|_| {
+        Failure::Wrong(format!("the form is longer than {} MiB", LONGEST_FORM >> 20))
+    })?;
+    let fields = form_urlencoded::parse(&body).into_owned();
+    // Browsers send the ends of lines of a text field as two signs.
+    let fields = fields.map(|(name, value)| (name, value.replace("\r\n", "\n")));
+    Ok(Form { fields: fields.collect() })
+}
+
+/// Whether a form was sent by one of our own pages, as far as the browser
+/// says. A program that is no browser says nothing, and holds no cookie of
+/// somebody else.
+pub(crate) fn came_from_here(headers: &HeaderMap) -> Result<(), Failure> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site")) {
+        return match site {
+            "same-origin" | "none" => Ok(()),
+            _ => Err(Failure::ForeignForm),
+        };
+    }
+    match text(header::ORIGIN) {
+        None => Ok(()),
+        Some(origin) => {
+            let origin = origin.split_once("://").map_or(origin, |(_, rest)| rest);
+            if Some(origin) == text(header::HOST) { Ok(()) } else { Err(Failure::ForeignForm) }
+        }
+    }
+}
+
+/// The token of a session's forms.
+fn form_token(secret: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(format!("relata form token\0{secret}")))
+}
+
+/// A text field of a record.
+pub(crate) fn text_of<'a>(record: &'a Record, field: &str) -> &'a str {
+    record.field(field).as_text().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (header::HeaderName::from_static(name), HeaderValue::from_static(value))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_form_of_another_site_is_none_of_ours() {
+        let ours = |pairs| came_from_here(&headers(pairs)).is_ok();
+        assert!(ours(&[]));
+        assert!(ours(&[("sec-fetch-site", "same-origin")]));
+        assert!(ours(&[("origin", "https://desk.example"), ("host", "desk.example")]));
+        assert!(!ours(&[("sec-fetch-site", "cross-site")]));
+        assert!(!ours(&[("sec-fetch-site", "same-site")]));
+        assert!(!ours(&[("origin", "https://evil.example"), ("host", "desk.example")]));
+        assert!(!ours(&[("origin", "null"), ("host", "desk.example")]));
+    }
+
+    #[test]
+    fn the_way_back_stays_here() {
+        for way in ["/", "/inbox?view=mine", "/records/contact/anna"] {
+            assert!(is_ours(way), "{way}");
+        }
+        for way in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\nb"] {
+            assert!(!is_ours(way), "{way}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let headers = headers(&[("cookie", "a=1; relata_session=rls_x; relata_lang=zh")]);
+        assert_eq!(cookie(&headers, COOKIE), Some("rls_x"));
+        assert_eq!(cookie(&headers, "session"), None);
+    }
+
+    #[test]
+    fn each_session_has_a_token_of_its_own() {
+        assert_ne!(form_token("a"), form_token("b"));
+        assert!(!form_token("rls_secret").contains("secret"));
+    }
+}
