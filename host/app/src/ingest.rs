@@ -668,19 +668,25 @@ fn no_object(found: &Json) -> FieldError {
     FieldError::new("", format!("is {what}; send an object, such as {{\"name\": …}}"))
 }
 
-/// By what a repeated request is known; none where it has no key.
-fn request_key(request: &IngestRequest<'_>, what: &str) -> Result<Option<RequestKey>, IngestError> {
-    let Some(key) = request.key else { return Ok(None) };
+/// The key that the header `Idempotency-Key` holds, or what is wrong with it.
+pub(crate) fn key_of_header(key: &str) -> Result<&str, &'static str> {
     // The draft makes it a structured field, a text in quotes; most senders
     // leave them out.
     let key = key.trim();
     let key = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
     if key.is_empty() {
-        return Err(IngestError::WrongKey("is empty"));
+        return Err("is empty");
     }
     if key.chars().count() > LONGEST_KEY {
-        return Err(IngestError::WrongKey("is longer than 255 characters"));
+        return Err("is longer than 255 characters");
     }
+    Ok(key)
+}
+
+/// By what a repeated request is known; none where it has no key.
+fn request_key(request: &IngestRequest<'_>, what: &str) -> Result<Option<RequestKey>, IngestError> {
+    let Some(key) = request.key else { return Ok(None) };
+    let key = key_of_header(key).map_err(IngestError::WrongKey)?;
     let mut digest = Sha256::new();
     digest.update(what);
     digest.update([0]);

@@ -34,6 +34,7 @@ mod history;
 mod host;
 mod import;
 mod ingest;
+mod intake;
 mod json_records;
 mod knowledge;
 mod lanes;
@@ -107,6 +108,7 @@ pub use import::{ImportReport, RejectedLine};
 pub use ingest::{
     Accepted, IngestError, IngestRequest, IngestedItem, ItemError, MOST_ITEMS, TakenIn,
 };
+pub use intake::{Channel, InboundMessage, IntakeError, TakenMessage};
 pub use json_records::{
     AccessError, DeclaredEvent, FieldView, ObjectView, Put, RecordSearch, RecordsFound,
     object_view, record_json,

@@ -288,7 +288,7 @@ impl App {
     async fn drive(&self, held: &mut Held, mut came: Committed) -> Result<(), AppError> {
         loop {
             let mut facts = self.no_facts();
-            self.take_in(held, came, &mut facts).await?;
+            self.take_told(held, came, &mut facts).await?;
             let (until, next) = self.settle_owed(held, &mut facts, None).await?;
             let more = match next {
                 None => {
@@ -338,7 +338,7 @@ impl App {
     }
 
     /// Gives the run what it was told, then wakes it.
-    async fn take_in(
+    async fn take_told(
         &self,
         held: &mut Held,
         came: Committed,

@@ -95,6 +95,14 @@ impl MailOut {
         format!("{}@{}", mail::safe_id(effect_id), self.envelope.domain)
     }
 
+    /// The id of the effect whose mail has this Message-ID; none where it is no
+    /// mail of ours.
+    #[must_use]
+    pub fn effect_of<'m>(&self, message_id: &'m str) -> Option<&'m str> {
+        let (id, domain) = message_id.rsplit_once('@')?;
+        domain.eq_ignore_ascii_case(&self.envelope.domain).then_some(id)
+    }
+
     /// Sends a mail.
     ///
     /// A server gets at most four mails at a time, over connections that are

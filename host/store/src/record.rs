@@ -99,6 +99,19 @@ impl Tx {
         self.record_find(reference, false).await
     }
 
+    /// The same, and nobody else changes it before this transaction ends: for a
+    /// decision that depends on how it is.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::UnknownObject`], or the database's.
+    pub async fn record_lock(
+        &mut self,
+        reference: &Reference,
+    ) -> Result<Option<Record>, RecordError> {
+        self.record_find(reference, true).await
+    }
+
     /// The same; `for_write` keeps it this transaction's until its end.
     pub(crate) async fn record_find(
         &mut self,
