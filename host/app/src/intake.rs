@@ -15,6 +15,7 @@ use relata_store::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{App, AppError, activation::hex, fresh, ingest::key_of_header};
@@ -130,19 +131,23 @@ pub struct InboundMessage {
 }
 
 /// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TakenMessage {
     /// The ticket.
+    #[schema(value_type = String)]
     pub ticket: Reference,
     /// What people call the ticket.
     pub ticket_ref: String,
     /// The message.
+    #[schema(value_type = String)]
     pub message: Reference,
     /// Who wrote it: a contact, or a user who answered by mail.
+    #[schema(value_type = String)]
     pub author: Reference,
     /// Whether it opened the ticket.
     pub opened: bool,
     /// The closed ticket from which the new one goes on.
+    #[schema(value_type = Option<String>)]
     pub follows: Option<Reference>,
     /// Whether it came before; then it did nothing.
     #[serde(skip)]

@@ -41,6 +41,8 @@ const USED_EVERY_MS: i64 = 60_000;
 pub enum Scope {
     /// Send events.
     EventsWrite,
+    /// Send the messages of customers.
+    MessagesWrite,
     /// Find and see records.
     RecordsRead,
     /// Create, change and delete records.
@@ -65,8 +67,9 @@ pub enum Scope {
 
 impl Scope {
     /// All there are.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::EventsWrite,
+        Self::MessagesWrite,
         Self::RecordsRead,
         Self::RecordsWrite,
         Self::RunsRead,
@@ -84,6 +87,7 @@ impl Scope {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::EventsWrite => "events:write",
+            Self::MessagesWrite => "messages:write",
             Self::RecordsRead => "records:read",
             Self::RecordsWrite => "records:write",
             Self::RunsRead => "runs:read",
@@ -100,7 +104,7 @@ impl Scope {
     /// What it gives beside records.
     const fn area(self) -> Option<(Area, Doing)> {
         match self {
-            Self::EventsWrite => Some((Area::Events, Doing::Change)),
+            Self::EventsWrite | Self::MessagesWrite => Some((Area::Events, Doing::Change)),
             Self::RunsRead => Some((Area::Runs, Doing::See)),
             Self::RunsWrite => Some((Area::Runs, Doing::Change)),
             Self::MetricsRead => Some((Area::Operations, Doing::See)),

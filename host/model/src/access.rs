@@ -68,7 +68,8 @@ pub enum Reach {
 /// What is no record, and may be seen or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Area {
-    /// Named events: whoever may change them sends some.
+    /// Named events, and customers' messages that come in: whoever may change
+    /// them sends some.
     Events,
     /// Runs of workflows, with what their steps saw.
     Runs,

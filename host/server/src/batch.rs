@@ -133,7 +133,7 @@ pub(crate) fn read(
 }
 
 /// The header `Idempotency-Key`.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     key.to_str().map(|key| Some(key.to_owned())).map_err(|_| {
         ApiError::new(

@@ -7,7 +7,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use relata_app::{AccessError, AppError, IngestError, ItemError, model::FieldError};
+use relata_app::{
+    AccessError, AppError, IngestError, IntakeError, ItemError, model::FieldError,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -109,6 +111,25 @@ impl ApiError {
             }
             IngestError::WrongKey(_) => Self::new(StatusCode::BAD_REQUEST, "wrong-key", detail),
             IngestError::App(why) => Self::of(why),
+        }
+    }
+
+    /// A customer's message is not taken in.
+    pub(crate) fn no_message(why: IntakeError) -> Self {
+        let detail = why.to_string();
+        match why {
+            IntakeError::Invalid(errors) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).with(errors)
+            }
+            IntakeError::KeyReused => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", detail)
+            }
+            IntakeError::Unrelated => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unrelated", detail)
+            }
+            IntakeError::WrongKey(_) => Self::new(StatusCode::BAD_REQUEST, "wrong-key", detail),
+            IntakeError::TooMany(_) => Self::busy(detail, 3_600),
+            IntakeError::App(why) => Self::of(why),
         }
     }
 

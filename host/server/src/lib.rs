@@ -11,6 +11,7 @@ mod events;
 mod health;
 mod hooks;
 mod limits;
+mod messages;
 mod metrics;
 mod objects;
 mod openapi;
@@ -168,6 +169,7 @@ fn routes(app: App, limits: &Limits) -> Router {
         .routes(routes!(hooks::receive).layer(DefaultBodyLimit::max(hooks::LONGEST_BODY)))
         .routes(routes!(events::send))
         .routes(routes!(events::show))
+        .routes(routes!(messages::send))
         .routes(routes!(records::list, records::create))
         .routes(routes!(records::show, records::change, records::put, records::delete))
         .routes(routes!(records::timeline))

@@ -442,7 +442,8 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     })
 }
 
-fn object_of(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+/// The one JSON object of a body.
+pub(crate) fn object_of(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let wrong = |why: String| ApiError::new(StatusCode::BAD_REQUEST, "no-json", why);
     match serde_json::from_slice(body) {
         Ok(Value::Object(fields)) => Ok(fields),

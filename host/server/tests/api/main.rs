@@ -6,6 +6,7 @@ mod access;
 mod events;
 mod exchange;
 mod limits;
+mod messages;
 mod openapi;
 mod operating;
 // The file and not its crate: that one builds plugins.
