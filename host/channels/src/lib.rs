@@ -4,6 +4,8 @@
 //! to a directory as an `.eml` file. The id of the effect is the mail's
 //! Message-ID, so that a repetition is known as one.
 //!
+//! Mail in: [`read_mail`] makes an [`InboundMail`] of the bytes that came.
+//!
 //! HTTP out: [`HttpOut`] sends a plugin's [`HttpCall`], and nowhere into a private
 //! network.
 //!
@@ -13,6 +15,7 @@
 mod config;
 mod error;
 mod http;
+mod inbound;
 mod mail;
 mod oci;
 mod send;
@@ -21,6 +24,7 @@ mod smtp;
 pub use config::{MailConfig, Security, Smtp, Transport};
 pub use error::{MailConfigError, MailError};
 pub use http::{HttpAnswer, HttpCall, HttpConfig, HttpConfigError, HttpError, HttpOut};
+pub use inbound::{AttachedFile, Bounce, InboundMail, MailNature, UnreadableMail, read_mail};
 pub use mail::{Mail, Mailbox};
 pub use oci::{BadReference, Login, Oci, OciError, OciReference, Pulled};
 pub use send::{MailOut, Receipt};
