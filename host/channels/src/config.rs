@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// How mails go out.
+use crate::InboxConfig;
+
+/// How mails go out and come in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailConfig {
@@ -19,6 +21,9 @@ pub struct MailConfig {
     pub domain: Option<String>,
     /// The way out.
     pub transport: Transport,
+    /// The mailbox that customers write to, if Relata reads one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbox: Option<InboxConfig>,
 }
 
 /// The way out.
@@ -82,6 +87,9 @@ impl MailConfig {
             Transport::Smtp(smtp) => {
                 smtp.ca_file = smtp.ca_file.as_ref().map(|path| root.join(path));
             }
+        }
+        if let Some(inbox) = &mut config.inbox {
+            inbox.ca_file = inbox.ca_file.as_ref().map(|path| root.join(path));
         }
         config
     }

@@ -35,6 +35,9 @@ pub enum MailConfigError {
         /// What is wrong.
         why: String,
     },
+    /// A day is none.
+    #[error("`since = \"{0}\"` is not a day such as 2026-12-24")]
+    Day(String),
     /// The server's name cannot be used.
     #[error("`host = \"{host}\"`: {why}")]
     Host {
@@ -86,4 +89,46 @@ impl MailError {
     pub const fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown(_))
     }
+}
+
+/// Why a mailbox cannot be read now. Nothing in it was changed; it is tried
+/// again. The text never has a password in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InboxError {
+    /// The server does not answer, or its certificate is wrong.
+    #[error("{place} cannot be reached: {why}")]
+    Unreachable {
+        /// The server's name and port.
+        place: String,
+        /// What happened.
+        why: String,
+    },
+    /// It does not let us in.
+    #[error("{place} refused the login: {why}; see `username` and `password_env`")]
+    Login {
+        /// The server's name and port.
+        place: String,
+        /// What it said.
+        why: String,
+    },
+    /// The folder cannot be used.
+    #[error("{place} does not give the folder `{folder}`: {why}")]
+    Folder {
+        /// The server's name and port.
+        place: String,
+        /// The folder.
+        folder: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The connection broke, or the server said something that nobody understands.
+    #[error("{place} could not {doing}: {why}")]
+    Broken {
+        /// The server's name and port.
+        place: String,
+        /// What was tried.
+        doing: &'static str,
+        /// What happened.
+        why: String,
+    },
 }

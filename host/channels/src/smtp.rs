@@ -239,16 +239,27 @@ fn credentials(smtp: &Smtp) -> Result<Option<Credentials>, MailConfigError> {
         (None, None) => return Ok(None),
         _ => return Err(MailConfigError::HalfALogin),
     };
-    if smtp.security == Security::None && !is_this_machine(&smtp.host) {
-        return Err(MailConfigError::PasswordInTheClear(smtp.host.clone()));
+    let password = password(variable, smtp.security, &smtp.host)?;
+    Ok(Some(Credentials::new(username.clone(), password)))
+}
+
+/// The password that an environment variable holds, if it may cross the way to
+/// this host.
+pub(crate) fn password(
+    variable: &str,
+    security: Security,
+    host: &str,
+) -> Result<String, MailConfigError> {
+    if security == Security::None && !is_this_machine(host) {
+        return Err(MailConfigError::PasswordInTheClear(host.to_owned()));
     }
     #[expect(
         clippy::disallowed_methods,
         reason = "a password belongs in the environment, not in a file"
     )]
     let password =
-        std::env::var(variable).map_err(|_| MailConfigError::NoPassword(variable.clone()))?;
-    Ok(Some(Credentials::new(username.clone(), password)))
+        std::env::var(variable).map_err(|_| MailConfigError::NoPassword(variable.to_owned()))?;
+    Ok(password)
 }
 
 fn is_this_machine(host: &str) -> bool {

@@ -14,6 +14,7 @@ fn out(folder: &Path, from: &str) -> MailOut {
         reply_to: None,
         domain: None,
         transport: Transport::Directory { path: folder.to_owned() },
+        inbox: None,
     })
     .unwrap()
 }

@@ -1,5 +1,5 @@
-//! Mail out: what a mail looks like, and real conversations with a real mail
-//! server (aiosmtpd).
+//! Mail out and in: what a mail looks like, and real conversations with real mail
+//! servers (aiosmtpd, Dovecot).
 
 #![allow(
     missing_docs,
@@ -9,7 +9,10 @@
     reason = "it is a test"
 )]
 
+#[path = "../../../../tests/src/dovecot.rs"]
+mod dovecot;
 mod files;
+mod inbox;
 mod server;
 mod settings;
 

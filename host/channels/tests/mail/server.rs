@@ -88,6 +88,7 @@ fn out(smtp: Smtp) -> MailOut {
         reply_to: Some("support@example.com".to_owned()),
         domain: None,
         transport: Transport::Smtp(smtp),
+        inbox: None,
     })
     .unwrap()
 }
@@ -97,12 +98,12 @@ fn to(address: &str) -> Mail {
 }
 
 /// A certificate authority of the test's own and a server's certificate.
-struct Authority {
+pub(crate) struct Authority {
     folder: tempfile::TempDir,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
         let folder = tempfile::tempdir().unwrap();
         let key = KeyPair::generate().unwrap();
@@ -121,7 +122,7 @@ impl Authority {
         Self { folder }
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         let path: &Path = self.folder.path();
         path.join(name).to_str().unwrap().to_owned()
     }
