@@ -46,6 +46,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "what a step used", include_str!("../migrations/0009_what_a_step_used.sql")),
     (10, "limits", include_str!("../migrations/0010_limits.sql")),
     (11, "users", include_str!("../migrations/0011_users.sql")),
+    (12, "held mails", include_str!("../migrations/0012_held_mails.sql")),
     (15, "subscriptions", include_str!("../migrations/0015_subscriptions.sql")),
 ];
 

@@ -10,6 +10,7 @@ mod backtest;
 mod backups;
 mod breakers;
 mod events;
+mod held_mails;
 mod leases;
 mod limits;
 mod logins;
