@@ -1,11 +1,13 @@
 //! Shared pieces of the end-to-end tests.
 
+pub mod dovecot;
 mod mailbox;
 pub mod postgres;
 mod program;
 mod server;
 pub mod torture;
 
+pub use dovecot::Dovecot;
 pub use mailbox::{Mailbox, Mails, Moods};
 pub use postgres::Postgres;
 pub use server::{Backend, Place, Server, post};

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use relata_app::{
-    App, Channel, InboundMessage, IntakeError, Running, SHIPPED, TakenMessage,
+    App, Channel, InboundMessage, IntakeError, Running, SHIPPED, TakenMail, TakenMessage,
     model::{Fields, Record, Reference, Value},
 };
 use relata_tests::{Backend, Place, Postgres, open, postgres::Database};
@@ -294,6 +294,7 @@ steps:
         ..mail("1@example.com")
     };
     let taken = app.take_in(angry, "mail").await.unwrap();
+    let taken_author = taken.author.clone();
     app.settle_all().await.unwrap();
     let ticket = app.record(&taken.ticket).await.unwrap();
     assert_eq!(ticket.field("owner").as_reference(), Some(&lea));
@@ -304,6 +305,17 @@ steps:
     let sent = app.message_id_of(mail_out.unwrap().effect.parse().unwrap());
     let next = app.take_in(answer("2@example.com", &sent), "mail").await.unwrap();
     assert_eq!(next.ticket, taken.ticket);
+    // A mail server says that it did not arrive, twice.
+    let bounce = format!(
+        "From: MAILER-DAEMON@mx.example.com\r\nSubject: Undelivered\r\nX-Failed-Recipients: anna@example.com\r\n\r\nMessage-ID: <{sent}>\r\n"
+    );
+    for _ in 0..2 {
+        let taken = app.take_mail(bounce.clone().into_bytes()).await.unwrap();
+        assert_eq!(taken, TakenMail::Bounced(taken_author.clone()));
+    }
+    let timeline = app.timeline(&taken_author).await.unwrap();
+    let bounced = timeline.iter().filter(|entry| entry.what.starts_with("mail_bounced"));
+    assert_eq!(bounced.count(), 1);
     // Somebody else's domain says nothing about our mails.
     let elsewhere = sent.replace("@example.com", "@elsewhere.example");
     assert_ne!(sent, elsewhere);

@@ -42,6 +42,13 @@ const SMTP: Need = Need {
     otherwise: "python3 -m pip install aiosmtpd",
 };
 
+const IMAP: Need = Need {
+    why: "Dovecot, a real IMAP server for the tests of mail that comes in",
+    present: || Path::new("/usr/sbin/dovecot").is_file() || cargo::on_path("dovecot"),
+    packages: &["dovecot-imapd"],
+    otherwise: "install Dovecot 2.3, with its program on the PATH as dovecot",
+};
+
 const REGISTRY: Need = Need {
     why: "docker-registry, a real registry for the tests that publish plugins",
     present: || cargo::on_path("docker-registry"),
@@ -82,7 +89,7 @@ pub(crate) const BUILD: &[Need] = &[WEBASSEMBLY];
 
 /// What the tests need besides.
 pub(crate) const TEST: &[Need] =
-    &[WEBASSEMBLY, POSTGRESQL, SMTP, REGISTRY, JAVASCRIPT, PYTHON, C, SCHEMATHESIS];
+    &[WEBASSEMBLY, POSTGRESQL, SMTP, IMAP, REGISTRY, JAVASCRIPT, PYTHON, C, SCHEMATHESIS];
 
 /// The module that Debian's compiler links WebAssembly with; the packages only
 /// recommend it, so it can be missing beside a complete compiler.

@@ -147,6 +147,14 @@ path = "mail"
 # username = "relata"
 # password_env = "RELATA_SMTP_PASSWORD"
 
+# The mailbox that customers write to: its mails become tickets (docs/intake.md).
+#
+# [mail.inbox]
+# host = "imap.example.com"
+# username = "support@example.com"
+# password_env = "RELATA_IMAP_PASSWORD"
+# queue = "support"
+
 # Plugins call web services in the open internet alone, unless a host of this
 # network is named here.
 #

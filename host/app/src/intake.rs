@@ -294,6 +294,8 @@ impl App {
                 digest: digest(&message),
             }),
         };
+        let names = |id: &String| !id.is_empty() && !id.chars().any(char::is_control);
+        message.references.retain(names);
         message.subject = message.subject.as_deref().map(line).filter(|line| !line.is_empty());
         message.from_name = message.from_name.as_deref().map(line).filter(|name| !name.is_empty());
         message.text = plain(&message.text);
@@ -305,7 +307,7 @@ impl App {
 
     /// The effect whose mail has this Message-ID; none where it is no mail of
     /// ours.
-    fn effect_of(&self, message_id: &str) -> Option<EffectId> {
+    pub(crate) fn effect_of(&self, message_id: &str) -> Option<EffectId> {
         self.inner.mail.effect_of(message_id)?.parse().ok()
     }
 
@@ -335,7 +337,7 @@ fn digest(message: &InboundMessage) -> String {
 }
 
 /// A text as one line that is not too long.
-fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let words: Vec<&str> = text
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty())

@@ -33,6 +33,7 @@ mod fresh;
 mod history;
 mod host;
 mod import;
+mod inbox;
 mod ingest;
 mod intake;
 mod json_records;
@@ -105,6 +106,7 @@ pub use effects::{EffectDetail, EffectView};
 pub use error::AppError;
 pub use history::{RunHistory, RunView, StepView, WaitView};
 pub use import::{ImportReport, RejectedLine};
+pub use inbox::{HeldMailView, TakenMail};
 pub use ingest::{
     Accepted, IngestError, IngestRequest, IngestedItem, ItemError, MOST_ITEMS, TakenIn,
 };

@@ -62,6 +62,7 @@ impl App {
         self.recover().await?;
         // Compile the plugins now, not at the first step.
         self.plugins().await?;
+        let inbox = self.inbox()?;
         let owner = format!("host-{}", fresh::uuid(self.now()).simple());
         let moving = self.inner.moving.get_or_init(|| Moving::new(owner.clone()));
         let hints = self.store().hints().unwrap_or_default();
@@ -78,6 +79,7 @@ impl App {
             self.repeat(halted.clone(), Part::Runs, moving),
             self.repeat(halted.clone(), Part::Effects, moving),
             self.watch_plugins(halted.clone()),
+            self.watch_inbox(halted.clone(), inbox, &owner),
             self.send_traces(halted),
         );
         moving.rest().await;

@@ -21,7 +21,7 @@ use relata_app::sandbox::COMPILE_COMMAND;
 use crate::{
     commands::{
         action, activate, approvals, audit, backtest, backup, check, cleanup, clock, compile,
-        completions, deactivate, doctor, explain, graph, import, init, limits, lsp, objects,
+        completions, deactivate, doctor, explain, graph, import, inbox, init, limits, lsp, objects,
         outbox, pause, plugin, records, runs, schema, secret, serve, sla, start, test, token, user, why,
         why_not, workflows,
     },
@@ -99,6 +99,7 @@ enum Command {
     Sla(sla::SlaArgs),
     Approvals(approvals::ApprovalsArgs),
     Outbox(outbox::OutboxArgs),
+    Inbox(inbox::InboxArgs),
     Doctor(doctor::DoctorArgs),
     Cleanup(cleanup::CleanupArgs),
     Limits(limits::LimitsArgs),
@@ -204,6 +205,7 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::Token(args) => Box::pin(token::run(&context, args)).await,
         Command::User(args) => Box::pin(user::run(&context, args)).await,
         Command::Audit(args) => Box::pin(audit::run(&context, args)).await,
+        Command::Inbox(args) => Box::pin(inbox::run(&context, args)).await,
         Command::Outbox(args) => Box::pin(outbox::run(&context, args)).await,
         Command::Action(args) => Box::pin(action::run(&context, args)).await,
         Command::Plugin(args) => Box::pin(plugin::run(&context, *args)).await,

@@ -190,6 +190,7 @@ impl<'a> Scene<'a> {
                     reply_to: None,
                     domain: None,
                     transport: Transport::Directory { path: "mail".into() },
+                    inbox: None,
                 },
                 limits: Vec::new(),
                 retention: None,

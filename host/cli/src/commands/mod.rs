@@ -16,6 +16,7 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod graph;
 pub(crate) mod import;
+pub(crate) mod inbox;
 pub(crate) mod init;
 pub(crate) mod limits;
 pub(crate) mod lsp;

@@ -35,6 +35,7 @@ fn the_commands() {
           sla          How tickets stand to what their customers were promised
           approvals    Show the questions that runs ask people, and answer them
           outbox       Show every mail and notice, and how it stands
+          inbox        Show the mails that came in and became no message, and decide on them
           doctor       Say what is wrong with a host, and what to do about it
           cleanup      Take away what `[retention]` in relata.toml keeps no longer
           limits       Show who is at work under a limit, and who waits for one
@@ -82,6 +83,7 @@ fn every_command_has_help_with_its_options() {
         "approvals",
         "approvals answer",
         "outbox",
+        "inbox",
         "doctor",
         "cleanup",
         "pause",
