@@ -410,7 +410,7 @@ fn said(why: &Error) -> String {
 /// their names of its own around them.
 fn words(refusal: &str) -> String {
     let quoted = refusal.rsplit_once("Some(\"").and_then(|(_, rest)| rest.rsplit_once("\")"));
-    quoted.map_or(refusal, |(words, _)| words).to_owned()
+    quoted.map_or(refusal, |(words, _)| words).trim_end_matches('.').to_owned()
 }
 
 /// `2026-12-24` as IMAP writes it: `24-Dec-2026`.

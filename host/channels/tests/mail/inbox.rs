@@ -119,7 +119,13 @@ async fn what_is_wrong_is_told() {
     let mut dovecot = Dovecot::start();
     let port = dovecot.port();
     let with = |more: &str| settings(port, Security::None, more);
-    wrong(&with("folder = \"Nowhere\""), expect!["localhost:PORT does not give the folder `Nowhere`: Mailbox doesn't exist: Nowhere"]).await;
+    wrong(
+        &with("folder = \"Nowhere\""),
+        expect![
+            "localhost:PORT does not give the folder `Nowhere`: Mailbox doesn't exist: Nowhere"
+        ],
+    )
+    .await;
     wrong(
         &with("since = \"Monday\""),
         expect![[r#"`since = "Monday"` is not a day such as 2026-12-24"#]],
@@ -136,10 +142,10 @@ async fn what_is_wrong_is_told() {
         expect!["the environment variable `RELATA_TEST_NOT_SET` (password_env) is not set; set it to the password"],
     )
     .await;
-    wrong(&settings(port, Security::Starttls, ""), expect!["localhost:PORT cannot be reached: it cannot be talked to in private: TLS support isn't enabled."]).await;
+    wrong(&settings(port, Security::Starttls, ""), expect!["localhost:PORT cannot be reached: it cannot be talked to in private: TLS support isn't enabled"]).await;
     // The password of this one is another.
     let user = InboxConfig { password_env: "HOME".to_owned(), ..with("") };
-    wrong(&user, expect!["localhost:PORT refused the login: [AUTHENTICATIONFAILED] Authentication failed.; see `username` and `password_env`"]).await;
+    wrong(&user, expect!["localhost:PORT refused the login: [AUTHENTICATIONFAILED] Authentication failed; see `username` and `password_env`"]).await;
     dovecot.stop();
     wrong(
         &with(""),
