@@ -48,6 +48,15 @@ impl Clock {
         Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
     }
 
+    /// The time by which it is told how long somebody looked at a page: people
+    /// do not stand still while a rehearsal's clock does.
+    pub(crate) fn of_visitors(&self) -> Timestamp {
+        match self {
+            Self::Manual(_) => Self::Real.now(),
+            Self::Real | Self::Server(_) => self.now(),
+        }
+    }
+
     /// Whether it only moves by hand.
     #[must_use]
     pub const fn is_manual(&self) -> bool {

@@ -9,6 +9,7 @@ use relata_channels::{HttpConfig, MailConfig};
 use relata_model::TimeZone;
 use relata_store::DatabaseUrl;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::AppError;
 
@@ -20,6 +21,10 @@ pub struct Config {
     pub company: String,
     /// The zone of times that name none: an IANA name.
     pub time_zone: String,
+    /// Where customers reach this host: `https://desk.example.com`. Links in mails
+    /// begin with it; without it mails have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// A rehearsal: the clock is moved by hand.
     #[serde(default)]
     pub rehearsal: bool,
@@ -118,6 +123,11 @@ company = "COMPANY"
 
 # The zone of times that name none.
 time_zone = "Europe/Berlin"
+
+# Where customers reach `relata serve`, for the links in mails; without it mails ask
+# for a reply instead (docs/surveys-and-forms.md).
+#
+# public_url = "https://desk.example.com"
 
 # A rehearsal has a clock that only `relata clock` moves.
 rehearsal = REHEARSAL
@@ -246,6 +256,9 @@ impl DataDirectory {
                 ),
             });
         }
+        if let Some(why) = config.public_url.as_deref().and_then(wrong_public_url) {
+            return Err(ConfigError::Wrong { file, why });
+        }
         if let Some(why) = config.limits.iter().find_map(crate::ActionLimit::wrong) {
             return Err(ConfigError::Wrong { file, why });
         }
@@ -309,6 +322,23 @@ impl DataDirectory {
     }
 }
 
+/// Why links cannot begin with this.
+fn wrong_public_url(text: &str) -> Option<String> {
+    let fits = Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "https" | "http")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    (!fits).then(|| {
+        format!(
+            "`public_url = \"{text}\"` is not where a browser finds this host; use an address such as https://desk.example.com"
+        )
+    })
+}
+
 /// All files of a folder with an extension, by name.
 pub(crate) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, ConfigError> {
     let entries = match fs::read_dir(folder) {
@@ -325,4 +355,29 @@ pub(crate) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Conf
         .collect();
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_begin_with_the_address_of_a_host() {
+        for text in ["https://desk.example.com", "http://127.0.0.1:7373", "https://a.example/desk/"]
+        {
+            assert_eq!(wrong_public_url(text), None, "{text}");
+        }
+        for text in [
+            "",
+            "desk.example.com",
+            "ftp://desk.example.com",
+            "https://",
+            "https://me@desk.example.com",
+            "https://desk.example.com/?a=b",
+            "https://desk.example.com/#a",
+            "javascript:alert(1)",
+        ] {
+            assert!(wrong_public_url(text).is_some(), "{text}");
+        }
+    }
 }

@@ -89,6 +89,7 @@ impl App {
         self.look_at_webhooks(&mut found).await?;
         self.look_at_service_levels(&mut found).await?;
         self.look_at_the_inbox(&mut found).await?;
+        self.look_at_links(&mut found).await?;
         self.look_at_the_database(&mut found, whole).await?;
         look_at_the_disk(self.directory().root(), &mut found);
         found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -320,6 +321,21 @@ impl App {
             );
             let mend = "tell its author; `relata plugin install FILE` takes a version that works";
             found.push(Finding::new("rolled-back-plugin", Severity::Warning, what, mend));
+        }
+        Ok(())
+    }
+
+    /// Mails that could have links, and have none.
+    async fn look_at_links(&self, found: &mut Vec<Finding>) -> Result<(), AppError> {
+        if self.config().public_url.is_some() {
+            return Ok(());
+        }
+        let users: Vec<String> = self.users_of_plugin("survey").await?.into_iter().collect();
+        if !users.is_empty() {
+            let what = "surveys can be answered by a reply only: their mails have no links";
+            let mend = "set `public_url` in relata.toml to where customers reach `relata serve`, such as https://desk.example.com";
+            let finding = Finding::new("no-public-url", Severity::Note, what.to_owned(), mend);
+            found.push(finding.with(&users));
         }
         Ok(())
     }

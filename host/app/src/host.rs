@@ -479,10 +479,15 @@ impl HostCalls for StepHost {
         };
         let name = to.field("name").as_text().unwrap_or_default().to_owned();
         let locale = to.field("locale").as_text().unwrap_or("en").to_owned();
+        let survey = match purpose {
+            Purpose::Survey => self.survey_links(&mail.data, &to.reference).await?,
+            Purpose::Service | Purpose::Marketing => Json::Null,
+        };
         let values = json!({
             "to": wire(&to),
             "data": mail.data,
             "company": self.app.config().company,
+            "survey": survey,
         });
         let rendered = self
             .app
@@ -642,6 +647,21 @@ impl HostCalls for StepHost {
 }
 
 impl StepHost {
+    /// What a survey's mail can say of the page on which it is answered: null
+    /// where there is none, as in a backtest, which reads no keys.
+    async fn survey_links(&mut self, data: &JsonFields, to: &Reference) -> Result<Json, HostError> {
+        let response = data.get("response").and_then(Json::as_str);
+        let (Some(response), None) = (response, &self.past) else { return Ok(Json::Null) };
+        let response = Reference::new("survey_response", response);
+        let Ok(response) = self.fetch(&response).await else { return Ok(Json::Null) };
+        let survey = match response.field("survey") {
+            Value::Reference(survey) => self.fetch(survey).await.ok(),
+            _ => None,
+        };
+        let links = self.app.survey_links(&response, survey.as_ref(), to).await;
+        links.map_err(|why| self.refuse(why))
+    }
+
     /// Whether it only tries an action, outside of a run and of a test.
     fn is_trial(&self) -> bool {
         self.scope.run.is_none() && !self.app.is_test()

@@ -40,6 +40,7 @@ mod json_records;
 mod knowledge;
 mod lanes;
 mod limits;
+mod links;
 mod log_in;
 mod metrics;
 mod names;
@@ -67,6 +68,7 @@ mod signature;
 mod starts;
 mod sub_runs;
 mod subscriptions;
+mod surveys;
 mod templates;
 pub mod testing;
 mod timeline;
@@ -116,6 +118,7 @@ pub use json_records::{
     object_view, record_json,
 };
 pub use limits::{ActionLimit, LimitView};
+pub use links::PageAge;
 pub use log_in::{LogIn, LogInError, LoggedIn, NewCodes, Session, UserView};
 pub use older_runs::{Kept, OlderRuns, Running};
 pub use pauses::{PauseView, Resumed};
@@ -140,6 +143,7 @@ pub use service_levels::{
 };
 pub use sentence::{Piece, pieces_of};
 pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
+pub use surveys::{SurveyAnswer, SurveyError, SurveyState, SurveyView};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
 pub use timeline::TimelineEntry;
 pub use tokens::{Caller, CallerError, NewToken, Scope, TokenView};
@@ -196,6 +200,7 @@ struct Inner {
     following: changes::Following,
     subscriptions: subscriptions::Subscriptions,
     tokens: tokens::Tokens,
+    link_key: tokio::sync::OnceCell<links::LinkKey>,
     lock: Mutex<Option<std::fs::File>>,
     lease: Duration,
     standing: several::Standing,
@@ -363,6 +368,7 @@ impl App {
                 following: changes::Following::default(),
                 subscriptions: subscriptions::Subscriptions::default(),
                 tokens: tokens::Tokens::default(),
+                link_key: tokio::sync::OnceCell::new(),
                 lock: Mutex::new(None),
                 lease,
                 standing: several::Standing::default(),

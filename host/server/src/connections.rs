@@ -1,10 +1,15 @@
 //! Connections: how many there are, how long each may take to say what it
 //! wants, and their end in good order.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Extension, Router, extract::ConnectInfo};
-use hyper::server::conn::http1;
+use axum::{Router, extract::ConnectInfo};
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -49,9 +54,9 @@ pub(crate) async fn serve(
         while open.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                // Who logs in, and from where, is noted.
-                let routes = routes.clone().layer(Extension(ConnectInfo(peer)));
-                open.spawn(answer(stream, http.clone(), routes, closed.clone(), place));
+                let answering =
+                    answer(stream, peer, http.clone(), routes.clone(), closed.clone(), place);
+                open.spawn(answering);
             }
             Err(why) if is_of_one(&why) => {}
             Err(why) => {
@@ -81,6 +86,7 @@ fn is_of_one(why: &io::Error) -> bool {
 
 async fn answer(
     stream: TcpStream,
+    peer: SocketAddr,
     http: http1::Builder,
     routes: Router,
     closed: watch::Receiver<bool>,
@@ -90,7 +96,12 @@ async fn answer(
     if let Err(why) = stream.set_nodelay(true) {
         tracing::debug!(error = &why as &dyn std::error::Error, "a connection stays slow");
     }
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    let routes = TowerToHyperService::new(routes);
+    let routes = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        routes.call(request)
+    });
+    let connection = http.serve_connection(TokioIo::new(stream), routes);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -69,6 +69,10 @@ impl ApiError {
         }
     }
 
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The caller is not known; how to prove who it is.
     pub(crate) fn unknown(
         challenge: &'static str,

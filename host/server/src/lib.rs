@@ -1,6 +1,6 @@
 //! The HTTP side of Relata: whether it is well, the webhooks by which other
-//! programs start workflows, and the API: events and records in, runs out.
-//! docs/api.md tells it to those who call.
+//! programs start workflows, the API: events and records in, runs out, and the
+//! pages on which customers answer. docs/api.md tells it to those who call.
 
 mod approvals;
 mod auth;
@@ -16,6 +16,7 @@ mod metrics;
 mod objects;
 mod openapi;
 mod outbox;
+mod pages;
 mod plugins;
 mod records;
 mod runs;
@@ -197,13 +198,19 @@ fn routes(app: App, limits: &Limits) -> Router {
         .split_for_parts();
     let document = serde_json::to_value(&document).expect("a description is plain JSON");
     let api = Api { app, gate: Arc::new(Gate::new(limits)), document: Arc::new(document) };
-    let pages = relata_console::routes(api.app.clone());
+    let console = relata_console::routes(api.app.clone());
     router
+        .route(
+            "/s/{token}",
+            get(pages::survey::show)
+                .post(pages::survey::answer)
+                .layer(DefaultBodyLimit::max(pages::LONGEST_BODY)),
+        )
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::wrong_method)
         .with_state(api.clone())
-        .merge(pages)
+        .merge(console)
         .layer(middleware::from_fn(error::no_nul))
         .layer(middleware::from_fn_with_state(api.app, metrics::count))
 }

@@ -11,7 +11,7 @@ use axum::{
 use relata_app::App;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, pages::Visitors};
 
 /// Bodies are counted in pieces of so many bytes.
 const PIECE: usize = 1_024;
@@ -66,6 +66,8 @@ pub(crate) struct Gate {
     events: u64,
     body_bytes: usize,
     body_time: Duration,
+    /// How often each visitor of a page has sent something.
+    pub(crate) visitors: Visitors,
 }
 
 /// A body, with its place among all that are held.
@@ -85,6 +87,7 @@ impl Gate {
             events: limits.events,
             body_bytes: limits.body_bytes,
             body_time: limits.body_time,
+            visitors: Visitors::new(),
         }
     }
 

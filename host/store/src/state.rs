@@ -171,6 +171,26 @@ impl Tx {
         }
     }
 
+    /// Remembers something for the host, unless something is remembered under
+    /// the name already; yields what is. Of two hosts at once both get the
+    /// same.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn setting_keep(&mut self, name: &str, value: &Json) -> Result<Json, StoreError> {
+        self.connection
+            .execute(
+                "keep a setting",
+                "INSERT INTO relata_setting (name, value) VALUES ($1, $2)
+                 ON CONFLICT (name) DO NOTHING",
+                arguments![name, value],
+            )
+            .await?;
+        let kept = self.setting_get(name).await?;
+        kept.ok_or_else(|| StoreError::unreadable(name, "it was there a moment ago"))
+    }
+
     /// Remembers something for the host.
     ///
     /// # Errors

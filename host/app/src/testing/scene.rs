@@ -183,6 +183,7 @@ impl<'a> Scene<'a> {
             config: Config {
                 company: self.stage.company.clone(),
                 time_zone: self.zone.iana_name().unwrap_or("UTC").to_owned(),
+                public_url: None,
                 rehearsal: true,
                 database: None,
                 mail: MailConfig {

@@ -17,5 +17,6 @@ mod records;
 mod runs;
 mod served;
 mod stream;
+mod surveys;
 mod tokens;
 mod told;

@@ -50,7 +50,7 @@ pub(crate) struct Served {
     client: Client,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Served {
@@ -102,6 +102,11 @@ impl Served {
             let activated = app.activate("test.yaml", source, "test", Running::Finish).await;
             activated.unwrap_or_else(|why| panic!("{why}"));
         }
+        Self::of(app, folder, limits).await
+    }
+
+    /// Serves a company that is there already, in this folder.
+    pub(crate) async fn of(app: App, folder: TempDir, limits: Limits) -> Self {
         let secret = token(&app, "all", &Scope::ALL, &[]).await;
         Self::listen(folder, app, secret, limits).await
     }
@@ -118,7 +123,7 @@ impl Served {
             Box::pin(relata_server::serve_with(served, listener, limits, stop)).await.unwrap();
         });
         let client = client();
-        Self { app, address, secret, client, stop: Some(stop), serving, _folder: folder }
+        Self { app, address, secret, client, stop: Some(stop), serving, folder }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -161,9 +166,15 @@ impl Served {
     }
 
     /// Asks it to stop; answers when it has.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
+        self.stop_and_keep().await;
+    }
+
+    /// The same; yields the folder with what it was.
+    pub(crate) async fn stop_and_keep(mut self) -> TempDir {
         self.stop.take().unwrap().send(()).unwrap();
         self.serving.await.unwrap();
+        self.folder
     }
 }
 
@@ -183,7 +194,7 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// To compile the plugins takes longer than all else that a test does.
-fn share_compiled_plugins(root: &Path) {
+pub(crate) fn share_compiled_plugins(root: &Path) {
     let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins");
     if !shared.exists() {
         // Another test may do the same at this moment.

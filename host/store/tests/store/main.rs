@@ -25,6 +25,7 @@ mod queries;
 mod queue;
 mod records;
 mod schedules;
+mod settings;
 mod several;
 mod together;
 mod upgrades;

@@ -1,0 +1,135 @@
+//! How often a visitor of a page may send something: nobody logs in to a page,
+//! so all that is known is the address, and the link.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use axum::http::HeaderMap;
+
+/// Places for visitors. Two who fall upon one place share what it allows; so
+/// what is remembered stays within bounds, whoever comes.
+const PLACES: usize = 1 << 14;
+
+/// How often: so many at once, then one after each pause.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    pub(crate) at_once: u32,
+    pub(crate) pause: Duration,
+}
+
+/// An address: a whole office may sit behind one.
+pub(crate) const OF_AN_ADDRESS: Pace = Pace { at_once: 40, pause: Duration::from_secs(2) };
+
+/// A link: one customer has it.
+pub(crate) const OF_A_LINK: Pace = Pace { at_once: 8, pause: Duration::from_secs(10) };
+
+/// When each visitor has sent something.
+#[derive(Debug)]
+pub(crate) struct Visitors {
+    /// Until when, in microseconds, a place's allowance is used up: the
+    /// "theoretical arrival time" of the generic cell rate algorithm.
+    places: Box<[AtomicU64]>,
+    /// Drawn anew at each start, so that nobody can choose somebody's place.
+    hasher: RandomState,
+}
+
+impl Visitors {
+    pub(crate) fn new() -> Self {
+        let places = (0..PLACES).map(|_| AtomicU64::new(0)).collect();
+        Self { places, hasher: RandomState::new() }
+    }
+
+    /// Whether somebody may send something now, by a clock of microseconds;
+    /// if so, it counts.
+    pub(crate) fn may_send(&self, who: &[u8], pace: Pace, now: u64) -> bool {
+        let pause = u64::try_from(pace.pause.as_micros()).unwrap_or(u64::MAX);
+        let most_ahead = pause.saturating_mul(u64::from(pace.at_once.saturating_sub(1)));
+        let hash = usize::try_from(self.hasher.hash_one(who) % PLACES as u64).unwrap_or(0);
+        let Some(place) = self.places.get(hash) else { return false };
+        place
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |until| {
+                let until = until.max(now);
+                (until - now <= most_ahead).then(|| until.saturating_add(pause))
+            })
+            .is_ok()
+    }
+}
+
+/// The address of whoever calls. A proxy in the own network says for whom it
+/// calls; what anybody else says of it may be a lie. One household has many
+/// addresses of IPv6, all of one network.
+pub(crate) fn address(peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+    let told =
+        headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| {
+            value.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
+        });
+    let address = match (peer.ip().to_canonical(), told) {
+        (proxy, Some(told)) if is_near(proxy) => told.to_canonical(),
+        (peer, _) => peer,
+    };
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+/// Whether an address is of this machine or its own network.
+const fn is_near(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_at_once_then_one_after_each_pause() {
+        let visitors = Visitors::new();
+        let pace = Pace { at_once: 3, pause: Duration::from_secs(10) };
+        let may = |seconds: u64| visitors.may_send(b"anna", pace, 1_000_000 * seconds);
+        assert_eq!([may(100), may(100), may(100), may(100)], [true, true, true, false]);
+        assert_eq!([may(109), may(110), may(111)], [false, true, false]);
+        // After a while it is as at the beginning; it never becomes more.
+        assert_eq!([may(900), may(900), may(900), may(900)], [true, true, true, false]);
+    }
+
+    #[test]
+    fn one_visitor_does_not_use_up_what_another_may() {
+        let visitors = Visitors::new();
+        let pace = Pace { at_once: 1, pause: Duration::from_secs(10) };
+        assert!(visitors.may_send(b"anna", pace, 0));
+        assert!(!visitors.may_send(b"anna", pace, 0));
+        // One of these may share a place with Anna; hardly all of them.
+        let let_in = (0..100_u32).filter(|n| visitors.may_send(&n.to_be_bytes(), pace, 0));
+        assert!(let_in.count() > 90);
+    }
+
+    #[test]
+    fn only_a_near_proxy_says_for_whom_it_calls() {
+        let seen = |peer: &str, told: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for told in told {
+                headers.append("x-forwarded-for", told.parse().unwrap());
+            }
+            address(peer.parse().unwrap(), &headers).to_string()
+        };
+        assert_eq!(seen("203.0.113.7:1", &[]), "203.0.113.7");
+        assert_eq!(seen("203.0.113.7:1", &["198.51.100.9"]), "203.0.113.7");
+        assert_eq!(seen("127.0.0.1:1", &["198.51.100.9"]), "198.51.100.9");
+        assert_eq!(seen("10.0.0.2:1", &["192.0.2.1, 198.51.100.9"]), "198.51.100.9");
+        assert_eq!(seen("10.0.0.2:1", &["192.0.2.1", "198.51.100.9"]), "198.51.100.9");
+        assert_eq!(seen("10.0.0.2:1", &["nobody"]), "10.0.0.2");
+        assert_eq!(seen("[::ffff:10.0.0.2]:1", &["::ffff:198.51.100.9"]), "198.51.100.9");
+        assert_eq!(seen("[2001:db8:1:2:3:4:5:6]:1", &[]), "2001:db8:1:2::");
+    }
+}
