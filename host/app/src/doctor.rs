@@ -90,6 +90,7 @@ impl App {
         self.look_at_service_levels(&mut found).await?;
         self.look_at_the_inbox(&mut found).await?;
         self.look_at_links(&mut found).await?;
+        self.look_at_forms(&mut found).await?;
         self.look_at_the_database(&mut found, whole).await?;
         look_at_the_disk(self.directory().root(), &mut found);
         found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));

@@ -346,7 +346,7 @@ pub(crate) fn line(text: &str) -> String {
 }
 
 /// A text without the characters that are none, and without blank ends.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let kept = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
     text.chars().filter(kept).collect::<String>().trim().to_owned()

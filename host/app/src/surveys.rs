@@ -10,7 +10,7 @@ use relata_model::{Fields, Record, RecordId, Reference, Timestamp, Value};
 use relata_store::{RecordError, Write};
 use serde_json::{Value as Json, json};
 
-use crate::{App, AppError, links::LinkKind};
+use crate::{App, AppError, intake::plain, links::LinkKind};
 
 /// The object of the answers.
 const OBJECT: &str = "survey_response";
@@ -261,14 +261,6 @@ fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// A text that somebody typed, without what only machines type.
-fn plain(typed: &str) -> String {
-    let text = typed.replace("\r\n", "\n").replace('\r', "\n");
-    let kept: String =
-        text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
-    kept.trim().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,13 +319,6 @@ mod tests {
         ] {
             assert_eq!(state(&record(&[("status", text(status))]), at(0)), expected, "{status}");
         }
-    }
-
-    #[test]
-    fn what_is_typed_is_kept_without_what_machines_type() {
-        assert_eq!(plain("  a\r\nb\rc\td \0\u{7}\n"), "a\nb\nc\td");
-        assert_eq!(plain(" \n "), "");
-        assert_eq!(plain("很好 👍"), "很好 👍");
     }
 
     #[test]

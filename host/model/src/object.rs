@@ -404,6 +404,7 @@ standard_objects!(
     "contact",
     "contract",
     "escalation",
+    "form",
     "interaction",
     "lead",
     "message",

@@ -30,6 +30,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef},
     middleware,
+    routing::get,
 };
 use relata_app::{App, AppError};
 use tokio::{net::TcpListener, sync::watch, time::timeout};
@@ -206,6 +207,13 @@ fn routes(app: App, limits: &Limits) -> Router {
                 .post(pages::survey::answer)
                 .layer(DefaultBodyLimit::max(pages::LONGEST_BODY)),
         )
+        .route(
+            "/f/{slug}",
+            get(pages::form::show)
+                .post(pages::form::send)
+                .layer(DefaultBodyLimit::max(pages::LONGEST_BODY)),
+        )
+        .route("/f/{slug}/sent", get(pages::form::sent))
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::wrong_method)

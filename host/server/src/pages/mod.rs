@@ -2,6 +2,7 @@
 //! What a page shows comes from the app; here is how it looks, in which
 //! language, and who may send something.
 
+pub(crate) mod form;
 pub(crate) mod survey;
 mod texts;
 mod visitors;
@@ -10,7 +11,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::LazyLock};
 
 use axum::{
     extract::{ConnectInfo, Request},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -49,7 +50,9 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     for (name, source) in [
         ("layout.html", include_str!("../../templates/layout.html")),
+        ("form.html", include_str!("../../templates/form.html")),
         ("message.html", include_str!("../../templates/message.html")),
+        ("sent.html", include_str!("../../templates/sent.html")),
         ("survey.html", include_str!("../../templates/survey.html")),
     ] {
         templates.add_template(name, source).expect("a shipped template reads");
@@ -64,11 +67,13 @@ struct Frame<'a> {
     company: &'a str,
     title: &'a str,
     style: &'static str,
+    /// Whether it stands in a page of another site.
+    embedded: bool,
 }
 
 impl<'a> Frame<'a> {
     fn new(app: &'a App, texts: &'static Texts, title: &'a str) -> Self {
-        Self { texts, company: &app.config().company, title, style: STYLE }
+        Self { texts, company: &app.config().company, title, style: STYLE, embedded: false }
     }
 }
 
@@ -78,6 +83,8 @@ struct Message<'a> {
     #[serde(flatten)]
     frame: Frame<'a>,
     text: &'a str,
+    /// What somebody typed, and can send again from here.
+    kept: Vec<(&'a str, &'a str)>,
 }
 
 /// A page as it goes out. `embedders` are those in whose pages it may stand,
@@ -116,8 +123,19 @@ fn page(status: StatusCode, name: &str, shows: &impl Serialize, embedders: &str)
 const NOBODY: &str = "'none'";
 
 fn message(app: &App, texts: &'static Texts, status: StatusCode, says: (&str, &str)) -> Response {
-    let (title, text) = says;
-    let shows = Message { frame: Frame::new(app, texts, title), text };
+    message_with(app, texts, status, says, &Sent::default())
+}
+
+/// A message, with what was sent, so that nobody has to type it again.
+fn message_with(
+    app: &App,
+    texts: &'static Texts,
+    status: StatusCode,
+    (title, text): (&str, &str),
+    sent: &Sent,
+) -> Response {
+    let kept = sent.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let shows = Message { frame: Frame::new(app, texts, title), text, kept };
     page(status, "message.html", &shows, NOBODY)
 }
 
@@ -129,9 +147,14 @@ fn unknown(app: &App, texts: &'static Texts) -> Response {
 
 /// The page cannot be shown now.
 fn unwell(app: &App, texts: &'static Texts, why: &AppError) -> Response {
+    unwell_with(app, texts, why, &Sent::default())
+}
+
+/// The same, with what was sent.
+fn unwell_with(app: &App, texts: &'static Texts, why: &AppError, sent: &Sent) -> Response {
     log(why);
     let says = (texts.page.unwell_title.as_str(), texts.page.unwell.as_str());
-    message(app, texts, StatusCode::SERVICE_UNAVAILABLE, says)
+    message_with(app, texts, StatusCode::SERVICE_UNAVAILABLE, says, sent)
 }
 
 /// Too much is going on to show the page.
@@ -151,6 +174,11 @@ struct Sent(BTreeMap<String, String>);
 impl Sent {
     fn read(bytes: &[u8]) -> Self {
         Self(form_urlencoded::parse(bytes).into_owned().collect())
+    }
+
+    /// What an address asks for.
+    fn of(uri: &Uri) -> Self {
+        Self::read(uri.query().unwrap_or_default().as_bytes())
     }
 
     /// A field; empty where it was not sent.

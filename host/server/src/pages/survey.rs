@@ -69,7 +69,7 @@ pub(crate) async fn show(
 ) -> Response {
     let survey = Survey { app: &app, token: &token, browser: pages::browser(&headers) };
     let Ok(_room) = gate.enter_to_read() else { return pages::busy(&app, survey.browser) };
-    let asked = Sent::read(uri.query().unwrap_or_default().as_bytes());
+    let asked = Sent::of(&uri);
     let again = Again { score: asked.field("score"), ..Again::default() };
     survey.shown(StatusCode::OK, again).await
 }
@@ -95,7 +95,7 @@ pub(crate) async fn answer(
         return survey.again(StatusCode::TOO_MANY_REQUESTS, sent, |texts| &texts.page.busy).await;
     }
     match app.page_age(&survey.name(), sent.field("seal")).await {
-        Err(why) => return pages::unwell(&app, survey.browser, &why),
+        Err(why) => return pages::unwell_with(&app, survey.browser, &why, sent),
         Ok(PageAge::Millis(age)) if age >= QUICKEST_MS && !sent.is_of_a_program() => {}
         Ok(_) => {
             let note = |texts: &'static Texts| &texts.page.press_again;
@@ -140,7 +140,7 @@ impl Survey<'_> {
         let (view, texts) = match self.view().await {
             Ok(Some(found)) => found,
             Ok(None) => return pages::unknown(self.app, self.browser),
-            Err(why) => return pages::unwell(self.app, self.browser, &why),
+            Err(why) => return pages::unwell_with(self.app, self.browser, &why, sent),
         };
         let note = Some(note(texts).as_str());
         let again = Again { note, score: sent.field("score"), comment: sent.field("comment") };

@@ -21,8 +21,11 @@ static ALL: LazyLock<[Texts; 3]> =
 pub(crate) struct Texts {
     /// The word for browsers: `zh-Hans`.
     pub(crate) lang: String,
+    /// What the language is called in itself.
+    pub(crate) name: String,
     pub(crate) page: PageTexts,
     pub(crate) survey: SurveyTexts,
+    pub(crate) form: FormTexts,
 }
 
 /// What any page may say.
@@ -37,6 +40,7 @@ pub(crate) struct PageTexts {
     pub(crate) busy: String,
     pub(crate) press_again: String,
     pub(crate) leave_empty: String,
+    pub(crate) try_again: String,
 }
 
 /// What the page of a survey says.
@@ -60,34 +64,64 @@ pub(crate) struct SurveyTexts {
     pub(crate) long_comment: String,
 }
 
+/// What the page of a form says.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FormTexts {
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) subject: String,
+    pub(crate) message: String,
+    pub(crate) optional: String,
+    pub(crate) choose: String,
+    pub(crate) send: String,
+    pub(crate) thanks: String,
+    pub(crate) arrived: String,
+    pub(crate) answer: String,
+    pub(crate) check: String,
+    pub(crate) missing: String,
+    pub(crate) too_long: String,
+    pub(crate) no_address: String,
+    pub(crate) wrong: String,
+    pub(crate) sent_before: String,
+    pub(crate) too_many: String,
+}
+
 impl Texts {
-    /// The word by which a language is chosen: `zh`.
-    fn word(&self) -> &str {
-        primary(&self.lang)
+    /// All languages, the one for everybody else first.
+    pub(crate) fn all() -> &'static [Self] {
+        &*ALL
     }
 
-    /// The field of a survey that has its question in this language.
+    /// The language for everybody else.
+    pub(crate) fn first() -> &'static Self {
+        &ALL[0]
+    }
+
+    /// The word by which a language is chosen: `zh`.
     pub(crate) fn language(&self) -> &str {
-        self.word()
+        primary(&self.lang)
     }
 
     /// The texts for a locale such as `de-AT`; none where it is of no language
     /// that there is.
     pub(crate) fn of_locale(locale: &str) -> Option<&'static Self> {
         let wanted = primary(locale);
-        ALL.iter().find(|texts| texts.word().eq_ignore_ascii_case(wanted))
+        ALL.iter().find(|texts| texts.language().eq_ignore_ascii_case(wanted))
     }
 
     /// The texts that a browser asks for, else the first.
     pub(crate) fn of_browser(headers: &HeaderMap) -> &'static Self {
+        Self::asked_for(headers).next().unwrap_or_else(Self::first)
+    }
+
+    /// The texts that a browser asks for, the dearest first.
+    pub(crate) fn asked_for(headers: &HeaderMap) -> impl Iterator<Item = &'static Self> {
         let asked = headers
             .get(header::ACCEPT_LANGUAGE)
             .and_then(|value| value.to_str().ok())
             .unwrap_or("");
-        accept_language::parse(asked)
-            .iter()
-            .find_map(|locale| Self::of_locale(locale))
-            .unwrap_or(&ALL[0])
+        accept_language::parse(asked).into_iter().filter_map(|locale| Self::of_locale(&locale))
     }
 }
 
@@ -127,7 +161,10 @@ mod tests {
     #[test]
     fn every_language_has_every_text_with_the_same_places() {
         // Each of them reads, so none has less or more than there is.
-        assert_eq!(ALL.iter().map(|texts| texts.word()).collect::<Vec<_>>(), ["en", "de", "zh"]);
+        assert_eq!(
+            ALL.iter().map(|texts| texts.language()).collect::<Vec<_>>(),
+            ["en", "de", "zh"]
+        );
         let english = places(FILES[0]);
         assert!(english.len() > 10);
         for file in &FILES[1..] {
@@ -140,15 +177,15 @@ mod tests {
         let of = |asked: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_LANGUAGE, asked.parse().unwrap());
-            Texts::of_browser(&headers).word()
+            Texts::of_browser(&headers).language()
         };
         assert_eq!(of("de-AT,de;q=0.9,en;q=0.8"), "de");
         assert_eq!(of("fr,en;q=0.5,zh-CN;q=0.7"), "zh");
         assert_eq!(of("fr"), "en");
         assert_eq!(of(""), "en");
         assert_eq!(of(";;q=x,,*"), "en");
-        assert_eq!(Texts::of_browser(&HeaderMap::new()).word(), "en");
-        assert_eq!(Texts::of_locale("zh_Hans_CN").map(Texts::word), Some("zh"));
+        assert_eq!(Texts::of_browser(&HeaderMap::new()).language(), "en");
+        assert_eq!(Texts::of_locale("zh_Hans_CN").map(Texts::language), Some("zh"));
         assert!(Texts::of_locale("").is_none());
     }
 

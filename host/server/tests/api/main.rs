@@ -5,6 +5,7 @@
 mod access;
 mod events;
 mod exchange;
+mod forms;
 mod limits;
 mod messages;
 mod openapi;

@@ -13,7 +13,7 @@ use relata_app::{
     store::DatabaseUrl,
 };
 use relata_server::Limits;
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response, redirect::Policy};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -138,6 +138,24 @@ impl Served {
         self.request(Method::POST, path).bearer_auth(&self.secret).body(body.to_owned())
     }
 
+    /// Looks at a page, as a browser does.
+    pub(crate) async fn look(&self, path: &str) -> (u16, String) {
+        read(self.request(Method::GET, path).send().await.unwrap()).await
+    }
+
+    /// Sends a page's form, and goes nowhere after that.
+    pub(crate) async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let client = Client::builder().redirect(Policy::none()).build().unwrap();
+        client
+            .post(format!("http://{}{path}", self.address))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+    }
+
     /// A customer's order.
     pub(crate) async fn order(&self, reference: &str) -> Reference {
         let anna = [("external_id", "anna"), ("name", "Anna"), ("email", "anna@a.example")];
@@ -176,6 +194,17 @@ impl Served {
         self.serving.await.unwrap();
         self.folder
     }
+}
+
+/// A page, with its status.
+pub(crate) async fn read(response: Response) -> (u16, String) {
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
+/// What a page sends back unseen.
+pub(crate) fn hidden<'p>(page: &'p str, name: &str) -> &'p str {
+    let rest = page.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap();
+    rest.split('"').next().unwrap()
 }
 
 pub(crate) async fn token(app: &App, name: &str, scopes: &[Scope], objects: &[&str]) -> String {

@@ -9,10 +9,10 @@ use relata_app::{
     store::EffectFilter,
 };
 use relata_server::Limits;
-use reqwest::{Client, Method, Response, redirect::Policy};
+use reqwest::Method;
 use tempfile::TempDir;
 
-use crate::served::{Served, now, share_compiled_plugins};
+use crate::served::{Served, hidden, now, read, share_compiled_plugins};
 
 const SURVEY: &str = include_str!("../../../../workflows/inquiry-survey.yaml");
 
@@ -20,7 +20,7 @@ const SURVEY: &str = include_str!("../../../../workflows/inquiry-survey.yaml");
 const A_LOOK: Duration = Duration::from_millis(1_050);
 
 /// A company whose mails have links.
-async fn company(folder: &Path) -> App {
+pub(crate) async fn company(folder: &Path) -> App {
     let root = folder.join("data");
     let app = App::create(&root, Some(now())).await.unwrap();
     app.close().await;
@@ -41,7 +41,7 @@ async fn at(app: &App, time: &str) {
 }
 
 /// A customer's inquiry that was solved, and the survey a day later.
-async fn asked(app: &App, locale: &str) -> Reference {
+pub(crate) async fn asked(app: &App, locale: &str) -> Reference {
     app.activate("s.yaml", SURVEY, "test", Running::Finish).await.unwrap();
     let anna = [("name", "Anna Wolf"), ("email", "anna@wolf.example"), ("locale", locale)];
     let anna = app.create_record("contact", texts(&anna), "test").await.unwrap().reference;
@@ -56,7 +56,7 @@ async fn asked(app: &App, locale: &str) -> Reference {
 
 /// The links of the mail, as its text has them, without what is the same in
 /// all.
-async fn links(app: &App) -> Vec<String> {
+pub(crate) async fn links(app: &App) -> Vec<String> {
     let mails = app.effects(&EffectFilter::default()).await.unwrap();
     let mail = mails.iter().find(|mail| mail.template.as_deref() == Some("csat")).unwrap();
     let text = app.effect(mail.effect.parse().unwrap()).await.unwrap().text.unwrap();
@@ -64,6 +64,13 @@ async fn links(app: &App) -> Vec<String> {
         .skip(1)
         .map(|rest| rest.split(')').next().unwrap().to_owned())
         .collect()
+}
+
+/// The mails that went out, as one text.
+pub(crate) fn mails(folder: &Path) -> String {
+    let mails = std::fs::read_dir(folder.join("data/mail")).unwrap();
+    let mails = mails.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    mails.map(|mail| mail.replace("=\r\n", "").replace("=3D", "=")).collect()
 }
 
 async fn response(app: &App) -> Record {
@@ -91,34 +98,9 @@ async fn served(locale: &str) -> (Served, String) {
     (Served::of(app, folder, Limits::default()).await, path)
 }
 
-impl Served {
-    /// Looks at a page, as a browser does.
-    async fn look(&self, path: &str) -> (u16, String) {
-        read(self.request(Method::GET, path).send().await.unwrap()).await
-    }
-
-    /// Sends a page's form, and goes nowhere after that.
-    async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Response {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let client = Client::builder().redirect(Policy::none()).build().unwrap();
-        client
-            .post(format!("http://{}{path}", self.address))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body)
-            .send()
-            .await
-            .unwrap()
-    }
-}
-
-async fn read(response: Response) -> (u16, String) {
-    (response.status().as_u16(), response.text().await.unwrap())
-}
-
 /// What the page sends back unseen.
 fn seal(page: &str) -> String {
-    let rest = page.split("name=\"seal\" value=\"").nth(1).unwrap();
-    rest.split('"').next().unwrap().to_owned()
+    hidden(page, "seal").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -132,9 +114,7 @@ async fn a_solved_inquiry_leads_to_an_answer_that_the_workflow_hears() {
     assert!(four.ends_with("?score=4"), "{four}");
     assert!(path.starts_with("/s/") && path.len() == 3 + 43, "{path}");
     // The mail that went out has it, too.
-    let mails = std::fs::read_dir(folder.path().join("data/mail")).unwrap();
-    let mails = mails.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
-    let mails = mails.map(|mail| mail.replace("=\r\n", "").replace("=3D", "=")).collect::<String>();
+    let mails = mails(folder.path());
     assert!(
         mails.contains(&format!("<a href=\"https://desk.example.com/help{four}\">")),
         "{mails}"
