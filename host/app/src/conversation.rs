@@ -225,9 +225,9 @@ async fn answer_in(
         to_address: address,
         subject,
         text,
-        html: None,
         answers,
         by_hand: true,
+        ..Letter::default()
     };
     let effect = NewEffect {
         id: answer.effect,

@@ -465,13 +465,11 @@ impl HostCalls for StepHost {
                 to.reference
             )));
         }
-        let consent = match purpose {
-            Purpose::Service => None,
-            Purpose::Marketing => Some(("mail_consent", "wants no marketing mails")),
-            Purpose::Survey => Some(("survey_consent", "wants no surveys")),
-        };
-        if let Some((_, why)) = consent.filter(|(field, _)| to.field(field) == &Value::YesNo(false))
-        {
+        if purpose.consent().is_some_and(|field| to.field(field) == &Value::YesNo(false)) {
+            let why = match purpose {
+                Purpose::Survey => "wants no surveys",
+                Purpose::Service | Purpose::Marketing => "wants no marketing mails",
+            };
             return self.suppress(&to, Some(&mail.template), why).await;
         }
         let Some(address) = to.field("email").as_text().map(str::to_owned) else {
@@ -483,11 +481,20 @@ impl HostCalls for StepHost {
             Purpose::Survey => self.survey_links(&mail.data, &to.reference).await?,
             Purpose::Service | Purpose::Marketing => Json::Null,
         };
+        let unsubscribe = match &self.past {
+            // A backtest reads no keys.
+            Some(_) => None,
+            None => {
+                let link = self.app.unsubscribe_link(purpose, &to).await;
+                link.map_err(|why| self.refuse(why))?
+            }
+        };
         let values = json!({
             "to": wire(&to),
             "data": mail.data,
             "company": self.app.config().company,
             "survey": survey,
+            "unsubscribe": unsubscribe,
         });
         let rendered = self
             .app
@@ -500,6 +507,7 @@ impl HostCalls for StepHost {
             subject: rendered.subject,
             text: rendered.text,
             html: Some(rendered.html),
+            unsubscribe,
             ..Letter::default()
         };
         let template = Some(mail.template);

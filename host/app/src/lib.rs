@@ -42,6 +42,7 @@ mod lanes;
 mod limits;
 mod links;
 mod log_in;
+mod mailings;
 mod metrics;
 mod names;
 mod near_miss;
@@ -144,6 +145,7 @@ pub use service_levels::{
 };
 pub use sentence::{Piece, pieces_of};
 pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
+pub use mailings::Subscription;
 pub use surveys::{SurveyAnswer, SurveyError, SurveyState, SurveyView};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
 pub use timeline::TimelineEntry;

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{App, AppError, fresh};
+use crate::{App, AppError, Purpose, fresh};
 
 /// The name of the setting that holds the key.
 const KEY: &str = "link_key";
@@ -29,12 +29,18 @@ const ID: usize = 16;
 pub(crate) enum LinkKind {
     /// Answers a survey; the id is the response's.
     Survey,
+    /// Ends marketing mails; the id is the recipient's.
+    NoMarketing,
+    /// Ends surveys; the id is the recipient's.
+    NoSurveys,
 }
 
 impl LinkKind {
     const fn word(self) -> &'static [u8] {
         match self {
             Self::Survey => b"survey",
+            Self::NoMarketing => b"no marketing",
+            Self::NoSurveys => b"no surveys",
         }
     }
 
@@ -42,6 +48,16 @@ impl LinkKind {
     const fn path(self) -> &'static str {
         match self {
             Self::Survey => "s",
+            Self::NoMarketing | Self::NoSurveys => "u",
+        }
+    }
+
+    /// Ends the mails of a purpose; none where they need no consent.
+    pub(crate) const fn ending(purpose: Purpose) -> Option<Self> {
+        match purpose {
+            Purpose::Service => None,
+            Purpose::Marketing => Some(Self::NoMarketing),
+            Purpose::Survey => Some(Self::NoSurveys),
         }
     }
 }
@@ -205,6 +221,7 @@ mod tests {
         assert_eq!(key(1).read(LinkKind::Survey, &token), Some(id()));
         assert_eq!(key(2).read(LinkKind::Survey, &token), None);
         assert_eq!(token.len(), 43);
+        assert_eq!(key(1).read(LinkKind::NoSurveys, &token), None);
         for place in 0..token.len() {
             let mut other: Vec<char> = token.chars().collect();
             other[place] = if other[place] == 'A' { 'B' } else { 'A' };

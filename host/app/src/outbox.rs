@@ -33,6 +33,9 @@ pub(crate) struct Letter {
     /// Whether a person wrote it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) by_hand: bool,
+    /// Where a mail program says that its reader wants no more of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unsubscribe: Option<String>,
 }
 
 impl Letter {
@@ -77,6 +80,7 @@ impl App {
             subject: letter.subject.clone(),
             text: letter.text,
             html: letter.html,
+            unsubscribe: letter.unsubscribe,
             date_ms: effect.created_at.as_millisecond(),
             answers: letter.answers,
             by_hand: letter.by_hand,

@@ -33,6 +33,19 @@ pub enum Purpose {
     Survey,
 }
 
+impl Purpose {
+    /// The recipient's field that must not be `no`; none where no consent is
+    /// needed.
+    #[must_use]
+    pub const fn consent(self) -> Option<&'static str> {
+        match self {
+            Self::Service => None,
+            Self::Marketing => Some("mail_consent"),
+            Self::Survey => Some("survey_consent"),
+        }
+    }
+}
+
 /// A mail as it will be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {

@@ -34,6 +34,9 @@ pub struct Mail {
     pub text: String,
     /// The same as HTML.
     pub html: Option<String>,
+    /// Where a mail program says, by a POST and without a question, that its
+    /// reader wants no more of these (RFC 8058).
+    pub unsubscribe: Option<String>,
     /// Its date, milliseconds since 1970 UTC.
     pub date_ms: i64,
     /// The Message-IDs of the mails that it answers, without angle brackets,
@@ -82,6 +85,11 @@ impl Mail {
         }
         if let Some(reply_to) = &envelope.reply_to {
             builder = builder.reply_to(reply_to.clone());
+        }
+        if let Some(address) = &self.unsubscribe {
+            builder = builder
+                .raw_header(raw("List-Unsubscribe", &format!("<{}>", one_line(address))))
+                .raw_header(raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
         }
         let message = match &self.html {
             Some(html) => builder.multipart(

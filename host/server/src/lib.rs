@@ -214,6 +214,12 @@ fn routes(app: App, limits: &Limits) -> Router {
                 .layer(DefaultBodyLimit::max(pages::LONGEST_BODY)),
         )
         .route("/f/{slug}/sent", get(pages::form::sent))
+        .route(
+            "/u/{token}",
+            get(pages::subscription::show)
+                .post(pages::subscription::end)
+                .layer(DefaultBodyLimit::max(pages::LONGEST_BODY)),
+        )
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::wrong_method)

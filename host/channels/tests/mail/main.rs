@@ -29,6 +29,7 @@ pub fn mail(effect_id: &str) -> Mail {
         subject: "Welcome".to_owned(),
         text: "Hello Anna,\n\nwelcome.\n".to_owned(),
         html: None,
+        unsubscribe: None,
         // 2026-11-23 09:30 UTC
         date_ms: 1_795_426_200_000,
         answers: Vec::new(),

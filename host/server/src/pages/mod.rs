@@ -3,6 +3,7 @@
 //! language, and who may send something.
 
 pub(crate) mod form;
+pub(crate) mod subscription;
 pub(crate) mod survey;
 mod texts;
 mod visitors;
@@ -53,6 +54,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("form.html", include_str!("../../templates/form.html")),
         ("message.html", include_str!("../../templates/message.html")),
         ("sent.html", include_str!("../../templates/sent.html")),
+        ("subscription.html", include_str!("../../templates/subscription.html")),
         ("survey.html", include_str!("../../templates/survey.html")),
     ] {
         templates.add_template(name, source).expect("a shipped template reads");

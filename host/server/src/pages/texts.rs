@@ -26,6 +26,7 @@ pub(crate) struct Texts {
     pub(crate) page: PageTexts,
     pub(crate) survey: SurveyTexts,
     pub(crate) form: FormTexts,
+    pub(crate) subscription: SubscriptionTexts,
 }
 
 /// What any page may say.
@@ -85,6 +86,18 @@ pub(crate) struct FormTexts {
     pub(crate) wrong: String,
     pub(crate) sent_before: String,
     pub(crate) too_many: String,
+}
+
+/// What the page says on which mails are ended.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SubscriptionTexts {
+    pub(crate) title: String,
+    pub(crate) marketing: String,
+    pub(crate) surveys: String,
+    pub(crate) end: String,
+    pub(crate) ended_title: String,
+    pub(crate) ended: String,
 }
 
 impl Texts {

@@ -18,6 +18,7 @@ mod records;
 mod runs;
 mod served;
 mod stream;
+mod subscriptions;
 mod surveys;
 mod tokens;
 mod told;
