@@ -183,8 +183,9 @@ impl App {
         within: Duration,
         limit: u32,
     ) -> Result<Vec<DueClock>, AppError> {
+        let now = self.now();
         let until = relata_model::Calendar::always_open(self.zone())
-            .after(self.now(), within)
+            .after(now, within)
             .ok_or_else(|| AppError::wrong(format!("{within} is too far away")))?;
         let open = [ClockState::Running, ClockState::Breached]
             .map(|state| Value::Text(state.as_str().to_owned()));
@@ -211,7 +212,11 @@ impl App {
                 owner: owner.map(ToString::to_string),
                 priority: ticket.field("priority").to_string(),
                 goal: clock.field("goal").to_string(),
-                state: clock.field("status").to_string(),
+                // Where no host runs, nobody has written it yet.
+                state: match clock.field("due_at").as_time().is_some_and(|due| due <= now) {
+                    true => ClockState::Breached.as_str().to_owned(),
+                    false => clock.field("status").to_string(),
+                },
                 due_at: clock.field("due_at").to_string(),
             });
         }

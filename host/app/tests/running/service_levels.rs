@@ -557,3 +557,85 @@ async fn how_a_ticket_stands_and_what_is_due() {
     expect!["only a ticket has a service level, and contact/anna is none"]
         .assert_eq(&wrong.to_string());
 }
+
+/// A priority that follows from a promise that follows from a priority.
+const SEESAW: &str = "\
+workflow: seesaw
+when:
+  - changed: ticket.reply_due_at
+steps:
+  - if: ticket.priority == \"urgent\"
+    then:
+      - do: crm.update
+        record: =ticket
+        set: { priority: low }
+    else:
+      - do: crm.update
+        record: =ticket
+        set: { priority: urgent }
+";
+
+#[tokio::test]
+async fn a_workflow_that_goes_round_with_a_promise_is_held() {
+    let company = promising().await;
+    company.activate(SEESAW).await;
+    let ticket = ticket(&company, "t1", &[]).await;
+    expect!["8 seesaw done"].assert_eq(&company.standing().await);
+    expect![[r#"
+        run: it ran, and ended: all steps are done
+        run: it ran, and ended: all steps are done
+        run: it ran, and ended: all steps are done
+        run: it ran, and ended: all steps are done
+        run: it ran, and ended: all steps are done
+        run: it ran, and ended: all steps are done
+        run: it ran, and ended: all steps are done
+        run: it ran, and ended: all steps are done
+        refused: held: 8 runs in a row have started one another; look for workflows that start each other
+    "#]].assert_eq(&company.why_not("seesaw", &ticket).await);
+}
+
+/// Of what a step changes, and no workflow answers, its clocks hear all the same.
+#[tokio::test]
+async fn what_a_step_changes_counts_like_any_other_change() {
+    let company = promising().await;
+    let park = "workflow: park\nwhen:\n  - button: Park\n    about: ticket\nsteps:\n  - do: crm.update\n    record: =ticket\n    set: { status: waiting_for_customer }\n";
+    company.activate(park).await;
+    let ticket = ticket(&company, "t1", &[]).await;
+    let none = relata_app::GivenInputs::Json(serde_json::Map::new());
+    let about: Reference = ticket.parse().unwrap();
+    company.app.start("park", Some(&about), &none, "test").await.unwrap();
+    company.settle().await;
+    check(
+        &company,
+        &ticket,
+        expect![[r#"
+        first_reply paused
+        solution paused
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_that_look_at_the_same_moment_write_once() {
+    let company = promising().await;
+    for number in 0..20 {
+        company.create(&format!("ticket/t{number}"), &[("subject", "Hello")]).await;
+    }
+    // Nothing is kept yet: each finds all of it to do.
+    let looking: Vec<_> = (0..6)
+        .map(|_| {
+            let app = company.app.clone();
+            tokio::spawn(async move { app.recompute_service_levels().await })
+        })
+        .collect();
+    let mut changed = 0;
+    for looked in looking {
+        changed += looked.await.unwrap().unwrap().changed;
+    }
+    assert!(changed >= 20, "{changed}");
+    assert_eq!(company.app.records_all("service_clock").await.unwrap().len(), 40);
+    company.settle().await;
+    let clocks = company.app.records_all("service_clock").await.unwrap();
+    assert!(clocks.iter().all(|clock| clock.revision == 1), "each was written once");
+}
