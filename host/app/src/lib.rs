@@ -122,6 +122,7 @@ pub use json_records::{
 pub use limits::{ActionLimit, LimitView};
 pub use links::PageAge;
 pub use log_in::{LogIn, LogInError, LoggedIn, NewCodes, Session, UserView};
+pub use mailings::Subscription;
 pub use older_runs::{Kept, OlderRuns, Running};
 pub use pauses::{PauseView, Resumed};
 pub use plugins::{
@@ -140,12 +141,11 @@ pub use relata_workflow as workflow;
 pub use retention::{CleanedUp, Retention};
 pub use retries::{BulkRow, Retried, RetryRequest};
 pub use secrets::{Secret, SecretOverrides, SecretRow, secret_of_variable};
+pub use sentence::{Piece, pieces_of};
 pub use service_levels::{
     ClockView, DueClock, EscalationView, LevelView, Recomputed, ServiceLevelView, SpanView,
 };
-pub use sentence::{Piece, pieces_of};
 pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
-pub use mailings::Subscription;
 pub use surveys::{SurveyAnswer, SurveyError, SurveyState, SurveyView};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
 pub use timeline::TimelineEntry;

@@ -22,8 +22,8 @@ use crate::{
     commands::{
         action, activate, approvals, audit, backtest, backup, check, cleanup, clock, compile,
         completions, deactivate, doctor, explain, graph, import, inbox, init, limits, lsp, objects,
-        outbox, pause, plugin, records, runs, schema, secret, serve, sla, start, test, token, user, why,
-        why_not, workflows,
+        outbox, pause, plugin, records, runs, schema, secret, serve, sla, start, test, token, user,
+        why, why_not, workflows,
     },
     context::{Context, Hidden},
     logging::LogFormat,

@@ -7,9 +7,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use relata_app::{
-    AccessError, AppError, IngestError, IntakeError, ItemError, model::FieldError,
-};
+use relata_app::{AccessError, AppError, IngestError, IntakeError, ItemError, model::FieldError};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -84,7 +84,7 @@ struct Again<'a> {
 
 /// Shows the form.
 pub(crate) async fn show(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path(slug): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -104,7 +104,7 @@ pub(crate) async fn show(
 /// Takes a message. What says that it has arrived can be loaded again without
 /// sending anything.
 pub(crate) async fn send(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path(slug): Path<String>,
     uri: Uri,
     request: Request,
@@ -173,7 +173,7 @@ pub(crate) async fn send(
 
 /// Says that a message has arrived.
 pub(crate) async fn sent(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path(slug): Path<String>,
     uri: Uri,
     headers: HeaderMap,

@@ -27,7 +27,7 @@ struct SubscriptionPage<'a> {
 
 /// Asks whether it is meant.
 pub(crate) async fn show(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response {
@@ -43,7 +43,7 @@ pub(crate) async fn show(
 /// Ends it. The big mail services send this for all their readers, so only the
 /// link is counted, and not the address.
 pub(crate) async fn end(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response {

@@ -62,7 +62,7 @@ struct Survey<'a> {
 
 /// Shows the question, or what was answered.
 pub(crate) async fn show(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path(token): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -77,7 +77,7 @@ pub(crate) async fn show(
 /// Takes the answer; the page that thanks for it can be loaded again without
 /// sending anything.
 pub(crate) async fn answer(
-    State(Api { app, gate }): State<Api>,
+    State(Api { app, gate, .. }): State<Api>,
     Path(token): Path<String>,
     request: Request,
 ) -> Response {

@@ -13,8 +13,8 @@ mod events;
 mod held_mails;
 mod leases;
 mod limits;
-mod logins;
 mod log;
+mod logins;
 mod moving;
 mod outbox;
 // The file and not its crate: that one builds plugins.
