@@ -14,7 +14,7 @@ use crate::{App, AppError};
 pub struct EffectView {
     /// Its id; the same across attempts.
     pub effect: String,
-    /// `mail` or `notice`.
+    /// `mail`, `notice` or `request`.
     pub kind: &'static str,
     /// `due`, `sending`, `sent`, `held`, `unknown`, `suppressed` or `failed`.
     pub status: &'static str,

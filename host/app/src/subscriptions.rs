@@ -150,6 +150,12 @@ impl App {
         if subscriptions.is_empty() {
             return Ok(0);
         }
+        // One host does it; that two would do no harm is the place's doing.
+        if let Some(moving) = self.inner.moving.get()
+            && !self.on_duty(moving.owner()).await?
+        {
+            return Ok(0);
+        }
         let settled = self.store().event_log_settled().await?;
         let mut told = 0;
         for subscription in subscriptions.iter() {
@@ -187,6 +193,10 @@ impl App {
             tracing::warn!(webhook.id = %subscription.webhook, "a webhook was away for so long that events it was to be told have been cleaned up");
         }
         let place = place.max(cut);
+        // Another host may be further by now.
+        if place >= settled {
+            return Ok(0);
+        }
         if self.store().outbox_waiting(&subscription.webhook).await? >= MOST_WAITING {
             return Ok(0);
         }

@@ -264,9 +264,13 @@ impl Tx {
         if seqs.is_empty() {
             return Ok(Cleaned { count: 0, next });
         }
-        // Whoever follows the log is to know that it is no longer whole.
-        let cut = seqs.last().map(|row| row["seq"].clone()).unwrap_or_default();
-        self.setting_put(CUT, &cut).await?;
+        // Whoever follows the log is to know that it is no longer whole. What
+        // stayed at first may go later, before what is gone already.
+        let last = seqs.last().and_then(|row| row["seq"].as_u64());
+        let before = self.setting_get(CUT).await?.and_then(|cut| cut.as_u64());
+        if last > before {
+            self.setting_put(CUT, &json!(last)).await?;
+        }
         let given = to_json(&seqs)?;
         let mut count = 0;
         for table in ["relata_event_about", "relata_event"] {

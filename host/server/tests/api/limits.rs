@@ -106,3 +106,17 @@ async fn one_connection_carries_many_requests() {
     }
     served.stop().await;
 }
+
+/// PostgreSQL cannot keep it, so nobody takes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_a_nul_in_it_is_refused() {
+    let served = Served::start(&[]).await;
+    let mut lines = Vec::new();
+    let lead = r#"{"name": "A\u0000B", "email": "anna@a.example"}"#;
+    lines.push(told(served.post("/v1/records/lead", lead)).await);
+    lines.push(told(served.post("/v1/events", r#"{"name": "order.paid", "key": "\u0000"}"#)).await);
+    lines.push(told(served.get("/v1/records/lead?name=a%00")).await);
+    lines.push(told(served.get("/v1/records/lead/%00")).await);
+    expect![[""]].assert_eq(&lines.join("\n"));
+    served.stop().await;
+}
