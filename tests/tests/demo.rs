@@ -6,7 +6,13 @@
     reason = "a test may stop at once, and tells its figures"
 )]
 
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
 use relata_tests::{data, program};
 use serde_json::Value as Json;
@@ -15,11 +21,17 @@ use serde_json::Value as Json;
 fn the_demonstration_keeps_its_promises() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("demo");
-    let ended =
-        Command::new(program()).args(["demo", "--json", "--keep"]).arg(&root).output().unwrap();
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(!ended.stdout.is_empty(), "relata demo ended with {}: {said}", ended.status);
-    let figures: Json = serde_json::from_slice(&ended.stdout).unwrap();
+    let mut demo = Command::new(program())
+        .args(["demo", "--json", "--serve=127.0.0.1:0", "--keep"])
+        .arg(&root)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (figures, open) = told(&mut demo);
+    the_company_is_open(&open);
+    let stopped = Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    let ended = demo.wait().unwrap();
     let whole = |pointer: &str| {
         figures
             .pointer(pointer)
@@ -93,7 +105,46 @@ fn the_demonstration_keeps_its_promises() {
 
     complaints(&figures);
     println!("{figures:#}");
-    assert!(ended.status.success(), "a promise was broken: {}", ended.status);
+    assert!(ended.success(), "a promise was broken: {ended}");
+}
+
+/// The figures, and the line that says where the company is open.
+fn told(demo: &mut Child) -> (Json, Json) {
+    let mut figures = String::new();
+    for line in BufReader::new(demo.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.starts_with(r#"{"email""#) {
+            return (serde_json::from_str(&figures).unwrap(), serde_json::from_str(&line).unwrap());
+        }
+        figures.push_str(&line);
+    }
+    panic!("relata demo ended before the company was open: {figures}");
+}
+
+/// Somebody logs in by what the demonstration prints, and sees the company.
+fn the_company_is_open(open: &Json) {
+    let text = |name: &str| open[name].as_str().unwrap();
+    let address = text("url").strip_prefix("http://").unwrap().trim_end_matches('/');
+    let ask = |request: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let form = format!("email={}&password={}", text("email").replace('@', "%40"), text("password"));
+    let entered = ask(&format!(
+        "POST /login HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+        form.len()
+    ));
+    assert!(entered.starts_with("HTTP/1.1 303"), "{entered}");
+    let cookie = entered.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    let page = ask(&format!(
+        "GET /records/lead HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n"
+    ));
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    assert!(page.contains("/records/lead/"), "no lead is on the page: {page}");
 }
 
 /// Precision and recall of the complaints that the workflow found, against

@@ -13,7 +13,7 @@ mod progress;
 mod sources;
 mod time;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use relata_app::sandbox::COMPILE_COMMAND;
@@ -126,6 +126,10 @@ enum Command {
         /// Where the data is to lie, for a look around: a new or empty directory
         #[arg(long, value_name = "DIR")]
         keep: Option<PathBuf>,
+        /// Leave the company open in the console at the end, at this address,
+        /// and print how to log in
+        #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:7373")]
+        serve: Option<SocketAddr>,
     },
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
@@ -209,8 +213,8 @@ async fn dispatch(context: Context, command: Command) -> anyhow::Result<ExitCode
         Command::Outbox(args) => Box::pin(outbox::run(&context, args)).await,
         Command::Action(args) => Box::pin(action::run(&context, args)).await,
         Command::Plugin(args) => Box::pin(plugin::run(&context, *args)).await,
-        Command::Demo { keep } => {
-            Box::pin(demo::run(&demo::DemoArgs { json: context.json, keep })).await
+        Command::Demo { keep, serve } => {
+            Box::pin(demo::run(&demo::DemoArgs { json: context.json, keep, serve })).await
         }
         Command::Completions(args) => completions::run(&args),
         Command::Bench(args) => Box::pin(bench::run(&context, args)).await,
