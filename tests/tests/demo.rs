@@ -113,7 +113,7 @@ fn told(demo: &mut Child) -> (Json, Json) {
     let mut figures = String::new();
     for line in BufReader::new(demo.stdout.take().unwrap()).lines() {
         let line = line.unwrap();
-        if line.starts_with(r#"{"email""#) {
+        if line.contains(r#""password""#) {
             return (serde_json::from_str(&figures).unwrap(), serde_json::from_str(&line).unwrap());
         }
         figures.push_str(&line);
