@@ -71,7 +71,7 @@ async fn a_long_list_is_read_to_its_end_and_no_ticket_comes_twice() {
         let due = (number % 3 == 0).then(|| format!("2026-12-14T1{}:00:00Z", number % 10));
         let fields = json!({
             "subject": format!("ticket {number}"), "owner": mara, "reply_due_at": due,
-            "priority": ["low", "normal", "high"][number % 3],
+            "priority": (["low", "normal", "high"][number % 3]),
         });
         browser.make("ticket", fields).await;
     }
