@@ -156,6 +156,8 @@ async fn an_answer_belongs_to_the_ticket_that_it_answers() {
         // A stranger who knows the name, before and after they had to do with it.
         let stranger = desk.take(named("eve@example.com", "5@example.com")).await;
         assert!(stranger.opened && stranger.ticket != first.ticket);
+        // Also when we know them from another ticket.
+        assert!(desk.take(named("eve@example.com", "8@example.com")).await.opened);
         let forwarded = InboundMessage {
             from: "bert@example.com".to_owned(),
             ..answer("6@example.com", "1@example.com")
