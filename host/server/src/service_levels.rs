@@ -40,5 +40,8 @@ pub(crate) async fn show(
 ) -> Result<Json<ServiceLevelView>, ApiError> {
     let _room = gate.enter_to_read()?;
     let (_, record) = seen(&app, &headers, &object, &key).await?;
-    app.service_level_of(&record.reference).await.map(Json).map_err(ApiError::of)
+    let mut stands = app.service_level_of(&record.reference).await.map_err(ApiError::of)?;
+    // Whoever may not see whose it is does not learn it here either.
+    stands.owner = stands.owner.filter(|_| !record.field("owner").is_nothing());
+    Ok(Json(stands))
 }

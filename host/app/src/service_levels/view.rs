@@ -149,11 +149,12 @@ impl App {
             name: policy.map(|policy| policy.record.field("name").to_string()),
             state: state_of(&clocks),
             due_at: due.map(|at| at.to_string()),
-            clocks: clocks
-                .iter()
-                .zip(std::iter::repeat(policy))
-                .filter_map(|(clock, policy)| Some(clock_view(&seen, policy?, clock, now)))
-                .collect(),
+            clocks: match policy {
+                Some(policy) => {
+                    clocks.iter().map(|clock| clock_view(&seen, policy, clock, now)).collect()
+                }
+                None => Vec::new(),
+            },
             escalations: self.escalations_of(&seen.ticket.reference).await?,
         })
     }

@@ -639,3 +639,43 @@ async fn several_that_look_at_the_same_moment_write_once() {
     let clocks = company.app.records_all("service_clock").await.unwrap();
     assert!(clocks.iter().all(|clock| clock.revision == 1), "each was written once");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_often_the_host_goes_down_each_level_is_told_once() {
+    let mut company = promising().await;
+    for number in 0..10 {
+        company.create(&format!("ticket/t{number}"), &[("subject", "Hello")]).await;
+    }
+    let end = "2026-12-14T15:00:00Z".parse().unwrap();
+    let mut broken_off = 0;
+    for millis in [2, 4, 8, 16, 32, 64, 128] {
+        let app = company.app.clone();
+        // What is under way is dropped where it stands, as far as it has not
+        // been committed.
+        let moving = tokio::spawn(async move { app.advance_to(end, |_| ()).await });
+        tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+        broken_off += u32::from(!moving.is_finished());
+        moving.abort();
+        let _ = moving.await;
+        company = company.crash().await;
+    }
+    assert!(broken_off > 0, "the host never went down in the middle");
+    company.app.advance_to(end, |_| ()).await.unwrap();
+    for number in 0..10 {
+        check(
+            &company,
+            &format!("ticket/t{number}"),
+            expect![[r#"
+            reply_due_at Mon 13:00
+            solution_due_at Tue 18:00
+            first_reply breached, due Mon 13:00
+            solution running, due Tue 18:00, next Mon 18:00
+            warning first_reply 50% (step 0) Mon 11:00
+            warning first_reply 75% (step 0) Mon 12:00
+            breach first_reply 100% (step 1) Mon 13:00
+            breach first_reply +2 hours (step 2) Mon 15:00
+        "#]],
+        )
+        .await;
+    }
+}

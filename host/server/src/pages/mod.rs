@@ -161,7 +161,7 @@ fn unwell_with(app: &App, texts: &'static Texts, why: &AppError, sent: &Sent) ->
 
 /// Too much is going on to show the page.
 fn busy(app: &App, texts: &'static Texts) -> Response {
-    let says = (texts.page.unwell_title.as_str(), texts.page.busy.as_str());
+    let says = (texts.page.unwell_title.as_str(), texts.page.unwell.as_str());
     message(app, texts, StatusCode::TOO_MANY_REQUESTS, says)
 }
 

@@ -1,7 +1,5 @@
 use serde_json::{Value as Json, json};
 
-use crate::backend::*;
-
 on_each_backend! {
     async fn of_many_who_keep_a_setting_all_get_that_of_the_first(backend) {
         let store = backend.open().await;
