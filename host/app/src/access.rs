@@ -110,6 +110,19 @@ impl Viewer {
         }
     }
 
+    /// Whether they may look for records of an object by one of its fields.
+    /// What is a part of something is found by that, unless all of that may be
+    /// seen.
+    #[must_use]
+    pub fn may_find(&self, object: &ObjectDefinition, by: &str) -> bool {
+        let Some(part) = object.part_of.as_deref() else {
+            return self.may_object(&object.name, Act::See);
+        };
+        let whole = object.field(part).and_then(|field| field.kind.only_target());
+        self.may_object(&object.name, Act::See)
+            && (part == by || whole.is_some_and(|whole| self.may_all(whole, Act::See)))
+    }
+
     /// Whether they may do this with every record of an object.
     #[must_use]
     pub fn may_all(&self, object: &str, act: Act) -> bool {
@@ -458,8 +471,7 @@ impl App {
         part: &str,
         search: &RecordSearch,
     ) -> Result<(), AccessError> {
-        let whole = definition.field(part).and_then(|field| field.kind.only_target());
-        if whole.is_some_and(|whole| viewer.may_all(whole, Act::See)) {
+        if viewer.may_find(definition, "") {
             return Ok(());
         }
         let asked =

@@ -8,7 +8,7 @@ use std::{
 
 use relata_app::{
     Piece, RecordSearch,
-    model::{Act, Record, Reference, Value},
+    model::{Record, Reference, Value},
     pieces_of,
 };
 
@@ -85,11 +85,10 @@ impl<'a> Names<'a> {
             }
             let Some(definition) = self.visit.app.objects().get(object) else { continue };
             let viewer = &self.visit.viewer;
-            // Parts of others are seen one whole at a time; nothing names many.
-            let seen = viewer.may_object(object, Act::See)
-                && (definition.part_of.is_none() || viewer.may_all(object, Act::See));
             let label = definition.label.as_deref();
-            if !seen || label.is_some_and(|label| !viewer.sees_field(object, label)) {
+            if !viewer.may_find(definition, "id")
+                || label.is_some_and(|label| !viewer.sees_field(object, label))
+            {
                 continue;
             }
             let ids: Vec<&str> = wanted.iter().map(|reference| reference.key.as_str()).collect();

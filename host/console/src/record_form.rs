@@ -402,7 +402,7 @@ async fn offers(visit: &Visit, offered: &BTreeSet<String>) -> Result<Vec<Offer>,
             continue;
         }
         let definition = visit.app.objects().get(object);
-        let records = match definition.filter(|_| visit.viewer.may_object(object, Act::See)) {
+        let records = match definition.filter(|object| visit.viewer.may_find(object, "id")) {
             None => Vec::new(),
             Some(definition) => {
                 let search = RecordSearch { limit: MOST_OFFERED, ..RecordSearch::default() };

@@ -455,7 +455,8 @@ pub(crate) async fn related(visit: &Visit, to: &Reference) -> Result<Vec<Related
                 .any(|index| index.first().is_some_and(|first| first == field));
             let names_it = matches!(&kind.kind, FieldType::Reference(objects)
                 if objects.is_empty() || objects.contains(&to.object));
-            if !leads || !names_it || !visit.viewer.sees_field(object, field) {
+            let may_find = visit.viewer.may_find(definition, field);
+            if !leads || !names_it || !may_find || !visit.viewer.sees_field(object, field) {
                 continue;
             }
             let search = RecordSearch {

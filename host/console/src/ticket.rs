@@ -263,7 +263,6 @@ async fn customer(
     Ok(Some((names.label(customer), address)))
 }
 
-#[expect(clippy::too_many_arguments, reason = "they are what the head of the page is made of")]
 async fn ticket_view(
     visit: &Visit,
     record: &Record,

@@ -107,13 +107,13 @@ async fn runs_are_listed_by_what_they_are() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_follow_each_other() {
     let served = company().await;
-    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    let (mut seen, mut address) = (Vec::new(), "/v1/runs?limit=2".to_owned());
     loop {
-        let page = answer(served.get(&format!("/v1/runs?limit=2&cursor={cursor}"))).await;
+        let page = answer(served.get(&address)).await;
         let runs = page["runs"].as_array().unwrap();
         seen.extend(runs.iter().map(|run| run["run"].as_str().unwrap().to_owned()));
         match page["next"].as_str() {
-            Some(next) => cursor = next.to_owned(),
+            Some(next) => address = format!("/v1/runs?limit=2&cursor={next}"),
             None => break,
         }
     }
