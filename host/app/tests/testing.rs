@@ -468,6 +468,9 @@ async fn a_run_becomes_a_test_that_holds() {
               - at: 2026-12-14 10:30
                 change: ticket/ticket1
                 set: { status: solved }
+              - at: 2026-12-14 10:30
+                change: ticket/ticket1
+                set: { solved_at: 2026-12-14 10:30 }
               - expect: waiting
               - go_to: 2026-12-15 10:30
               - expect: waiting

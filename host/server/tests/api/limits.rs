@@ -117,6 +117,11 @@ async fn what_has_a_nul_in_it_is_refused() {
     lines.push(told(served.post("/v1/events", r#"{"name": "order.paid", "key": "\u0000"}"#)).await);
     lines.push(told(served.get("/v1/records/lead?name=a%00")).await);
     lines.push(told(served.get("/v1/records/lead/%00")).await);
-    expect![[""]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        400 nul: the body has the character U+0000 in it, which no text can have
+        400 nul: the body has the character U+0000 in it, which no text can have
+        400 nul: the address has %00 in it, a character that no text can have
+        400 nul: the address has %00 in it, a character that no text can have"#]]
+    .assert_eq(&lines.join("\n"));
     served.stop().await;
 }

@@ -50,7 +50,7 @@ impl Open {
                 return Some(block);
             }
             let chunk = timeout(LONG, self.response.chunk()).await.expect("nothing came");
-            self.read.push_str(&String::from_utf8(chunk.unwrap()?.to_vec()).unwrap());
+            self.read.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
         }
     }
 
