@@ -1,7 +1,11 @@
 //! The API under Schemathesis: it sends what the description allows, and what it
 //! does not, and looks whether the answers are as described.
 
-#![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "what goes wrong in a test ends it, and what was tried is told"
+)]
 
 use std::{
     path::{Path, PathBuf},
