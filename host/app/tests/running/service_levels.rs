@@ -1,6 +1,8 @@
 //! What tickets were promised: kept as things happen, told level by level, and
 //! judged anew when a policy or its hours change.
 
+#![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
+
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
