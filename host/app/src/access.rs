@@ -10,7 +10,7 @@ use relata_store::{Condition, Operator, Query, Written};
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    AccessError, App, AppError, Put, RecordSearch, RecordsFound, TimelineEntry,
+    AccessError, App, AppError, Finding, Put, RecordSearch, RecordsFound, Severity, TimelineEntry,
     change_set::matches_any, json_records::with_external_id,
 };
 
@@ -291,6 +291,19 @@ impl App {
                 Err(AppError::wrong(format!("there is no role `{name}`; {hint}")))
             }
         }
+    }
+
+    /// Roles that give nothing since a line of theirs does not read.
+    pub(crate) async fn look_at_roles(&self, found: &mut Vec<Finding>) -> Result<(), AppError> {
+        for role in self.records_all("role").await? {
+            let name = role.handle();
+            if let Some(Err(why)) = self.role_permissions(&name, Some(&role)) {
+                let what = format!("{name} gives nothing: {}", why.join("; "));
+                let mend = "mend the lines of its field `may`";
+                found.push(Finding::new("role-unreadable", Severity::Warning, what, mend));
+            }
+        }
+        Ok(())
     }
 
     /// Says no, and notes it.

@@ -86,6 +86,7 @@ impl App {
         self.look_at_pauses(&mut found).await?;
         self.look_at_plugins(&mut found).await?;
         self.look_at_the_desk(&mut found).await?;
+        self.look_at_roles(&mut found).await?;
         self.look_at_webhooks(&mut found).await?;
         self.look_at_service_levels(&mut found).await?;
         self.look_at_the_inbox(&mut found).await?;

@@ -417,6 +417,9 @@ async fn a_role_of_the_company_hides_fields_and_nobody_makes_themselves_more() {
         app.see(&viewer(app, "bob").await, &kim).await,
         Err(AccessError::Forbidden(_))
     ));
+    let findings = app.doctor(false).await.unwrap();
+    let finding = findings.iter().find(|finding| finding.code == "role-unreadable").unwrap();
+    assert!(finding.what.starts_with("role/caller gives nothing: `contact: sea`"), "{finding:?}");
     let why = app.known_role("caller").await.unwrap_err().to_string();
     assert_eq!(
         why,
