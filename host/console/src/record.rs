@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::{extract::Path, response::Response};
 use relata_app::{
-    AccessError, RecordSearch,
+    AccessError,
     model::{Act, FieldType, ObjectDefinition, Record, Reference},
 };
 use serde_json::{Map, json};
@@ -19,15 +19,12 @@ use crate::{
     record_list::{Related, is_common, related},
     session::{Sent, Visit},
     shell::Shell,
-    ticket::{Line, timeline},
+    ticket::{Line, OtherTicket, complaints, timeline},
     words,
 };
 
 /// How many lines of the timeline the page shows.
 const TIMELINE: usize = 60;
-
-/// How many of a customer's last complaints come before everything else.
-const COMPLAINTS: u32 = 3;
 
 #[derive(Template)]
 #[template(path = "record.html")]
@@ -46,7 +43,7 @@ struct RecordPage {
     may_change: bool,
     may_delete: bool,
     /// The last complaints of a customer; none for what has no complaints.
-    complaints: Option<Vec<Complaint>>,
+    complaints: Option<Vec<OtherTicket>>,
     related: Vec<Related>,
     timeline: Vec<Line>,
     ticket: Option<String>,
@@ -60,12 +57,6 @@ struct Stage {
     moves: Vec<(String, String)>,
 }
 
-struct Complaint {
-    link: crate::html::Link,
-    status: Pill,
-    at: Option<crate::html::Moment>,
-}
-
 /// `GET /records/{object}/{key}`
 pub(crate) async fn page(
     visit: Visit,
@@ -76,7 +67,11 @@ pub(crate) async fn page(
     let lang = visit.lang();
     let mut names = Names::of_records(&visit, std::slice::from_ref(&record)).await?;
     let timeline = timeline(&visit, &record.reference, TIMELINE, &mut names).await?;
-    let complaints = complaints(&visit, &record.reference).await?;
+    // Whoever wants to sell them something should know.
+    let complaints = match object.as_str() {
+        "contact" => Some(complaints(&visit, &record.reference, None).await?),
+        _ => None,
+    };
     let related = related(&visit, &record.reference).await?;
     let (common, own): (Vec<&str>, Vec<&str>) =
         definition.in_order().map(|(name, _)| name).partition(|name| is_common(name));
@@ -125,37 +120,6 @@ fn stages(visit: &Visit, definition: &ObjectDefinition, record: &Record) -> Vec<
             }
         })
         .collect()
-}
-
-/// A contact's last complaints, the newest first. Whoever wants to sell them
-/// something should know.
-async fn complaints(visit: &Visit, of: &Reference) -> Result<Option<Vec<Complaint>>, Failure> {
-    if of.object != "contact" || !visit.viewer.may_object("ticket", Act::See) {
-        return Ok(None);
-    }
-    let definition = visit.app.object("ticket")?;
-    let search = RecordSearch {
-        filter: vec![
-            ("customer".to_owned(), of.to_string()),
-            ("type".to_owned(), "complaint".to_owned()),
-        ],
-        sort: Some("-id".to_owned()),
-        limit: COMPLAINTS,
-        ..RecordSearch::default()
-    };
-    let found = visit.app.find(&visit.viewer, "ticket", &search).await?.records;
-    let complaints = found.iter().map(|ticket| Complaint {
-        link: crate::html::Link::to(
-            page_of(&ticket.reference),
-            match ticket.field("subject") {
-                value if value.is_nothing() => definition.label_of(ticket),
-                value => value.to_string(),
-            },
-        ),
-        status: Pill::of_word(ticket.field("status").as_text().unwrap_or_default(), visit.lang()),
-        at: ticket.field("created_at").as_time().map(|at| visit.moment(at)),
-    });
-    Ok(Some(complaints.collect()))
 }
 
 /// `POST /records/{object}/{key}/move`: one field, one word.

@@ -109,6 +109,7 @@ struct FieldName {
 
 struct Column {
     title: String,
+    number: bool,
     sort: String,
     /// `ascending` or `descending`, where the list is in its order.
     order: Option<&'static str>,
@@ -209,6 +210,7 @@ pub(crate) async fn page(
                 let descending = sorted == name;
                 Column {
                     title: words::field(name, lang),
+                    number: holds_numbers(definition, name),
                     order: match sorted.strip_prefix('-') {
                         Some(down) if down == name => Some("descending"),
                         _ if descending => Some("ascending"),
@@ -304,6 +306,13 @@ fn columns_of(
         .filter(|field| sees(field))
         .map(str::to_owned)
         .collect()
+}
+
+/// Whether a column's values stand at its right.
+fn holds_numbers(definition: &ObjectDefinition, field: &str) -> bool {
+    definition.field(field).is_some_and(|field| {
+        matches!(field.kind, FieldType::Number | FieldType::Integer | FieldType::Money)
+    })
 }
 
 /// Whether every object has the field.
@@ -431,7 +440,8 @@ fn kept(definition: &ObjectDefinition, query: &[(String, String)]) -> Vec<(Strin
 pub(crate) struct Related {
     pub(crate) title: String,
     pub(crate) all: String,
-    pub(crate) columns: Vec<String>,
+    /// What each is called, and whether it holds numbers.
+    pub(crate) columns: Vec<(String, bool)>,
     pub(crate) rows: Vec<Vec<Shown>>,
 }
 
@@ -482,7 +492,10 @@ pub(crate) async fn related(visit: &Visit, to: &Reference) -> Result<Vec<Related
                     .iter()
                     .map(|record| row(record, definition, &columns, visit, &names))
                     .collect(),
-                columns: columns.iter().map(|column| words::field(column, lang)).collect(),
+                columns: columns
+                    .iter()
+                    .map(|name| (words::field(name, lang), holds_numbers(definition, name)))
+                    .collect(),
             });
         }
     }

@@ -69,9 +69,9 @@ pub(crate) async fn status(Path(key): Path<String>, sent: Sent) -> Result<Respon
 /// `POST /tickets/{key}/owner`: `me`, nobody, or a user.
 pub(crate) async fn owner(Path(key): Path<String>, sent: Sent) -> Result<Response, Failure> {
     let Sent { visit, form } = &sent;
-    let owner = match form.get("owner") {
+    let owner = match form.filled("owner") {
         Some("me") => json!(visit.user().ok_or(Failure::NotFound)?.to_string()),
-        Some("") => Json::Null,
+        Some("nobody") => Json::Null,
         Some(other) => json!(other),
         None => return Err(Failure::NotFound),
     };

@@ -21,7 +21,7 @@ use crate::{
     names::{Names, Told, page_of},
     reply::NoReply,
     session::{Visit, text_of},
-    shell::Shell,
+    shell::{Shell, in_query},
     texts::fill,
     ticket_list::{self, TicketList},
     words,
@@ -131,16 +131,15 @@ struct SeenCustomer {
     open: Vec<OtherTicket>,
     complaints: Vec<OtherTicket>,
     all_tickets: String,
-    all_complaints: String,
     timeline: Vec<Line>,
     whole: String,
 }
 
 /// Another ticket of the customer.
-struct OtherTicket {
-    link: Link,
-    status: Pill,
-    at: Option<Moment>,
+pub(crate) struct OtherTicket {
+    pub(crate) link: Link,
+    pub(crate) status: Pill,
+    pub(crate) at: Option<Moment>,
 }
 
 /// A line of a timeline.
@@ -207,7 +206,7 @@ pub(crate) async fn filled(
     let back = format!(
         "/inbox?view={}{}",
         view.word(),
-        from.map_or_else(String::new, |from| format!("&from={}", crate::shell::in_query(from)))
+        from.map_or_else(String::new, |from| format!("&from={}", in_query(from)))
     );
     let reply_to = match &customer {
         _ if text_of(&record, "status") == "closed" => Err(NoReply::Closed),
@@ -468,57 +467,92 @@ async fn customer_view(
         Err(other) => return Err(other),
     };
     names.learn_records(std::slice::from_ref(&record)).await?;
-    let of_customer = |more: &[(&str, &str)]| -> Vec<(String, String)> {
-        std::iter::once(("customer".to_owned(), reference.to_string()))
-            .chain(more.iter().map(|(field, value)| ((*field).to_owned(), (*value).to_owned())))
-            .collect()
-    };
-    let unsolved = "new,open,waiting_for_customer,on_hold";
-    let open = others(visit, ticket, of_customer(&[("status", unsolved)]), OTHER_TICKETS).await?;
-    let complaints =
-        others(visit, ticket, of_customer(&[("type", "complaint")]), COMPLAINTS).await?;
+    let unsolved = ("status", "new,open,waiting_for_customer,on_hold");
+    let open = others(visit, reference, unsolved, ticket, OTHER_TICKETS).await?;
+    let complaints = complaints(visit, reference, Some(ticket)).await?;
     let timeline = timeline(visit, reference, TIMELINE, names).await?;
     let definition = visit.app.object(&reference.object)?;
     let fields = fields::some(&record, definition, OF_CUSTOMER, visit, names);
-    let all =
-        format!("/records/ticket?customer={}", crate::shell::in_query(&reference.to_string()));
     Ok(Some(CustomerView {
         name,
         seen: Some(SeenCustomer {
             fields,
             open,
             complaints,
-            all_complaints: format!("{all}&type=complaint"),
-            all_tickets: all,
+            all_tickets: format!("/records/ticket?customer={}", in_query(&reference.to_string())),
             timeline,
             whole: page_of(reference),
         }),
     }))
 }
 
-/// The newest of the customer's other tickets that meet a filter.
+/// A customer's last complaints, the newest first: tickets that are of that
+/// type, or that a workflow has put into that category.
+pub(crate) async fn complaints(
+    visit: &Visit,
+    customer: &Reference,
+    except: Option<&Record>,
+) -> Result<Vec<OtherTicket>, Failure> {
+    let mut found = tickets_of(visit, customer, ("type", "complaint"), COMPLAINTS).await?;
+    found.extend(tickets_of(visit, customer, ("category", "complaint"), COMPLAINTS).await?);
+    // Ids are in the order of their age.
+    found.sort_by(|a, b| b.reference.cmp(&a.reference));
+    found.dedup_by(|a, b| a.reference == b.reference);
+    Ok(shown_beside(visit, &found, except, COMPLAINTS))
+}
+
+/// The newest of the customer's other tickets that meet a condition.
 async fn others(
     visit: &Visit,
+    customer: &Reference,
+    condition: (&str, &str),
     ticket: &Record,
-    filter: Vec<(String, String)>,
     most: u32,
 ) -> Result<Vec<OtherTicket>, Failure> {
+    let found = tickets_of(visit, customer, condition, most).await?;
+    Ok(shown_beside(visit, &found, Some(ticket), most))
+}
+
+/// The newest of a customer's tickets that meet a condition: one more than are
+/// shown, since one of them may be left out.
+async fn tickets_of(
+    visit: &Visit,
+    customer: &Reference,
+    (field, value): (&str, &str),
+    most: u32,
+) -> Result<Vec<Record>, Failure> {
+    if !visit.viewer.may_object("ticket", Act::See) {
+        return Ok(Vec::new());
+    }
     let search = RecordSearch {
-        filter,
+        filter: vec![
+            ("customer".to_owned(), customer.to_string()),
+            (field.to_owned(), value.to_owned()),
+        ],
         sort: Some("-id".to_owned()),
         limit: most + 1,
         ..RecordSearch::default()
     };
-    let found = visit.app.find(&visit.viewer, "ticket", &search).await?.records;
-    let others = found.iter().filter(|other| other.reference != ticket.reference);
-    Ok(others
+    Ok(visit.app.find(&visit.viewer, "ticket", &search).await?.records)
+}
+
+fn shown_beside(
+    visit: &Visit,
+    tickets: &[Record],
+    except: Option<&Record>,
+    most: u32,
+) -> Vec<OtherTicket> {
+    let others = tickets
+        .iter()
+        .filter(|other| except.is_none_or(|except| except.reference != other.reference));
+    others
         .take(most as usize)
         .map(|other| OtherTicket {
             link: Link::to(page_of(&other.reference), text_of(other, "subject")),
             status: Pill::of_word(text_of(other, "status"), visit.lang()),
             at: other.field("created_at").as_time().map(|at| visit.moment(at)),
         })
-        .collect())
+        .collect()
 }
 
 /// The last lines of a record's timeline, the newest first.
