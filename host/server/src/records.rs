@@ -9,7 +9,8 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use relata_app::{
-    App, Caller, Decision, IngestRequest, Put, RecordSearch, RecordsFound, Scope, TimelineEntry,
+    AccessError, App, Caller, Decision, IngestRequest, Put, RecordSearch, RecordsFound, Scope,
+    TimelineEntry,
     model::{Record, Reference},
     record_json,
     store::Written,
@@ -111,10 +112,24 @@ pub(crate) async fn list(
     let fields = wanted(&app, &object, &parameters)?;
     let search = search(parameters)?;
     let RecordsFound { records, next, total } =
-        app.find(caller.viewer(), &object, &search).await.map_err(ApiError::no_access)?;
+        app.find(caller.viewer(), &object, &search).await.map_err(wrong_search)?;
     let records = records.iter().map(|record| record_json(record, &fields)).collect();
     let next = next.map(|next| URL_SAFE_NO_PAD.encode(next));
     Ok(Json(Page { records, next, total }))
+}
+
+/// What is wrong with a search is wrong with the address: it has no body.
+fn wrong_search(why: AccessError) -> ApiError {
+    match why {
+        AccessError::Invalid(errors) if errors.iter().any(|error| error.field == "after") => {
+            wrong("`cursor` takes the `next` of the page before")
+        }
+        AccessError::Invalid(errors) => {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            wrong(errors.join("; "))
+        }
+        other => ApiError::no_access(other),
+    }
 }
 
 /// `fields=name,email`; none for all.
