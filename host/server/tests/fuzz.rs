@@ -153,24 +153,20 @@ async fn the_api_answers_as_it_is_described_on_sqlite() {
     fuzz(SHORT, None).await;
 }
 
+/// For many minutes where `cargo xtask fuzz-api` says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_api_answers_as_it_is_described_on_postgres() {
-    let database = Postgres::shared().database();
-    fuzz(SHORT, Some(database.url().parse().unwrap())).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "it takes many minutes; `cargo xtask fuzz-api` runs it"]
-async fn the_api_answers_as_it_is_described_for_long() {
-    let given = |name: &str, usual| {
+    let given = |name: &str| {
         #[expect(clippy::disallowed_methods, reason = "xtask says how long")]
         let given = std::env::var(name).ok();
-        given.map_or(usual, |given| given.parse().unwrap())
+        given.map(|given| given.parse().unwrap())
     };
-    let plan = Plan {
-        examples: given("RELATA_FUZZ_EXAMPLES", 100),
-        seed: given("RELATA_FUZZ_SEED", 1),
-        paths: "^/(?!v1/stream)",
+    let plan = match given("RELATA_FUZZ_EXAMPLES") {
+        None => SHORT,
+        Some(examples) => {
+            let seed = given("RELATA_FUZZ_SEED").unwrap_or(SHORT.seed);
+            Plan { examples, seed, paths: "^/(?!v1/stream)" }
+        }
     };
     let database = Postgres::shared().database();
     fuzz(plan, Some(database.url().parse().unwrap())).await;

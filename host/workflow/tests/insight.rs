@@ -146,7 +146,7 @@ fn actions_and_their_arguments_are_offered() {
     );
     offered_in_steps(
         "  - do: crm.create\n    object: le¦",
-        expect!["account, approval, calendar, campaign, contact, contract, interaction, lead, …"],
+        expect!["account, approval, calendar, campaign, contact, contract, escalation, form, …"],
     );
     offered_in_steps(
         "  - do: notify.role\n    role: ¦",
@@ -218,7 +218,7 @@ fn names_fields_and_functions_are_offered_in_formulas() {
 fn what_is_there_by_name_is_offered() {
     offered(
         "workflow: a\nwhen:\n  - created: ¦",
-        expect!["account, approval, calendar, campaign, contact, contract, interaction, lead, …"],
+        expect!["account, approval, calendar, campaign, contact, contract, escalation, form, …"],
     );
     offered(
         "workflow: a\nwhen:\n  - changed: lead.¦",
@@ -263,7 +263,7 @@ fn what_is_there_by_name_is_offered() {
     );
     offered(
         "workflow: a\nstop_when:\n  - event: ¦",
-        expect!["approval.answered, mail.clicked, mail.opened, order.paid, survey.answered"],
+        expect!["approval.answered, sla.breached, sla.warning, mail.clicked, mail.opened, order.paid, survey.answered"],
     );
     offered_in_steps(
         "  - do: survey.send\n    to: =ticket.customer\n    template: csat\n    as: survey\n  - wait_for: { event: survey.answered }\n    since: ¦",
