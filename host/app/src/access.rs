@@ -263,11 +263,7 @@ impl App {
             let lines = &standard_roles().get(name)?.may;
             return Some(Permissions::read(lines.iter().map(String::as_str), self.objects()));
         };
-        let lines = match record.field("may") {
-            Value::List(lines) => lines.as_slice(),
-            _ => &[],
-        };
-        Some(Permissions::read(lines.iter().filter_map(Value::as_text), self.objects()))
+        Some(Permissions::read(record.field("may").texts(), self.objects()))
     }
 
     /// Whether a role gives something.

@@ -273,12 +273,12 @@ fn is_asked(approval: &Record, user: &Record) -> bool {
 
 /// One of a question's answers.
 fn known_answer(approval: &Record, given: &str) -> Result<String, AppError> {
-    let answers = texts(approval.field("answers"));
+    let answers: Vec<&str> = approval.field("answers").texts().collect();
     let given = given.trim();
-    if let Some(answer) = answers.iter().find(|answer| *answer == given) {
-        return Ok(answer.clone());
+    if let Some(answer) = answers.iter().find(|answer| **answer == given) {
+        return Ok((*answer).to_owned());
     }
-    let hint = match text::nearest(given, answers.iter().map(String::as_str)) {
+    let hint = match text::nearest(given, answers.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("there are {}", answers.join(", ")),
     };
@@ -290,15 +290,6 @@ fn known_answer(approval: &Record, given: &str) -> Result<String, AppError> {
 
 fn called(user: &Record) -> String {
     user.field("name").as_text().map_or_else(|| user.reference.to_string(), str::to_owned)
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::List(items) => {
-            items.iter().filter_map(|item| item.as_text().map(str::to_owned)).collect()
-        }
-        _ => Vec::new(),
-    }
 }
 
 fn view(approval: &Record, now: Timestamp) -> ApprovalView {
@@ -313,7 +304,7 @@ fn view(approval: &Record, now: Timestamp) -> ApprovalView {
         about: written("about"),
         asked: written("asked"),
         role: written("role"),
-        answers: texts(approval.field("answers")),
+        answers: approval.field("answers").texts().map(str::to_owned).collect(),
         asked_at: written("asked_at"),
         due_at: written("due_at"),
         late: status == "open" && approval.field("due_at").as_time().is_some_and(|due| due <= now),

@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 use zeroize::Zeroizing;
 
+use crate::AppError;
+
 /// How many ids this program has drawn. A rehearsal's clock stands still, and
 /// an import is quicker than a millisecond a line: without it, records of one
 /// moment would be in no order.
@@ -48,10 +50,11 @@ pub(crate) fn event_id(now: Timestamp) -> EventId {
 ///
 /// # Errors
 ///
-/// The machine's, where it gives no random numbers.
-pub(crate) fn secret() -> Result<Zeroizing<[u8; 32]>, getrandom::Error> {
+/// [`AppError::Wrong`] where the machine gives no random numbers.
+pub(crate) fn secret() -> Result<Zeroizing<[u8; 32]>, AppError> {
     let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(bytes.as_mut_slice())?;
+    getrandom::fill(bytes.as_mut_slice())
+        .map_err(|why| AppError::wrong(format!("this machine gives no random numbers: {why}")))?;
     Ok(bytes)
 }
 

@@ -191,9 +191,7 @@ impl App {
     }
 
     async fn draw_link_key(&self) -> Result<Json, AppError> {
-        let drawn = fresh::secret().map_err(|why| {
-            AppError::wrong(format!("this machine gives no random numbers: {why}"))
-        })?;
+        let drawn = fresh::secret()?;
         let drawn = Json::String(URL_SAFE_NO_PAD.encode(*drawn));
         let kept = self
             .store()

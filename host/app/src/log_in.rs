@@ -187,6 +187,7 @@ impl App {
             created_at: now,
             seen_at: now,
             expires_at: hours_later(now, WHOLE_HOURS),
+            must_change: login.must_change,
         };
         let expires_at = session.expires_at;
         let secret = new_secret()?;
@@ -269,12 +270,9 @@ impl App {
                 .write(move |tx| Box::pin(async move { tx.session_seen(&digest, now).await }))
                 .await?;
         }
-        let user = Reference::new("user", session.user);
-        let login = self.store().login(&user.key).await?;
+        let user = Reference::new("user", &session.user);
         let viewer = self.viewer_of_user(&user).await?;
-        Ok(viewer
-            .zip(login)
-            .map(|(viewer, login)| Session { viewer, must_change: login.must_change }))
+        Ok(viewer.map(|viewer| Session { viewer, must_change: session.must_change }))
     }
 
     /// Ends a session.
@@ -381,7 +379,7 @@ impl App {
     ///
     /// [`AppError`] where the machine gives no random numbers.
     pub fn draw_codes(&self, user: &Record) -> Result<NewCodes, AppError> {
-        let bytes = random()?;
+        let bytes = fresh::secret()?;
         let key = totp_rs::Secret::from(&bytes[..20]).to_base32();
         let email = user.field("email").as_text().unwrap_or_default();
         let totp = codes_of(&key, email, &self.config().company)?;
@@ -481,15 +479,11 @@ impl App {
 fn view(user: &Record, logins: &[LoginRow]) -> UserView {
     let login = logins.iter().find(|login| login.user == user.reference.key);
     let text = |field: &str| user.field(field).as_text().unwrap_or_default().to_owned();
-    let roles = match user.field("roles") {
-        Value::List(roles) => roles.iter().filter_map(Value::as_text).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    };
     UserView {
         user: user.reference.to_string(),
         name: text("name"),
         email: text("email"),
-        roles,
+        roles: user.field("roles").texts().map(str::to_owned).collect(),
         active: user.field("active") != &Value::YesNo(false),
         can_log_in: login.is_some_and(|login| login.password.is_some()),
         codes: login.is_some_and(|login| login.totp.is_some()),
@@ -582,13 +576,8 @@ fn check_code(totp: &Totp, code: &str, now: Timestamp) -> Option<i64> {
     totp.check(&code, now).and_then(|step| i64::try_from(step).ok())
 }
 
-fn random() -> Result<zeroize::Zeroizing<[u8; 32]>, AppError> {
-    fresh::secret()
-        .map_err(|why| AppError::wrong(format!("this machine gives no random numbers: {why}")))
-}
-
 fn new_secret() -> Result<Secret, AppError> {
-    Ok(Secret::new(URL_SAFE_NO_PAD.encode(*random()?)))
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(*fresh::secret()?)))
 }
 
 fn digest_of(secret: &Secret) -> String {
@@ -619,6 +608,7 @@ mod tests {
             created_at: at(0),
             seen_at: at(3_600),
             expires_at: at(1_000_000),
+            must_change: false,
         };
         assert!(!is_idle(&session, at(3_600 * 13 - 1)));
         assert!(is_idle(&session, at(3_600 * 13)));

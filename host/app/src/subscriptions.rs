@@ -71,12 +71,7 @@ pub(crate) struct Subscriptions {
 impl Subscription {
     fn of(record: &Record) -> Self {
         let text = |field: &str| record.field(field).as_text().unwrap_or_default().to_owned();
-        let texts = |field: &str| match record.field(field) {
-            Value::List(items) => {
-                items.iter().filter_map(|item| item.as_text().map(str::to_owned)).collect()
-            }
-            _ => Vec::new(),
-        };
+        let texts = |field: &str| record.field(field).texts().map(str::to_owned).collect();
         Self {
             webhook: record.reference.clone(),
             url: text("url"),

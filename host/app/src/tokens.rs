@@ -353,9 +353,7 @@ impl App {
                 "the token would be no good from the beginning: {at} is past"
             )));
         }
-        let bytes = fresh::secret().map_err(|why| {
-            AppError::wrong(format!("this machine gives no random numbers: {why}"))
-        })?;
+        let bytes = fresh::secret()?;
         let secret = Secret::new(format!("{FRONT}{}", URL_SAFE_NO_PAD.encode(*bytes)));
         let scopes: BTreeSet<Scope> = new.scopes.into_iter().collect();
         let row = TokenRow {

@@ -148,7 +148,7 @@ impl WebForm {
     /// The languages that its page can be in; none: all that there are.
     #[must_use]
     pub fn languages(&self) -> Vec<&str> {
-        texts(&self.record, "languages")
+        self.record.field("languages").texts().collect()
     }
 
     /// What it asks beside name, address, subject and message.
@@ -160,7 +160,7 @@ impl WebForm {
     /// The sites in whose pages it may stand, such as `https://www.example.com`.
     #[must_use]
     pub fn origins(&self) -> Vec<String> {
-        texts(&self.record, "allowed_origins").into_iter().filter_map(origin).collect()
+        self.record.field("allowed_origins").texts().filter_map(origin).collect()
     }
 }
 
@@ -236,7 +236,7 @@ impl App {
     fn asked_by(&self, form: &Record) -> Result<(Vec<AskedField>, Vec<String>), AppError> {
         let ticket = self.object("ticket")?;
         let (mut asks, mut wrong) = (Vec::new(), Vec::new());
-        for written in texts(form, "asks") {
+        for written in form.field("asks").texts() {
             match AskedField::read(ticket, written) {
                 Ok(field) => asks.push(field),
                 Err(why) => wrong.push(why),
@@ -352,7 +352,7 @@ impl App {
             for form in forms {
                 let handle = form.handle();
                 let (_, mut faults) = self.asked_by(&form)?;
-                let sites = texts(&form, "allowed_origins").into_iter();
+                let sites = form.field("allowed_origins").texts();
                 let sites = sites.filter(|site| origin(site).is_none());
                 faults
                     .extend(sites.map(|site| {
@@ -380,14 +380,6 @@ fn origin(written: &str) -> Option<String> {
     let is_site = matches!(url.scheme(), "https" | "http") && url.path() == "/";
     (is_site && url.query().is_none() && url.fragment().is_none() && url.username().is_empty())
         .then(|| url.origin().ascii_serialization())
-}
-
-/// The texts of a list.
-fn texts<'a>(record: &'a Record, field: &str) -> Vec<&'a str> {
-    match record.field(field) {
-        Value::List(items) => items.iter().filter_map(Value::as_text).collect(),
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]

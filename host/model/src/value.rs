@@ -54,6 +54,15 @@ impl Value {
         }
     }
 
+    /// The texts of a list; none where this is none.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let items = match self {
+            Self::List(items) => items.as_slice(),
+            _ => &[],
+        };
+        items.iter().filter_map(Self::as_text)
+    }
+
     /// The reference, if this is one.
     #[must_use]
     pub const fn as_reference(&self) -> Option<&Reference> {

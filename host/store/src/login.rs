@@ -43,6 +43,9 @@ pub struct SessionRow {
     pub seen_at: Timestamp,
     /// When it is over, whatever happens.
     pub expires_at: Timestamp,
+    /// Whether the user's password was given by somebody else; not looked at
+    /// where a session begins.
+    pub must_change: bool,
 }
 
 /// Something that somebody did or was refused, other than a change of a
@@ -120,7 +123,8 @@ impl Store {
             .connection
             .row(
                 "look for a session",
-                "SELECT s.user_id, s.created_at, s.seen_at, s.expires_at FROM relata_session s
+                "SELECT s.user_id, s.created_at, s.seen_at, s.expires_at, l.must_change
+                 FROM relata_session s
                  JOIN relata_login l ON l.user_id = s.user_id
                  WHERE s.digest = $1 AND s.expires_at > $2 AND s.created_at >= l.changed_at",
                 arguments![digest, now],
@@ -132,6 +136,7 @@ impl Store {
                 created_at: row.time("created_at")?,
                 seen_at: row.time("seen_at")?,
                 expires_at: row.time("expires_at")?,
+                must_change: row.whole("must_change")? != 0,
             })
         })
         .transpose()

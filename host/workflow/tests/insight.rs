@@ -263,7 +263,9 @@ fn what_is_there_by_name_is_offered() {
     );
     offered(
         "workflow: a\nstop_when:\n  - event: ¦",
-        expect!["approval.answered, sla.breached, sla.warning, mail.clicked, mail.opened, order.paid, survey.answered"],
+        expect![
+            "approval.answered, sla.breached, sla.warning, mail.clicked, mail.opened, order.paid, survey.answered"
+        ],
     );
     offered_in_steps(
         "  - do: survey.send\n    to: =ticket.customer\n    template: csat\n    as: survey\n  - wait_for: { event: survey.answered }\n    since: ¦",

@@ -19,6 +19,7 @@ async fn begin(store: &Store, digest: &'static str, user: &str, from: i64, to: i
         created_at: at(from),
         seen_at: at(from),
         expires_at: at(to),
+        must_change: false,
     };
     store
         .write(move |tx| Box::pin(async move { tx.session_insert(digest, &session).await }))
