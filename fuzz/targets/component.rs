@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use relata_sandbox::contract::{
     Condition, Entity, EventRequest, Fields, HttpRequest, HttpResponse, MailRequest, Notice, Page,
-    Query, Receipt, StateItem, StatePut,
+    Query, Receipt, StateItem, StatePut, Tally,
 };
 use relata_sandbox::{
     CallRequest, HostCalls, HostError, Limits, LoadError, Plugin, PluginManifest, Sandbox,
@@ -104,6 +104,15 @@ impl HostCalls for Nothing {
     }
 
     async fn record_count(&mut self, _: &str, _: Vec<Condition>) -> Result<u64, HostError> {
+        nothing()
+    }
+
+    async fn record_count_by(
+        &mut self,
+        _: &str,
+        _: Vec<Condition>,
+        _: &str,
+    ) -> Result<Vec<Tally>, HostError> {
         nothing()
     }
 

@@ -347,6 +347,25 @@ RELATA_CHECKED relata_result relata_records_query(const relata_query *query, rel
 RELATA_CHECKED relata_result relata_records_count(const char *object,
                                                   const relata_condition *where, uint64_t *count);
 
+/* How many records have one and the same value; JSON's null where it is empty. */
+typedef struct relata_tally {
+    relata_json value;
+    uint64_t count;
+} relata_tally;
+
+typedef struct relata_tallies {
+    const relata_tally *tallies;
+    size_t count;
+} relata_tallies;
+
+/*
+ * Counts the records of an object that meet all conditions, for each value that
+ * a field has among them. Not for a field with several values at once.
+ */
+RELATA_CHECKED relata_result relata_records_count_by(const char *object,
+                                                     const relata_condition *where,
+                                                     const char *field, relata_tallies *tallies);
+
 /*
  * Creates a record from an object of fields. `created` may be NULL. The id is
  * known at once; the record exists for others when the step commits.

@@ -227,6 +227,31 @@ impl Query {
         host::count(&query.object, &query.conditions).map_err(Error::from_host)
     }
 
+    /// How many records meet the conditions for each value that a field has among
+    /// them, in one query: `None` for those where it is empty.
+    ///
+    /// ```no_run
+    /// # use relata_plugin_sdk::prelude::*;
+    /// # fn open_leads() -> Result<()> {
+    /// let open: Vec<(Option<Reference>, u64)> =
+    ///     records::query("lead").equal("status", "new").count_by("owner")?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `invalid` for a field with several values at once, and for one with more
+    /// than 1,000 different ones.
+    pub fn count_by<T: DeserializeOwned>(self, field: &str) -> Result<Vec<(Option<T>, u64)>> {
+        let query = self.checked()?;
+        let tallies =
+            host::count_by(&query.object, &query.conditions, field).map_err(Error::from_host)?;
+        tallies
+            .into_iter()
+            .map(|tally| Ok((serde_json::from_str(&tally.value)?, tally.count)))
+            .collect()
+    }
+
     fn condition(mut self, field: &str, operator: host::Operator, value: impl Serialize) -> Self {
         match serde_json::to_string(&value) {
             Ok(value) => {

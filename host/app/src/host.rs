@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use relata_model::{FieldError, Fields, Record, Reference, Timestamp, Value};
+use relata_model::{FieldError, Fields, Record, RecordId, Reference, Timestamp, Value};
 use relata_sandbox::{
     async_trait,
     contract::{
         Code, Condition, Entity, EventRequest, Fields as JsonFields, HostCalls, HostError,
         HttpRequest, HttpResponse, MailRequest, Notice, Operator, Page, Query, Receipt, StateItem,
-        StatePut,
+        StatePut, Tally,
     },
 };
 use relata_store::{self as store, EffectKind, EffectStatus, NewEffect, Write};
@@ -175,16 +175,37 @@ impl StepHost {
         Ok(fields)
     }
 
-    /// Whether a record met a filter before this step.
+    /// A record as it was before this step, where it met a filter then.
     async fn matched_before(
         &mut self,
         reference: &Reference,
         filter: &[store::Condition],
-    ) -> Result<bool, HostError> {
+    ) -> Result<Option<Record>, HostError> {
         match self.app.store().record_fetch(reference).await {
-            Ok(before) => Ok(before.is_some_and(|before| matches(&before, filter))),
+            Ok(before) => Ok(before.filter(|before| matches(before, filter))),
             Err(why) => Err(self.refuse(why.into())),
         }
+    }
+
+    /// Each record that this step has touched, as it was and as it is now: either
+    /// where it meets a filter.
+    async fn own_changes(
+        &mut self,
+        object: &str,
+        filter: &[store::Condition],
+    ) -> Result<Vec<(Option<Record>, Option<Record>)>, HostError> {
+        let touched: Vec<(Reference, Option<Record>)> = self
+            .changes
+            .touched(object)
+            .map(|(reference, now)| {
+                (reference.clone(), now.filter(|now| matches(now, filter)).cloned())
+            })
+            .collect();
+        let mut changes = Vec::with_capacity(touched.len());
+        for (reference, now) in touched {
+            changes.push((self.matched_before(&reference, filter).await?, now));
+        }
+        Ok(changes)
     }
 
     fn effect_id(&mut self) -> relata_model::EffectId {
@@ -327,7 +348,7 @@ impl HostCalls for StepHost {
                 .collect();
             for touched in joining {
                 // One that matched before as well stands on its own page.
-                if !self.matched_before(&touched.reference, &filter).await? {
+                if self.matched_before(&touched.reference, &filter).await?.is_none() {
                     records.push(touched);
                 }
             }
@@ -359,22 +380,41 @@ impl HostCalls for StepHost {
             Ok(count) => count,
             Err(why) => return Err(self.refuse(why.into())),
         };
-        let touched: Vec<(Reference, Option<bool>)> = self
-            .changes
-            .touched(object)
-            .map(|(reference, record)| {
-                (reference.clone(), record.map(|record| matches(record, &filter)))
-            })
-            .collect();
-        for (reference, matches_now) in touched {
-            let matched = self.matched_before(&reference, &filter).await?;
-            match (matched, matches_now == Some(true)) {
-                (false, true) => count += 1,
-                (true, false) => count = count.saturating_sub(1),
-                _ => {}
-            }
+        for (before, now) in self.own_changes(object, &filter).await? {
+            count = (count + u64::from(now.is_some())).saturating_sub(u64::from(before.is_some()));
         }
         Ok(count)
+    }
+
+    async fn record_count_by(
+        &mut self,
+        object: &str,
+        filter: Vec<Condition>,
+        field: &str,
+    ) -> Result<Vec<Tally>, HostError> {
+        if let Some(past) = &mut self.past {
+            return Err(past.cannot_tell("how many records there were"));
+        }
+        let filter = self.filter(object, filter).await?;
+        let mut tallies = match self.app.store().record_count_by(object, &filter, field).await {
+            Ok(tallies) => tallies,
+            Err(why) => return Err(self.refuse(why.into())),
+        };
+        for (before, now) in self.own_changes(object, &filter).await? {
+            for (record, step) in [(before, -1), (now, 1)] {
+                let Some(record) = record else { continue };
+                let value = record.field(field);
+                match tallies.iter_mut().find(|(known, _)| known == value) {
+                    Some((_, count)) => *count = count.saturating_add_signed(step),
+                    None => tallies.push((value.clone(), u64::from(step > 0))),
+                }
+            }
+        }
+        tallies.retain(|(_, count)| *count > 0);
+        // One order, whatever the database.
+        tallies.sort_by_cached_key(|(value, _)| value.to_string());
+        let tally = |(value, count): (Value, u64)| Tally { value: value.to_json(), count };
+        Ok(tallies.into_iter().map(tally).collect())
     }
 
     async fn record_create(
@@ -721,6 +761,10 @@ impl StepHost {
     /// References by external id become references by id.
     async fn by_id(&mut self, value: Value) -> Result<Value, HostError> {
         Ok(match value {
+            // The store looks it up, many at once.
+            Value::Reference(reference) if reference.key.parse::<RecordId>().is_ok() => {
+                Value::Reference(reference)
+            }
             Value::Reference(reference) => match self.fetch(&reference).await {
                 Ok(record) => Value::Reference(record.reference),
                 // A record that is not there is what no field refers to.

@@ -13,7 +13,7 @@ use crate::config::{HANDLES, HOST_CALL_BYTES};
 use crate::contract::v0_1_0::Answer;
 use crate::contract::{
     Code, Condition, Context, Entity, EventRequest, Fields, HostCalls, HostError, HttpRequest,
-    HttpResponse, MailRequest, Notice, Outcome, Page, Query, Receipt, StateItem, StatePut,
+    HttpResponse, MailRequest, Notice, Outcome, Page, Query, Receipt, StateItem, StatePut, Tally,
 };
 use crate::cpu::CpuClock;
 use crate::error::{CallError, CallFault};
@@ -381,6 +381,15 @@ impl HostCalls for Nobody {
     }
 
     async fn record_count(&mut self, _: &str, _: Vec<Condition>) -> Result<u64, HostError> {
+        nobody()
+    }
+
+    async fn record_count_by(
+        &mut self,
+        _: &str,
+        _: Vec<Condition>,
+        _: &str,
+    ) -> Result<Vec<Tally>, HostError> {
         nobody()
     }
 

@@ -46,6 +46,15 @@ pub trait HostCalls: Any + Send {
         filter: Vec<Condition>,
     ) -> Result<u64, HostError>;
 
+    /// How many records of `object` meet all conditions, for each value of `field`
+    /// among them; at most 1,000 different ones.
+    async fn record_count_by(
+        &mut self,
+        object: &str,
+        filter: Vec<Condition>,
+        field: &str,
+    ) -> Result<Vec<Tally>, HostError>;
+
     /// Creates a record; its id is known at once.
     async fn record_create(&mut self, object: &str, fields: Fields) -> Result<Entity, HostError>;
 
@@ -187,6 +196,15 @@ pub struct Condition {
     pub operator: Operator,
     /// What it is compared with; a list for [`Operator::OneOf`].
     pub value: Value,
+}
+
+/// How many records have one and the same value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tally {
+    /// The value; null where there is none.
+    pub value: Value,
+    /// How many have it.
+    pub count: u64,
 }
 
 /// A query for one page of records.

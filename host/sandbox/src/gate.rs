@@ -14,7 +14,7 @@ use crate::arguments;
 use crate::config::WRITTEN_BYTES;
 use crate::contract::{
     Code, Condition, Entity, EventRequest, Fields, HostCalls, HostError, MailRequest, Notice, Page,
-    Query, Receipt, StateItem, StatePut,
+    Query, Receipt, StateItem, StatePut, Tally,
 };
 use crate::cpu::CpuClock;
 use crate::json;
@@ -273,20 +273,44 @@ impl Gate {
         object: &str,
         filter: Vec<Condition>,
     ) -> Result<u64, HostError> {
-        self.count_query()?;
-        arguments::name("an object's name", object)?;
-        arguments::filter(&filter)?;
-        let permissions = Arc::clone(&self.rights.effective);
-        permissions.check_object_read(object).map_err(|denied| self.denied(denied))?;
-        for condition in &filter {
-            permissions
-                .check_read(object, &condition.field)
-                .map_err(|denied| self.denied(denied))?;
-        }
+        self.may_count(object, &filter, None)?;
         let wait = self.wait_begins();
         let result = self.host.record_count(object, filter).await;
         self.wait_ends(wait);
         result
+    }
+
+    pub(crate) async fn record_count_by(
+        &mut self,
+        object: &str,
+        filter: Vec<Condition>,
+        field: &str,
+    ) -> Result<Vec<Tally>, HostError> {
+        self.may_count(object, &filter, Some(field))?;
+        let wait = self.wait_begins();
+        let result = self.host.record_count_by(object, filter, field).await;
+        self.wait_ends(wait);
+        result
+    }
+
+    /// Whether records may be counted that meet a filter, by a field's values:
+    /// who may not read a field learns nothing of it by counting.
+    fn may_count(
+        &mut self,
+        object: &str,
+        filter: &[Condition],
+        by: Option<&str>,
+    ) -> Result<(), HostError> {
+        self.count_query()?;
+        arguments::name("an object's name", object)?;
+        by.iter().try_for_each(|field| arguments::name("a field's name", field))?;
+        arguments::filter(filter)?;
+        let permissions = Arc::clone(&self.rights.effective);
+        permissions.check_object_read(object).map_err(|denied| self.denied(denied))?;
+        for field in filter.iter().map(|condition| condition.field.as_str()).chain(by) {
+            permissions.check_read(object, field).map_err(|denied| self.denied(denied))?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn record_create(

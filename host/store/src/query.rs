@@ -1,16 +1,19 @@
 //! Finding records.
 
+use std::collections::{BTreeMap, HashSet};
+
 use relata_model::{
-    Decimal, FieldDefinition, FieldError, FieldType, ObjectDefinition, Record, Timestamp, Value,
-    text,
+    Decimal, FieldDefinition, FieldError, FieldType, ObjectDefinition, Record, RecordId, Reference,
+    Timestamp, Value, text,
 };
 use sea_query::{Alias, Expr, ExprTrait, Func, Order as Direction, Query as Statement};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    RecordError, Store, Tx,
+    RecordError, Store, StoreError, Tx,
     connection::Argument,
     record::{read, select},
+    table::columns_of,
     value,
 };
 
@@ -138,6 +141,23 @@ impl Store {
         filter: &[Condition],
     ) -> Result<u64, RecordError> {
         self.read().await?.record_count(object, filter).await
+    }
+
+    /// How many records meet all conditions, for each value that a field has among
+    /// them: [`Value::Nothing`] for those where it is empty. In no order.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Invalid`] where a condition does not fit its field, where the
+    /// field may have several values at once, and where there are more than
+    /// [`PAGE`] different ones.
+    pub async fn record_count_by(
+        &self,
+        object: &str,
+        filter: &[Condition],
+        field: &str,
+    ) -> Result<Vec<(Value, u64)>, RecordError> {
+        self.read().await?.record_count_by(object, filter, field).await
     }
 
     /// How many records a query would find on all its pages.
@@ -269,6 +289,52 @@ impl Tx {
         }
     }
 
+    /// As [`Store::record_count_by`], within a transaction.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn record_count_by(
+        &mut self,
+        object: &str,
+        filter: &[Condition],
+        field: &str,
+    ) -> Result<Vec<(Value, u64)>, RecordError> {
+        let tables = std::sync::Arc::clone(&self.tables);
+        let (object, _) = tables.of(object)?;
+        let by = definition(object, field)?;
+        if by.kind == FieldType::Texts {
+            return Err(invalid(
+                field,
+                "has several values at once; count by a field that has one",
+            ));
+        }
+        let mut statement = Statement::select();
+        statement
+            .expr_as(Expr::cust("COUNT(*)"), Alias::new("found"))
+            .from(Alias::new(&object.name))
+            .limit(u64::from(PAGE) + 1);
+        for column in columns_of(field, by) {
+            statement.expr_as(column.read(), Alias::new(&column.name));
+            // With the table's name, or a decimal would be the text that it leaves as.
+            statement
+                .add_group_by([Expr::col((Alias::new(&object.name), Alias::new(&column.name)))]);
+        }
+        for condition in self.conditions(object, filter, &[]).await? {
+            statement.and_where(condition);
+        }
+        let (sql, arguments) = self.dialect().build(&statement);
+        let rows = self.connection.rows("count records by a field", sql, arguments).await?;
+        if rows.len() > PAGE as usize {
+            let why =
+                format!("has more than {PAGE} different values among these; narrow the conditions");
+            return Err(invalid(field, why));
+        }
+        let counted =
+            rows.iter().map(|row| Ok((value::read(field, by, row)?, row.count("found")?)));
+        Ok(counted.collect::<Result<_, StoreError>>()?)
+    }
+
     /// The earliest time that an object's records have in a field; none where
     /// all have it empty. Quick where the field has an index.
     ///
@@ -336,14 +402,8 @@ impl Tx {
         };
         // One of many is checked as a text, whatever the list allows.
         let is_member = condition.operator == Operator::Contains;
-        let mut checked = Vec::with_capacity(values.len());
-        for value in values {
-            checked.push(if is_member {
-                value
-            } else {
-                self.operand_check(name, field, value).await?
-            });
-        }
+        let checked =
+            if is_member { values } else { self.operands_check(name, field, values).await? };
         let first = || checked.first().cloned().unwrap_or(Value::Nothing);
         let ordered = |compare: fn(Expr, Expr) -> Expr| -> Result<Expr, RecordError> {
             let value = first();
@@ -369,13 +429,7 @@ impl Tx {
             Operator::NotEqual if first().is_nothing() => Ok(column().is_not_null()),
             Operator::Equal => Ok(equals(name, field, &first())),
             Operator::NotEqual => Ok(equals(name, field, &first()).not().or(column().is_null())),
-            Operator::OneOf => Ok(checked.iter().fold(Expr::cust("1 = 0"), |any, value| {
-                any.or(if value.is_nothing() {
-                    column().is_null()
-                } else {
-                    equals(name, field, value)
-                })
-            })),
+            Operator::OneOf => Ok(one_of(name, field, &checked)),
             Operator::Less => ordered(|left, right| left.lt(right)),
             Operator::LessOrEqual => ordered(|left, right| left.lte(right)),
             Operator::Greater => ordered(|left, right| left.gt(right)),
@@ -424,22 +478,20 @@ impl Tx {
             (Operator::NotEqual, value) => Ok(column.ne(text(value)?)),
             (Operator::OneOf, Value::List(values)) => {
                 let ids = values.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-                Ok(ids
-                    .into_iter()
-                    .fold(Expr::cust("1 = 0"), |any, id| any.or(column.clone().eq(id))))
+                Ok(column.is_in(ids))
             }
             _ => Err(invalid("id", "can only be equal, not equal, or one of a list")),
         }
     }
 
-    /// The value as the field would keep it: an address in lower case, a
+    /// The values as the field would keep them: an address in lower case, a
     /// record by its id.
-    async fn operand_check(
+    async fn operands_check(
         &mut self,
         name: &str,
         field: &FieldDefinition,
-        value: Value,
-    ) -> Result<Value, RecordError> {
+        values: Vec<Value>,
+    ) -> Result<Vec<Value>, RecordError> {
         // A filter may ask for what no record can have.
         let loose = FieldDefinition {
             required: false,
@@ -447,15 +499,51 @@ impl Tx {
             max: Some(Decimal::MAX),
             ..field.clone()
         };
-        let value = loose.check(value).map_err(|why| invalid(name, why))?;
-        match value {
-            Value::Reference(reference) => match self.reference_resolve(&reference).await? {
-                Ok(reference) => Ok(Value::Reference(reference)),
-                Err(why) => Err(invalid(name, why)),
-            },
-            other => Ok(other),
+        let check = |value| loose.check(value).map_err(|why| invalid(name, why));
+        let mut checked = values.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
+        let known = self.ids_known(&checked).await?;
+        for value in &mut checked {
+            let Value::Reference(reference) = value else { continue };
+            if known.contains(reference) {
+                continue;
+            }
+            match self.reference_resolve(reference).await? {
+                Ok(resolved) => *reference = resolved,
+                // An id that no record has is what no field refers to.
+                Err(_) if is_id(reference) => {}
+                Err(why) => return Err(invalid(name, why)),
+            }
         }
+        Ok(checked)
     }
+
+    /// Those references among some values that are the ids of records, looked up
+    /// once for each object and not once for each reference.
+    async fn ids_known(&mut self, values: &[Value]) -> Result<HashSet<Reference>, RecordError> {
+        let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for reference in values.iter().filter_map(Value::as_reference) {
+            if is_id(reference) && self.tables.objects().get(&reference.object).is_some() {
+                wanted.entry(&reference.object).or_default().push(&reference.key);
+            }
+        }
+        let mut known = HashSet::new();
+        for (object, ids) in wanted {
+            let statement = Statement::select()
+                .column(Alias::new("id"))
+                .from(Alias::new(object))
+                .and_where(Expr::col(Alias::new("id")).is_in(ids))
+                .take();
+            let (sql, arguments) = self.dialect().build(&statement);
+            for row in self.connection.rows("look for records by id", sql, arguments).await? {
+                known.insert(Reference::new(object, row.text("id")?));
+            }
+        }
+        Ok(known)
+    }
+}
+
+fn is_id(reference: &Reference) -> bool {
+    reference.key.parse::<RecordId>().is_ok()
 }
 
 /// A field of the object, or a sentence with what may have been meant.
@@ -483,6 +571,23 @@ pub(crate) fn equals(name: &str, field: &FieldDefinition, value: &Value) -> Expr
             .and(Expr::col(Alias::new(format!("{name}_currency"))).eq(&money.currency)),
         _ => column.eq(operand(field, value)),
     }
+}
+
+/// Whether a field has one of some values: one list for the database, which looks
+/// each up in an index, where a chain of comparisons grows as deep as it is long.
+fn one_of(name: &str, field: &FieldDefinition, values: &[Value]) -> Expr {
+    let column = || Expr::col(Alias::new(name));
+    let (nothing, some): (Vec<&Value>, Vec<&Value>) =
+        values.iter().partition(|value| value.is_nothing());
+    let any = match field.kind {
+        FieldType::Money => some
+            .into_iter()
+            .map(|value| equals(name, field, value))
+            .reduce(ExprTrait::or)
+            .unwrap_or_else(|| Expr::cust("1 = 0")),
+        _ => column().is_in(some.into_iter().map(|value| operand(field, value))),
+    };
+    if nothing.is_empty() { any } else { any.or(column().is_null()) }
 }
 
 /// A value to compare a field's column with.

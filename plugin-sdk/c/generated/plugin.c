@@ -36,6 +36,9 @@ extern void __wasm_import_relata_plugin_records_query(uint8_t *, size_t, uint8_t
 __attribute__((__import_module__("relata:plugin/records@0.1.0"), __import_name__("count")))
 extern void __wasm_import_relata_plugin_records_count(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
+__attribute__((__import_module__("relata:plugin/records@0.1.0"), __import_name__("count-by")))
+extern void __wasm_import_relata_plugin_records_count_by(uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
 __attribute__((__import_module__("relata:plugin/records@0.1.0"), __import_name__("create")))
 extern void __wasm_import_relata_plugin_records_create(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
@@ -309,6 +312,10 @@ void relata_plugin_records_page_free(relata_plugin_records_page_t *ptr) {
   plugin_option_string_free(&ptr->cursor);
 }
 
+void relata_plugin_records_tally_free(relata_plugin_records_tally_t *ptr) {
+  relata_plugin_records_json_free(&ptr->value);
+}
+
 void relata_plugin_records_result_entity_error_free(relata_plugin_records_result_entity_error_t *ptr) {
   if (!ptr->is_err) {
     relata_plugin_records_entity_free(&ptr->val.ok);
@@ -349,6 +356,25 @@ void relata_plugin_records_result_page_error_free(relata_plugin_records_result_p
 
 void relata_plugin_records_result_u64_error_free(relata_plugin_records_result_u64_error_t *ptr) {
   if (!ptr->is_err) {
+  } else {
+    relata_plugin_records_error_free(&ptr->val.err);
+  }
+}
+
+void relata_plugin_records_list_tally_free(relata_plugin_records_list_tally_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    relata_plugin_records_tally_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      relata_plugin_records_tally_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void relata_plugin_records_result_list_tally_error_free(relata_plugin_records_result_list_tally_error_t *ptr) {
+  if (!ptr->is_err) {
+    relata_plugin_records_list_tally_free(&ptr->val.ok);
   } else {
     relata_plugin_records_error_free(&ptr->val.err);
   }
@@ -871,6 +897,63 @@ bool relata_plugin_records_count(plugin_string_t *object, relata_plugin_records_
       result.val.err = (relata_plugin_types_error_t) {
         (relata_plugin_types_code_t) (int32_t) *((uint8_t*) (ptr + 8)),
         (plugin_string_t) (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+1*sizeof(void*))))), (*((size_t*) (ptr + (8+2*sizeof(void*))))) },
+        (plugin_option_u32_t) option,
+        (relata_plugin_types_option_json_t) option0,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool relata_plugin_records_count_by(plugin_string_t *object, relata_plugin_records_list_condition_t *filter, plugin_string_t *field, relata_plugin_records_list_tally_t *ret, relata_plugin_records_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+7*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_relata_plugin_records_count_by((uint8_t *) (*object).ptr, (*object).len, (uint8_t *) (*filter).ptr, (*filter).len, (uint8_t *) (*field).ptr, (*field).len, ptr);
+  relata_plugin_records_result_list_tally_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (relata_plugin_records_list_tally_t) { (relata_plugin_records_tally_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      plugin_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+      relata_plugin_types_option_json_t option0;
+      switch ((int32_t) *((uint8_t*) (ptr + (8+4*sizeof(void*))))) {
+        case 0: {
+          option0.is_some = false;
+          break;
+        }
+        case 1: {
+          option0.is_some = true;
+          option0.val = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+5*sizeof(void*))))), (*((size_t*) (ptr + (8+6*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = (relata_plugin_types_error_t) {
+        (relata_plugin_types_code_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (plugin_string_t) (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
         (plugin_option_u32_t) option,
         (relata_plugin_types_option_json_t) option0,
       };

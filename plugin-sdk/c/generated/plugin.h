@@ -136,6 +136,13 @@ typedef struct relata_plugin_records_page_t {
   plugin_option_string_t   cursor;
 } relata_plugin_records_page_t;
 
+// How many records have one and the same value.
+typedef struct relata_plugin_records_tally_t {
+  // The value as JSON, `null` where there is none.
+  relata_plugin_records_json_t   value;
+  uint64_t   count;
+} relata_plugin_records_tally_t;
+
 typedef struct {
   bool is_err;
   union {
@@ -169,6 +176,19 @@ typedef struct {
     relata_plugin_records_error_t err;
   } val;
 } relata_plugin_records_result_u64_error_t;
+
+typedef struct {
+  relata_plugin_records_tally_t *ptr;
+  size_t len;
+} relata_plugin_records_list_tally_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    relata_plugin_records_list_tally_t ok;
+    relata_plugin_records_error_t err;
+  } val;
+} relata_plugin_records_result_list_tally_error_t;
 
 typedef struct {
   bool is_some;
@@ -470,6 +490,10 @@ extern bool relata_plugin_records_get(relata_plugin_records_reference_t *record,
 extern bool relata_plugin_records_query(plugin_string_t *object, relata_plugin_records_list_condition_t *filter, plugin_list_string_t *fields, uint32_t limit, plugin_string_t *maybe_cursor, relata_plugin_records_page_t *ret, relata_plugin_records_error_t *err);
 // How many records meet all conditions.
 extern bool relata_plugin_records_count(plugin_string_t *object, relata_plugin_records_list_condition_t *filter, uint64_t *ret, relata_plugin_records_error_t *err);
+// How many records meet all conditions for each value that `field` has
+// among them, in one query: `null` for those where it is empty. Not for
+// fields with several values; at most 1,000 different ones.
+extern bool relata_plugin_records_count_by(plugin_string_t *object, relata_plugin_records_list_condition_t *filter, plugin_string_t *field, relata_plugin_records_list_tally_t *ret, relata_plugin_records_error_t *err);
 // Creates a record from a JSON object of fields. The id is known at
 // once; the record exists for others when the step commits.
 extern bool relata_plugin_records_create(plugin_string_t *object, relata_plugin_records_json_t *fields, relata_plugin_records_entity_t *ret, relata_plugin_records_error_t *err);
@@ -481,7 +505,9 @@ extern bool relata_plugin_records_update(relata_plugin_records_reference_t *reco
 extern bool relata_plugin_records_delete(relata_plugin_records_reference_t *record, uint64_t *maybe_if_revision, relata_plugin_records_error_t *err);
 
 // Imported Functions from `relata:plugin/messages@0.1.0`
+// Mails a template to a record with an address.
 extern bool relata_plugin_messages_send_mail(relata_plugin_messages_mail_t *mail, relata_plugin_messages_receipt_t *ret, relata_plugin_messages_error_t *err);
+// Tells a user something.
 extern bool relata_plugin_messages_notify(relata_plugin_messages_notice_t *notice, relata_plugin_messages_receipt_t *ret, relata_plugin_messages_error_t *err);
 
 // Imported Functions from `relata:plugin/events@0.1.0`
@@ -490,6 +516,7 @@ extern bool relata_plugin_messages_notify(relata_plugin_messages_notice_t *notic
 extern bool relata_plugin_events_emit(plugin_string_t *name, relata_plugin_events_list_reference_t *about, relata_plugin_events_json_t *data, relata_plugin_events_error_t *err);
 
 // Imported Functions from `relata:plugin/state@0.1.0`
+// The value under a key, or nothing.
 extern bool relata_plugin_state_get(plugin_string_t *key, relata_plugin_state_option_item_t *ret, relata_plugin_state_error_t *err);
 // Stores a value. `if-revision` 0 means: only if the key is new.
 // `ttl-ms`: forget it after so long.
@@ -556,6 +583,8 @@ void plugin_option_string_free(plugin_option_string_t *ptr);
 
 void relata_plugin_records_page_free(relata_plugin_records_page_t *ptr);
 
+void relata_plugin_records_tally_free(relata_plugin_records_tally_t *ptr);
+
 void relata_plugin_records_result_entity_error_free(relata_plugin_records_result_entity_error_t *ptr);
 
 void relata_plugin_records_list_condition_free(relata_plugin_records_list_condition_t *ptr);
@@ -565,6 +594,10 @@ void plugin_list_string_free(plugin_list_string_t *ptr);
 void relata_plugin_records_result_page_error_free(relata_plugin_records_result_page_error_t *ptr);
 
 void relata_plugin_records_result_u64_error_free(relata_plugin_records_result_u64_error_t *ptr);
+
+void relata_plugin_records_list_tally_free(relata_plugin_records_list_tally_t *ptr);
+
+void relata_plugin_records_result_list_tally_error_free(relata_plugin_records_result_list_tally_error_t *ptr);
 
 void plugin_option_u64_free(plugin_option_u64_t *ptr);
 

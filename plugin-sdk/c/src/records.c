@@ -83,6 +83,27 @@ relata_result relata_records_count(const char *object, const relata_condition *w
                                                                       : host_failure(&error);
 }
 
+relata_result relata_records_count_by(const char *object, const relata_condition *where,
+                                      const char *field, relata_tallies *tallies) {
+    plugin_string_t name = host_text(object, "the object to count");
+    plugin_string_t by = host_text(field, "the field to count by");
+    relata_plugin_records_list_condition_t filter = conditions(where);
+    relata_plugin_records_list_tally_t found;
+    relata_plugin_types_error_t error;
+    if (!relata_plugin_records_count_by(&name, &filter, &by, &found, &error)) {
+        return host_failure(&error);
+    }
+    relata_tally *taken = relata_alloc(found.len * sizeof *taken);
+    for (size_t i = 0; i < found.len; i++) {
+        taken[i] = (relata_tally){
+            .value = host_take_json(found.ptr[i].value),
+            .count = found.ptr[i].count,
+        };
+    }
+    *tallies = (relata_tallies){.tallies = taken, .count = found.len};
+    return NULL;
+}
+
 relata_result relata_records_create(const char *object, relata_json fields,
                                     relata_record *created) {
     plugin_string_t name = host_text(object, "the object to create");

@@ -69,6 +69,16 @@ export function first<Fields = { [name: string]: unknown }>(
 /** How many records meet all conditions. */
 export function count(object: string, where?: Where): number;
 
+/**
+ * How many records meet all conditions for each value that a field has among
+ * them: `null` for those where it is empty. Not for fields with several values.
+ */
+export function countBy<Value = unknown>(
+    object: string,
+    field: string,
+    where?: Where,
+): { value: Value | null; count: number }[];
+
 /** Creates a record. Its id is known at once. */
 export function create<Fields = { [name: string]: unknown }>(
     object: string,

@@ -46,6 +46,12 @@ export function count(object, where = {}) {
     return ask("records.count", () => host.count(object, filter));
 }
 
+export function countBy(object, field, where = {}) {
+    const filter = conditions(where);
+    const tallies = ask("records.count-by", () => host.countBy(object, filter, field));
+    return tallies.map(({ value, count }) => ({ value: JSON.parse(value), count }));
+}
+
 export function create(object, fields) {
     const text = objectText(fields, "the fields of a new record");
     return entity(ask("records.create", () => host.create(object, text)));

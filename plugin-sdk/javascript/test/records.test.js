@@ -101,6 +101,21 @@ test("conditions are those of the contract", () => {
     ]);
 });
 
+test("counts come by value", () => {
+    host.records = {
+        countBy: answering([
+            { value: "null", count: 2 },
+            { value: '"user/1"', count: 3 },
+        ]),
+    };
+    assert.deepEqual(records.countBy("lead", "owner", { status: "new" }), [
+        { value: null, count: 2 },
+        { value: "user/1", count: 3 },
+    ]);
+    const filter = [{ field: "status", operator: "equal", value: '"new"' }];
+    assert.deepEqual(calls, [["lead", filter, "owner"]]);
+});
+
 test("a misspelt operator or option is refused", () => {
     assert.throws(
         () => records.count("lead", { score: { min: 1 } }),

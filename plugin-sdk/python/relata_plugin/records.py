@@ -160,6 +160,16 @@ class Query:
         count: int = _host.call(host.count, self.object, self._filter(host))
         return count
 
+    def count_by(self, field: str) -> list[tuple[Any, int]]:
+        """How many records meet the conditions for each value of a field.
+
+        `None` stands for those where it is empty. Not for fields with several
+        values at once.
+        """
+        host = _host.interface("records")
+        tallies = _host.call(host.count_by, self.object, self._filter(host), field)
+        return [(json.loads(tally.value), tally.count) for tally in tallies]
+
     def _where(self, field: str, operator: str, value: Any) -> "Query":
         condition = (field, operator, _shape.write(value))
         return Query(self.object, (*self.conditions, condition), self.names)

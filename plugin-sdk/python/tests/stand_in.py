@@ -33,6 +33,7 @@ HostError = record("Error", "code message retry_after_ms details")
 Entity = record("Entity", "object id revision fields")
 Item = record("Item", "value revision")
 Page = record("Page", "entities cursor")
+Tally = record("Tally", "value count")
 Response = record("Response", "status headers body")
 Header = record("Header", "name value")
 Queued = record("Receipt_Queued", "value")
@@ -60,6 +61,7 @@ class Host:
     answer: Any = None
     """What the next request gets: a Response, or an Err."""
     pages: list[Any] = field(default_factory=list)
+    tallies: list[Any] = field(default_factory=list)
     asked: list[Any] = field(default_factory=list)
     logged: list[tuple[str, str, str]] = field(default_factory=list)
     panics: list[tuple[str, str]] = field(default_factory=list)
@@ -88,6 +90,11 @@ class Host:
         self.note("query", object, conditions, fields, limit, cursor)
         return self.pages.pop(0)
 
+    def count_by(self, object: str, filter: Any, by: str) -> Any:
+        conditions = [(c.field, c.operator.name, c.value) for c in filter]
+        self.note("count_by", object, conditions, by)
+        return self.tallies
+
     def put(self, key: str, value: str, if_revision: int | None, ttl_ms: int | None) -> int:
         self.note("put", key, value, if_revision, ttl_ms)
         return 1
@@ -108,6 +115,7 @@ class Host:
                 "create": self.create,
                 "query": self.query,
                 "count": lambda object, filter: len(self.records),
+                "count_by": self.count_by,
                 "delete": lambda *arguments: self.note("delete", *arguments),
                 "Condition": record("Condition", "field operator value"),
                 "Operator": Enum("Operator", OPERATORS),

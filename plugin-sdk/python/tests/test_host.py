@@ -19,7 +19,7 @@ from relata_plugin import (
 )
 
 from . import stand_in
-from .stand_in import Entity, Header, Host, Item, Page, Response
+from .stand_in import Entity, Header, Host, Item, Page, Response, Tally
 
 
 @dataclass
@@ -85,6 +85,13 @@ class Records(WithHost):
         self.host.pages = [Page([], None)]
         self.assertIsNone(records.query("lead").first())
         self.assertEqual(self.host.asked[0][4], 1)
+
+    def test_counts_come_by_value(self) -> None:
+        self.host.tallies = [Tally("null", 2), Tally('"user/1"', 3)]
+        counts = records.query("lead").equal("status", "new").count_by("owner")
+        self.assertEqual(counts, [(None, 2), ("user/1", 3)])
+        filter = [("status", "EQUAL", '"new"')]
+        self.assertEqual(self.host.asked, [("count_by", "lead", filter, "owner")])
 
     def test_a_query_is_not_changed_by_what_is_added(self) -> None:
         all = records.query("lead")

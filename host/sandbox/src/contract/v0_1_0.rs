@@ -284,6 +284,20 @@ impl records::Host for Gate {
         self.record_count(&object, filter).await.map_err(to_guest)
     }
 
+    async fn count_by(
+        &mut self,
+        object: String,
+        filter: Vec<records::Condition>,
+        field: String,
+    ) -> Result<Vec<records::Tally>, types::Error> {
+        let filter = conditions(filter)?;
+        let tallies = self.record_count_by(&object, filter, &field).await.map_err(to_guest)?;
+        Ok(tallies
+            .into_iter()
+            .map(|tally| records::Tally { value: tally.value.to_string(), count: tally.count })
+            .collect())
+    }
+
     async fn create(
         &mut self,
         name: String,

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::desk::{call, line, load, manifest, sandbox};
 use crate::guests::{
-    self, COUNT, CREATE, DELETE, EMIT, GET, Guest, HostFunction, MAIL, PLACEHOLDER, QUERY, SEND,
-    STATE_GET, STATE_PUT, UPDATE,
+    self, COUNT, COUNT_BY, CREATE, DELETE, EMIT, GET, Guest, HostFunction, MAIL, PLACEHOLDER,
+    QUERY, SEND, STATE_GET, STATE_PUT, UPDATE,
 };
 
 const ALL: &str = "[permissions]\nstate = true\nmessages = [\"mail\", \"notify\"]\nevents = [\"*\"]\n[permissions.records.\"*\"]\nread = [\"*\"]\nupdate = [\"*\"]\ncreate = true\ndelete = true\n[permissions.secrets]\nkey = [\"*\"]\n[[permissions.http]]\nhost = \"*\"\nmethods = [\"GET\"]";
@@ -41,6 +41,9 @@ fn calls() -> Vec<(&'static str, HostFunction, String)> {
         ),
         ("records.count, the object", COUNT, format!("TEXT {none}")),
         ("records.count, a value", COUNT, format!("{lead} {by_json}")),
+        ("records.count-by, the object", COUNT_BY, format!("TEXT {none} {lead}")),
+        ("records.count-by, a value", COUNT_BY, format!("{lead} {by_json} {lead}")),
+        ("records.count-by, the field", COUNT_BY, format!("{lead} {none} TEXT")),
         ("records.create, the object", CREATE, format!("TEXT {object}")),
         ("records.create, the fields", CREATE, format!("{lead} JSON")),
         ("records.update, the record", UPDATE, format!("TEXT {object} {no_number}")),
@@ -116,6 +119,7 @@ async fn json_that_is_none() {
     expect![[r#"
         records.query, a value: invalid: the value to compare `lead` with is no JSON: EOF while parsing a value at line 1 column 5
         records.count, a value: invalid: the value to compare `lead` with is no JSON: EOF while parsing a value at line 1 column 5
+        records.count-by, a value: invalid: the value to compare `lead` with is no JSON: EOF while parsing a value at line 1 column 5
         records.create, the fields: invalid: the new record is no JSON: EOF while parsing a value at line 1 column 5
         records.update, the fields: invalid: the update of a record is no JSON: EOF while parsing a value at line 1 column 5
         messages.send-mail, the data: invalid: the data of a mail is no JSON: EOF while parsing a value at line 1 column 5

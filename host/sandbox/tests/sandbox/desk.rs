@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use relata_sandbox::contract::{
     Condition, Entity, EventRequest, Fields, HttpRequest, HttpResponse, MailRequest, Notice, Page,
-    Query, Receipt, StateItem, StatePut,
+    Query, Receipt, StateItem, StatePut, Tally,
 };
 use relata_sandbox::{
     CallRequest, Called, HostCalls, HostError, Outcome, Plugin, PluginManifest, Sandbox,
@@ -50,6 +50,16 @@ impl HostCalls for Desk {
     async fn record_count(&mut self, object: &str, _: Vec<Condition>) -> Result<u64, HostError> {
         self.asked.push(format!("count {object}"));
         Ok(0)
+    }
+
+    async fn record_count_by(
+        &mut self,
+        object: &str,
+        _: Vec<Condition>,
+        field: &str,
+    ) -> Result<Vec<Tally>, HostError> {
+        self.asked.push(format!("count {object} by {field}"));
+        Ok(vec![Tally { value: json!("user/2"), count: 3 }])
     }
 
     async fn record_create(&mut self, object: &str, _: Fields) -> Result<Entity, HostError> {

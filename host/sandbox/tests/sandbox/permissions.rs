@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::desk::{call, line, load, manifest, sandbox};
 use crate::guests::{
-    self, COUNT, CREATE, DELETE, EMIT, GET, Guest, MAIL, PLACEHOLDER, QUERY, SEND, STATE_GET,
-    STATE_PUT, UPDATE,
+    self, COUNT, COUNT_BY, CREATE, DELETE, EMIT, GET, Guest, MAIL, PLACEHOLDER, QUERY, SEND,
+    STATE_GET, STATE_PUT, UPDATE,
 };
 
 async fn check(guest: Guest, manifest: &str, input: Value, answer: Expect, asked: &[&str]) {
@@ -122,6 +122,7 @@ async fn a_field_that_may_not_be_read_is_not_asked_about_either() {
         QUERY.once(&format!("{lead} {by_email} {none} {rest}")),
         QUERY.once(&format!("{lead} {none} (i32.const 9100) (i32.const 1) {rest}")),
         COUNT.once(&format!("{lead} {by_email}")),
+        COUNT_BY.once(&format!("{lead} {none} (i32.const 8300) (i32.const 5)")),
     ] {
         check(
             armed(guest),
@@ -197,6 +198,7 @@ async fn each_function_is_denied_where_nothing_was_agreed_to() {
         ("get", GET.once(lead_1)),
         ("query", QUERY.once(&format!("{lead} {none} {none} (i32.const 10) (i32.const 0) {none}"))),
         ("count", COUNT.once(&format!("{lead} {none}"))),
+        ("count-by", COUNT_BY.once(&format!("{lead} {none} {lead}"))),
         ("create", CREATE.once(&format!("{lead} {object}"))),
         ("update", UPDATE.once(&format!("{lead_1} {object} {no_number}"))),
         ("delete", DELETE.once(&format!("{lead_1} {no_number}"))),
@@ -226,6 +228,7 @@ async fn each_function_is_denied_where_nothing_was_agreed_to() {
         get: denied: may not read records of `lead`
         query: denied: may not read records of `lead`
         count: denied: may not read records of `lead`
+        count-by: denied: may not read records of `lead`
         create: denied: may not create records of `lead`
         update: denied: may not update records of `lead`
         delete: denied: may not delete records of `lead`

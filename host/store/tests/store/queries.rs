@@ -125,6 +125,45 @@ on_each_backend! {
         }
     }
 
+    async fn records_are_counted_by_the_values_of_a_field(backend) {
+        let store = backend.open().await;
+        fill(&store).await;
+        for amount in ["5 EUR", "5 EUR", "5 USD"] {
+            create(&store, "opportunity", json!({"name": amount, "amount": amount})).await;
+        }
+        let counts = async |object: &str, filter: &[Condition], field: &str| {
+            match store.record_count_by(object, filter, field).await {
+                Ok(counts) => {
+                    let mut counts: Vec<String> = counts
+                        .iter()
+                        .map(|(value, count)| format!("{}: {count}", value.to_json()))
+                        .collect();
+                    counts.sort();
+                    counts.join(", ")
+                }
+                Err(why) => why.to_string(),
+            }
+        };
+        expect![[r#""AT": 1, "DE": 1, null: 2"#]].assert_eq(&counts("lead", &[], "country").await);
+        expect!["10: 2, 9.5: 1, null: 1"].assert_eq(&counts("lead", &[], "score").await);
+        expect![[r#""5.00 EUR": 2, "5.00 USD": 1"#]]
+            .assert_eq(&counts("opportunity", &[], "amount").await);
+        let tens = [Condition::equal("score", Value::Number(10.into()))];
+        expect![[r#""AT": 1, "DE": 1"#]].assert_eq(&counts("lead", &tens, "country").await);
+        let nobody = [Condition::equal("owner", text("user/00000000000000000000000001"))];
+        expect![""].assert_eq(&counts("lead", &nobody, "country").await);
+        expect!["tags: has several values at once; count by a field that has one"]
+            .assert_eq(&counts("lead", &[], "tags").await);
+        expect!["contry: a lead has no such field; did you mean `country`?"]
+            .assert_eq(&counts("lead", &[], "contry").await);
+
+        for number in 0..=1_000 {
+            create(&store, "team", json!({"name": format!("team {number}")})).await;
+        }
+        expect!["name: has more than 1000 different values among these; narrow the conditions"]
+            .assert_eq(&counts("team", &[], "name").await);
+    }
+
     async fn the_earliest_time_is_found(backend) {
         let store = backend.open().await;
         let earliest = async || store.record_earliest("task", "due_at").await.unwrap();

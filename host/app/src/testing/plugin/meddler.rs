@@ -5,7 +5,7 @@ use relata_sandbox::{
     async_trait,
     contract::{
         Condition, Entity, EventRequest, Fields, HostCalls, HostError, HttpRequest, HttpResponse,
-        MailRequest, Notice, Page, Query, Receipt, StateItem, StatePut,
+        MailRequest, Notice, Page, Query, Receipt, StateItem, StatePut, Tally,
     },
 };
 
@@ -73,6 +73,16 @@ impl HostCalls for Meddler {
     ) -> Result<u64, HostError> {
         self.meets("records.count")?;
         self.host.record_count(object, filter).await
+    }
+
+    async fn record_count_by(
+        &mut self,
+        object: &str,
+        filter: Vec<Condition>,
+        field: &str,
+    ) -> Result<Vec<Tally>, HostError> {
+        self.meets("records.count-by")?;
+        self.host.record_count_by(object, filter, field).await
     }
 
     async fn record_create(&mut self, object: &str, fields: Fields) -> Result<Entity, HostError> {

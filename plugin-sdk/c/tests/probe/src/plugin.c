@@ -21,6 +21,16 @@ static relata_result find(relata_json output) {
     } while (page.cursor != NULL);
     uint64_t count;
     RELATA_TRY(relata_records_count("lead", NULL, &count));
+    relata_tallies by_country;
+    RELATA_TRY(relata_records_count_by("lead", NULL, "country", &by_country));
+    relata_json countries = relata_json_array();
+    for (size_t i = 0; i < by_country.count; i++) {
+        relata_json tally = relata_json_array();
+        relata_json_append(tally, by_country.tallies[i].value);
+        relata_json_append(tally, relata_json_integer((int64_t)by_country.tallies[i].count));
+        relata_json_append(countries, tally);
+    }
+    relata_json_set(output, "countries", countries);
     relata_json_set(output, "names", names);
     relata_json_set(output, "count", relata_json_integer((int64_t)count));
     return NULL;

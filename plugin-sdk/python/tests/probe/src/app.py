@@ -81,6 +81,7 @@ def on_records(ctx: Context, input: OfLead) -> Said:
     except Error as error:
         late = error.code
     made = records.create("lead", {"name": "Dora", "email": "dora@brewery.example"})
+    by_country = records.query("lead").count_by("country")
     records.delete(made.reference)
     try:
         records.get(made.reference)
@@ -96,6 +97,7 @@ def on_records(ctx: Context, input: OfLead) -> Said:
             late,
             gone,
             austrian.count(),
+            by_country,
             [found["name"] for found in austrian],
             first["name"] if first else None,
         ]
