@@ -69,8 +69,9 @@ struct Step {
     has_children: bool,
     /// What becomes of the starts that wait for its end.
     releases: Option<Releases>,
-    /// Its turn in a lane that several hosts share, which ends with this.
-    turn: Option<Turn>,
+    /// Its turn in a lane that several hosts share, and until when the next step of
+    /// this host has it; it ends with this where there is none.
+    turn: Option<(Turn, Option<Timestamp>)>,
     /// What becomes of the limits that it has entered, and until when those who
     /// get its places have them.
     limited: Limited,
@@ -190,11 +191,15 @@ impl Step {
     /// Writes what only some steps have, and what may still say no.
     async fn finish(&self, tx: &mut Tx, committed: &Committed) -> Result<(), NotCommitted> {
         let (run, now) = (&self.commit.run, self.now);
-        if let Some(turn) = &self.turn
-            && !tx.lane_leave(turn).await?
-        {
-            // Somebody else's step was in the lane meanwhile.
-            return Err(StoreError::Fenced { run: run.id }.into());
+        if let Some((turn, passed_on_until)) = &self.turn {
+            let is_ours = match passed_on_until {
+                Some(until) => tx.lane_renew(turn, *until).await?,
+                None => tx.lane_leave(turn).await?,
+            };
+            if !is_ours {
+                // Somebody else's step was in the lane meanwhile.
+                return Err(StoreError::Fenced { run: run.id }.into());
+            }
         }
         self.limited.commit(tx, run.id, run.has_ended(), now, self.places_until).await?;
         if let Some((workflow, key)) = &self.counted {
@@ -290,6 +295,7 @@ impl App {
         };
         let has_children =
             held.definition.steps.iter().any(|step| matches!(step.kind, StepKind::Run(_)));
+        let passes_on = held.lane.as_ref().is_some_and(|lane| lane.passes_on(now));
         let step = Step {
             commit,
             counted: counted(held),
@@ -298,7 +304,10 @@ impl App {
             child,
             has_children,
             releases: None,
-            turn: held.turn.clone(),
+            turn: held.lane.as_ref().and_then(|lane| {
+                let until = passes_on.then_some(lease_until);
+                Some((lane.turn()?.clone(), until))
+            }),
             limited: held.limited,
             places_until: lease_until,
             active: self.active_set().await.map_err(NotCommitted::Fault)?,
@@ -318,7 +327,9 @@ impl App {
         held.log.clear();
         held.consumed.clear();
         held.cancel_taken = None;
-        held.turn = None;
+        if let Some(lane) = held.lane.take() {
+            lane.done(passes_on, self.now());
+        }
         if held.limited != Limited::No {
             held.limited = Limited::Leaves;
         }

@@ -10,7 +10,7 @@ use relata_engine::{
 };
 use relata_model::{EventId, RunId, Timestamp};
 use relata_sandbox::{CallError, CallReport, CallRequest, Called, contract};
-use relata_store::{Claimed, Committed, LogRow, RecordError, StoreError, Turn};
+use relata_store::{Claimed, Committed, LogRow, RecordError, StoreError};
 use relata_workflow::{Definition, Facts, StepKind};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -22,6 +22,7 @@ use crate::{
     change_set::ChangeSet,
     commit::NotCommitted,
     host::{Cap, Records, StepHost, StepScope},
+    lanes::Entered,
     limits::Limited,
     testing::Point,
 };
@@ -129,8 +130,8 @@ pub(crate) struct Held {
     pub(crate) watched: BTreeSet<Watch>,
     /// The end of the event log before what is decided now.
     pub(crate) log_end: u64,
-    /// Its step's turn in a lane that several hosts share.
-    pub(crate) turn: Option<Turn>,
+    /// The lane in which its step is.
+    pub(crate) lane: Option<Entered>,
     /// How it stands to its limits.
     pub(crate) limited: Limited,
 }
@@ -263,7 +264,7 @@ impl App {
             log: Vec::new(),
             consumed: Vec::new(),
             cancel_taken: None,
-            turn: None,
+            lane: None,
             limited: self.limited(&definition),
             definition,
         };
@@ -304,29 +305,17 @@ impl App {
                     {
                         return Ok(());
                     }
-                    // The lane is held until the commit. Whoever waits for it
-                    // keeps its run; who has lost it all the same is told by
-                    // the renewal.
-                    let _lane = match &call.exclusive {
-                        Some(key) => {
-                            let app = self.clone();
-                            let entering = async move { app.inner.lanes.enter(key).await };
-                            Some(self.keeping(held, entering).await?)
+                    let committed = match &call.exclusive {
+                        None => {
+                            self.begin(held).await?;
+                            self.call_and_commit(held, &call, facts.records).await
                         }
-                        None => None,
+                        Some(key) => {
+                            let committed = self.call_in_lane(held, &call, key).await;
+                            self.leave_lane(held, key).await;
+                            committed
+                        }
                     };
-                    held.turn = match &call.exclusive {
-                        Some(key) => self.shared_lane(held, key).await?,
-                        None => None,
-                    };
-                    self.begin(held).await?;
-                    // Whoever was in the lane before may have changed them.
-                    let known = match &call.exclusive {
-                        None => facts.records,
-                        Some(_) => Records::default(),
-                    };
-                    let committed = self.call_and_commit(held, &call, known).await;
-                    self.leave_lane(held).await;
                     committed?
                 }
             };
@@ -335,6 +324,25 @@ impl App {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Calls the action in its lane, which is held until the commit. Whoever waits
+    /// for it keeps its run; who has lost it all the same is told by the renewal.
+    async fn call_in_lane(
+        &self,
+        held: &mut Held,
+        call: &Call,
+        key: &str,
+    ) -> Result<Option<Committed>, AppError> {
+        let ready = self.keeping(held, self.inner.lanes.line_up(key)).await?;
+        // One gets ready at a time: if the host goes down now, two are suspects,
+        // and not all that wait.
+        self.begin(held).await?;
+        held.lane = Some(self.keeping(held, ready.enter()).await?);
+        self.take_turn(held, key).await?;
+        self.begin(held).await?;
+        // Whoever was in the lane before may have changed what was read.
+        self.call_and_commit(held, call, Records::default()).await
     }
 
     /// Gives the run what it was told, then wakes it.

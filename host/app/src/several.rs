@@ -11,10 +11,9 @@ use std::{
     time::Duration,
 };
 
-use relata_store::Turn;
-
 use crate::{
     App, AppError, Clock,
+    lanes::{self, Entered},
     limits::Limited,
     runner::{Held, later},
 };
@@ -37,9 +36,6 @@ const CLOCK_EVERY: Duration = Duration::from_secs(5);
 /// So many leases may pass while an effect is being sent: a slow mail server
 /// takes its time for each of a batch.
 const SENDING_LEASES: u32 = 5;
-
-/// How long a step waits before it looks again whether a lane is free.
-const LANE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a host keeps in mind of the others. Times are milliseconds.
 #[derive(Debug, Default)]
@@ -104,25 +100,30 @@ impl App {
         }
     }
 
-    /// Waits for a step's turn in a lane that other hosts may be in; it ends
-    /// with the commit of the step, or with the lease. None where this is the
-    /// only host, whose own lanes are enough.
-    pub(crate) async fn shared_lane(
-        &self,
-        held: &mut Held,
-        key: &str,
-    ) -> Result<Option<Turn>, AppError> {
-        if !self.is_shared() {
-            return Ok(None);
+    /// Waits until a step that is in a lane of this host has a turn of it among the
+    /// hosts. That ends with the commit of the step, unless it passes it on, or with
+    /// the lease. Nothing to do where this is the only host, whose own lanes are
+    /// enough, or where the step before has passed its turn on.
+    pub(crate) async fn take_turn(&self, held: &mut Held, key: &str) -> Result<(), AppError> {
+        let Some(lane) =
+            held.lane.as_ref().filter(|lane| self.is_shared() && lane.turn().is_none())
+        else {
+            return Ok(());
+        };
+        if let Some(until) = lane.left_until() {
+            let left = until.duration_since(self.now());
+            tokio::time::sleep(left.try_into().unwrap_or_default()).await;
         }
         let holder = held.run.id.to_string();
         loop {
             let now = self.now();
             let until = later(now, self.lease());
-            if let Some(turn) = self.store().lane_enter(key, &holder, now, until).await? {
-                return Ok(Some(turn));
+            let turn = self.store().lane_enter(key, &holder, now, until).await?;
+            if let (Some(turn), Some(lane)) = (turn, held.lane.as_mut()) {
+                lane.begin_tenure(turn, now);
+                return Ok(());
             }
-            tokio::time::sleep(jitter(LANE_PAUSE)).await;
+            tokio::time::sleep(jitter(lanes::PAUSE)).await;
             self.keep(held).await?;
         }
     }
@@ -157,7 +158,7 @@ impl App {
                     .write(move |tx| Box::pin(async move { tx.limits_renew(run, until).await }));
                 renewing.await?;
             }
-            if let Some(turn) = held.turn.clone() {
+            if let Some(turn) = held.lane.as_ref().and_then(Entered::turn).cloned() {
                 let renewing = self
                     .store()
                     .write(move |tx| Box::pin(async move { tx.lane_renew(&turn, until).await }));
@@ -167,9 +168,13 @@ impl App {
         Ok(())
     }
 
-    /// Gives a lane up that no commit has given up.
-    pub(crate) async fn leave_lane(&self, held: &mut Held) {
-        let Some(turn) = held.turn.take() else { return };
+    /// Gives up a turn of a lane that no commit has given up or passed on.
+    pub(crate) async fn leave_lane(&self, held: &mut Held, key: &str) {
+        let turn = match held.lane.take() {
+            Some(mut lane) => lane.end_tenure(),
+            None => self.inner.lanes.abandoned(key),
+        };
+        let Some(turn) = turn else { return };
         let left =
             self.store().write(move |tx| Box::pin(async move { tx.lane_leave(&turn).await })).await;
         if let Err(why) = left {
