@@ -33,6 +33,9 @@ use tokio::{sync::Mutex, task::JoinSet, time::sleep};
 /// How many agents there are, for each of these capacities.
 const CAPACITIES: [u64; 4] = [3, 5, 8, 20];
 
+/// The most agents; above that each has more to do.
+const MOST_AGENTS: usize = 60;
+
 /// What is left may take so long for each ticket.
 const PATIENCE_EACH: Duration = Duration::from_millis(500);
 
@@ -249,12 +252,15 @@ async fn set_up(app: &App, tickets: usize) -> BTreeMap<String, u64> {
     let policy = fields(&[("policy", Value::Text("round_robin".to_owned()))]);
     app.update_record(&"queue/support".parse().unwrap(), policy, "test").await.unwrap();
     let mut capacities = BTreeMap::new();
+    let wanted = tickets as u64 * 3 / 4;
+    let each_four: u64 = CAPACITIES.iter().sum();
+    let times = wanted.div_ceil(each_four * MOST_AGENTS as u64 / 4).max(1);
     let mut room = 0;
-    for (number, capacity) in CAPACITIES.iter().cycle().enumerate() {
-        if room >= tickets * 3 / 4 {
+    for (number, capacity) in CAPACITIES.map(|most| most * times).iter().cycle().enumerate() {
+        if room >= wanted {
             break;
         }
-        room += usize::try_from(*capacity).unwrap();
+        room += *capacity;
         let fields = fields(&[
             ("name", Value::Text(format!("Agent {number}"))),
             ("email", Value::Text(format!("agent{number}@example.com"))),

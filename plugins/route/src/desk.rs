@@ -16,9 +16,9 @@ pub(crate) const OPEN: [&str; 4] = ["new", "open", "waiting_for_customer", "on_h
 /// It waits for an agent, if it has none, while it has one of these.
 pub(crate) const WAITS: [&str; 2] = ["new", "open"];
 
-/// Above so many agents the open tickets are read in one query and not counted
-/// agent by agent: a call may ask 1,000 times.
-const COUNTED_ONE_BY_ONE: usize = 300;
+/// Of so many agents the open tickets are counted in one query: with the statuses,
+/// a query may not compare with more values.
+const COUNTED_AT_ONCE: usize = 900;
 
 /// How many queues a ticket goes through at once.
 const LONGEST_CHAIN: usize = 10;
@@ -103,6 +103,25 @@ struct Loads {
     by_channel: BTreeMap<String, u64>,
 }
 
+/// How many open tickets each of some users has, by one channel or by any.
+fn open_tickets(users: &[&Reference], channel: Option<&str>) -> Result<BTreeMap<Reference, u64>> {
+    let mut counts: BTreeMap<Reference, u64> =
+        users.iter().map(|user| ((*user).clone(), 0)).collect();
+    for users in users.chunks(COUNTED_AT_ONCE) {
+        let open = records::query("ticket").one_of("status", OPEN).one_of("owner", users);
+        let open = match channel {
+            Some(channel) => open.equal("channel", channel),
+            None => open,
+        };
+        for (owner, open) in open.count_by::<Reference>("owner")? {
+            if let Some(count) = owner.as_ref().and_then(|owner| counts.get_mut(owner)) {
+                *count = open;
+            }
+        }
+    }
+    Ok(counts)
+}
+
 /// All that is known of the desk so far.
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
@@ -181,29 +200,23 @@ impl Desk {
             .map(|(user, _)| user)
             .filter(|user| !self.loads.contains_key(user))
             .collect();
-        let open = || records::query("ticket").one_of("status", OPEN);
-        if new.len() > COUNTED_ONE_BY_ONE {
-            for user in &new {
-                self.loads.insert((*user).clone(), Loads::default());
-            }
-            for owned in open().one_of("owner", &new).fields(["owner"]).all()? {
-                self.loads.entry(owned.field("owner")?).or_default().open += 1;
-            }
-        } else {
-            for user in new {
-                let count = open().equal("owner", user).count()?;
-                self.loads.insert(user.clone(), Loads { open: count, ..Loads::default() });
-            }
+        for (user, open) in open_tickets(&new, None)? {
+            self.loads.insert(user, Loads { open, ..Loads::default() });
         }
         let Some(channel) = channel else { return Ok(()) };
-        for (user, agent) in able {
-            let loads = self.loads.entry(user.clone()).or_default();
-            if agent::channel_capacity(agent, channel).is_some()
-                && !loads.by_channel.contains_key(channel)
-            {
-                let count = open().equal("owner", user).equal("channel", channel).count()?;
-                loads.by_channel.insert(channel.to_owned(), count);
-            }
+        let new: Vec<&Reference> = able
+            .iter()
+            .filter(|(user, agent)| {
+                agent::channel_capacity(agent, channel).is_some()
+                    && !self
+                        .loads
+                        .get(user)
+                        .is_some_and(|loads| loads.by_channel.contains_key(channel))
+            })
+            .map(|(user, _)| user)
+            .collect();
+        for (user, open) in open_tickets(&new, Some(channel))? {
+            self.loads.entry(user).or_default().by_channel.insert(channel.to_owned(), open);
         }
         Ok(())
     }
