@@ -116,6 +116,10 @@ impl HostCalls for Nothing {
         nothing()
     }
 
+    async fn calendar_is_open(&mut self, _: &str, _: u64) -> Result<bool, HostError> {
+        nothing()
+    }
+
     async fn record_create(&mut self, _: &str, _: Fields) -> Result<Entity, HostError> {
         nothing()
     }

@@ -367,6 +367,14 @@ RELATA_CHECKED relata_result relata_records_count_by(const char *object,
                                                      const char *field, relata_tallies *tallies);
 
 /*
+ * Whether a calendar is open at a time, in milliseconds since 1970 UTC: its
+ * holidays and extra days count, in its own time zone. RELATA_NOT_FOUND if there
+ * is no such calendar. Needs the permission to read calendars.
+ */
+RELATA_CHECKED relata_result relata_calendar_is_open(const char *calendar, uint64_t at_ms,
+                                                     bool *is_open);
+
+/*
  * Creates a record from an object of fields. `created` may be NULL. The id is
  * known at once; the record exists for others when the step commits.
  */

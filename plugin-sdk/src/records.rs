@@ -119,6 +119,17 @@ pub fn query(object: &str) -> Query {
     Query { object: object.to_owned(), conditions: Vec::new(), fields: Vec::new(), failed: None }
 }
 
+/// Whether a calendar is open at a time, in milliseconds since 1970 UTC such as
+/// [`env::now_ms`](crate::env::now_ms) gives: its holidays and extra days count, in
+/// its own time zone. Needs the permission to read calendars.
+///
+/// # Errors
+///
+/// `not-found` if there is no such calendar.
+pub fn is_open(calendar: &Reference, at_ms: u64) -> Result<bool> {
+    host::is_open(calendar.as_str(), at_ms).map_err(Error::from_host)
+}
+
 /// Conditions on the records of one object, made by [`query`].
 #[must_use = "a query does nothing before all(), first() or count()"]
 #[derive(Debug)]

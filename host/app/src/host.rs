@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use relata_model::{FieldError, Fields, Record, RecordId, Reference, Timestamp, Value};
+use relata_model::{Calendar, FieldError, Fields, Record, RecordId, Reference, Timestamp, Value};
 use relata_sandbox::{
     async_trait,
     contract::{
@@ -216,19 +216,20 @@ impl StepHost {
     /// When a message may go out: at once, or at the next opening.
     async fn sending_time(&mut self) -> Result<Timestamp, HostError> {
         let Some(key) = self.scope.send_in.clone() else { return Ok(self.scope.now) };
-        let calendar = match &mut self.past {
-            Some(past) => past.calendar(&key).await,
-            None => self.app.calendar(&key).await,
-        };
-        match calendar {
-            Ok(Some(calendar)) => {
-                Ok(calendar.next_opening(self.scope.now).unwrap_or(self.scope.now))
-            }
-            Ok(None) => Err(HostError::not_found(format!(
+        match self.calendar(&key).await? {
+            Some(calendar) => Ok(calendar.next_opening(self.scope.now).unwrap_or(self.scope.now)),
+            None => Err(HostError::not_found(format!(
                 "there is no calendar `{key}`, which the workflow names in send_in"
             ))),
-            Err(why) => Err(self.refuse(why)),
         }
+    }
+
+    async fn calendar(&mut self, key: &str) -> Result<Option<Calendar>, HostError> {
+        let calendar = match &mut self.past {
+            Some(past) => past.calendar(key).await,
+            None => self.app.calendar(key).await,
+        };
+        calendar.map_err(|why| self.refuse(why))
     }
 
     async fn queue(
@@ -415,6 +416,16 @@ impl HostCalls for StepHost {
         tallies.sort_by_cached_key(|(value, _)| value.to_string());
         let tally = |(value, count): (Value, u64)| Tally { value: value.to_json(), count };
         Ok(tallies.into_iter().map(tally).collect())
+    }
+
+    async fn calendar_is_open(&mut self, calendar: &str, at_ms: u64) -> Result<bool, HostError> {
+        let reference = self.reference(calendar)?;
+        let at = i64::try_from(at_ms).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
+        let at = at.ok_or_else(|| HostError::invalid(format!("{at_ms} ms is no time")))?;
+        match self.calendar(&reference.key).await? {
+            Some(calendar) => Ok(calendar.is_open(at)),
+            None => Err(HostError::not_found(format!("there is no {reference}"))),
+        }
     }
 
     async fn record_create(

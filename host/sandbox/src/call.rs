@@ -393,6 +393,10 @@ impl HostCalls for Nobody {
         nobody()
     }
 
+    async fn calendar_is_open(&mut self, _: &str, _: u64) -> Result<bool, HostError> {
+        nobody()
+    }
+
     async fn record_create(&mut self, _: &str, _: Fields) -> Result<Entity, HostError> {
         nobody()
     }

@@ -55,6 +55,10 @@ pub trait HostCalls: Any + Send {
         field: &str,
     ) -> Result<Vec<Tally>, HostError>;
 
+    /// Whether a calendar is open at a time, in milliseconds since 1970 UTC;
+    /// [`Code::NotFound`] if there is no such calendar.
+    async fn calendar_is_open(&mut self, calendar: &str, at_ms: u64) -> Result<bool, HostError>;
+
     /// Creates a record; its id is known at once.
     async fn record_create(&mut self, object: &str, fields: Fields) -> Result<Entity, HostError>;
 

@@ -27,6 +27,9 @@ use crate::words::told;
 /// The largest page of a query.
 const PAGE: u32 = 1000;
 
+/// The object whose records say when it is working time.
+const CALENDAR: &str = "calendar";
+
 /// The most random bytes at once.
 const RANDOM: u32 = 1024;
 
@@ -289,6 +292,25 @@ impl Gate {
         self.may_count(object, &filter, Some(field))?;
         let wait = self.wait_begins();
         let result = self.host.record_count_by(object, filter, field).await;
+        self.wait_ends(wait);
+        result
+    }
+
+    pub(crate) async fn calendar_is_open(
+        &mut self,
+        calendar: &str,
+        at_ms: u64,
+    ) -> Result<bool, HostError> {
+        self.count_query()?;
+        let object = object_of(calendar)?;
+        if object != CALENDAR {
+            return Err(HostError::invalid(format!(
+                "only a calendar is open or closed, and {calendar} is none"
+            )));
+        }
+        self.check(|permissions| permissions.check_object_read(CALENDAR).map(drop))?;
+        let wait = self.wait_begins();
+        let result = self.host.calendar_is_open(calendar, at_ms).await;
         self.wait_ends(wait);
         result
     }

@@ -39,6 +39,9 @@ extern void __wasm_import_relata_plugin_records_count(uint8_t *, size_t, uint8_t
 __attribute__((__import_module__("relata:plugin/records@0.1.0"), __import_name__("count-by")))
 extern void __wasm_import_relata_plugin_records_count_by(uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
+__attribute__((__import_module__("relata:plugin/records@0.1.0"), __import_name__("is-open")))
+extern void __wasm_import_relata_plugin_records_is_open(uint8_t *, size_t, int64_t, uint8_t *);
+
 __attribute__((__import_module__("relata:plugin/records@0.1.0"), __import_name__("create")))
 extern void __wasm_import_relata_plugin_records_create(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
@@ -375,6 +378,13 @@ void relata_plugin_records_list_tally_free(relata_plugin_records_list_tally_t *p
 void relata_plugin_records_result_list_tally_error_free(relata_plugin_records_result_list_tally_error_t *ptr) {
   if (!ptr->is_err) {
     relata_plugin_records_list_tally_free(&ptr->val.ok);
+  } else {
+    relata_plugin_records_error_free(&ptr->val.err);
+  }
+}
+
+void relata_plugin_records_result_bool_error_free(relata_plugin_records_result_bool_error_t *ptr) {
+  if (!ptr->is_err) {
   } else {
     relata_plugin_records_error_free(&ptr->val.err);
   }
@@ -922,6 +932,63 @@ bool relata_plugin_records_count_by(plugin_string_t *object, relata_plugin_recor
     case 0: {
       result.is_err = false;
       result.val.ok = (relata_plugin_records_list_tally_t) { (relata_plugin_records_tally_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      plugin_option_u32_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (4*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (uint32_t) (*((int32_t*) (ptr + (4+4*sizeof(void*)))));
+          break;
+        }
+      }
+      relata_plugin_types_option_json_t option0;
+      switch ((int32_t) *((uint8_t*) (ptr + (8+4*sizeof(void*))))) {
+        case 0: {
+          option0.is_some = false;
+          break;
+        }
+        case 1: {
+          option0.is_some = true;
+          option0.val = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+5*sizeof(void*))))), (*((size_t*) (ptr + (8+6*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = (relata_plugin_types_error_t) {
+        (relata_plugin_types_code_t) (int32_t) *((uint8_t*) (ptr + sizeof(void*))),
+        (plugin_string_t) (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (plugin_option_u32_t) option,
+        (relata_plugin_types_option_json_t) option0,
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool relata_plugin_records_is_open(relata_plugin_records_reference_t *calendar, uint64_t at_ms, bool *ret, relata_plugin_records_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+7*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_relata_plugin_records_is_open((uint8_t *) (*calendar).ptr, (*calendar).len, (int64_t) (at_ms), ptr);
+  relata_plugin_records_result_bool_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
       break;
     }
     case 1: {

@@ -191,6 +191,14 @@ typedef struct {
 } relata_plugin_records_result_list_tally_error_t;
 
 typedef struct {
+  bool is_err;
+  union {
+    bool ok;
+    relata_plugin_records_error_t err;
+  } val;
+} relata_plugin_records_result_bool_error_t;
+
+typedef struct {
   bool is_some;
   uint64_t val;
 } plugin_option_u64_t;
@@ -494,6 +502,10 @@ extern bool relata_plugin_records_count(plugin_string_t *object, relata_plugin_r
 // among them, in one query: `null` for those where it is empty. Not for
 // fields with several values; at most 1,000 different ones.
 extern bool relata_plugin_records_count_by(plugin_string_t *object, relata_plugin_records_list_condition_t *filter, plugin_string_t *field, relata_plugin_records_list_tally_t *ret, relata_plugin_records_error_t *err);
+// Whether a calendar is open at a time, in milliseconds since 1970 UTC: its
+// holidays and extra days count, in its own time zone. `not-found` if there
+// is no such calendar. Needs the permission to read calendars.
+extern bool relata_plugin_records_is_open(relata_plugin_records_reference_t *calendar, uint64_t at_ms, bool *ret, relata_plugin_records_error_t *err);
 // Creates a record from a JSON object of fields. The id is known at
 // once; the record exists for others when the step commits.
 extern bool relata_plugin_records_create(plugin_string_t *object, relata_plugin_records_json_t *fields, relata_plugin_records_entity_t *ret, relata_plugin_records_error_t *err);
@@ -598,6 +610,8 @@ void relata_plugin_records_result_u64_error_free(relata_plugin_records_result_u6
 void relata_plugin_records_list_tally_free(relata_plugin_records_list_tally_t *ptr);
 
 void relata_plugin_records_result_list_tally_error_free(relata_plugin_records_result_list_tally_error_t *ptr);
+
+void relata_plugin_records_result_bool_error_free(relata_plugin_records_result_bool_error_t *ptr);
 
 void plugin_option_u64_free(plugin_option_u64_t *ptr);
 

@@ -104,6 +104,14 @@ relata_result relata_records_count_by(const char *object, const relata_condition
     return NULL;
 }
 
+relata_result relata_calendar_is_open(const char *calendar, uint64_t at_ms, bool *is_open) {
+    plugin_string_t reference = host_text(calendar, "the calendar");
+    relata_plugin_types_error_t error;
+    return relata_plugin_records_is_open(&reference, at_ms, is_open, &error)
+               ? NULL
+               : host_failure(&error);
+}
+
 relata_result relata_records_create(const char *object, relata_json fields,
                                     relata_record *created) {
     plugin_string_t name = host_text(object, "the object to create");

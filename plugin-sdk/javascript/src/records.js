@@ -52,6 +52,10 @@ export function countBy(object, field, where = {}) {
     return tallies.map(({ value, count }) => ({ value: JSON.parse(value), count }));
 }
 
+export function isOpen(calendar, at = new Date()) {
+    return ask("records.is-open", () => host.isOpen(referenceOf(calendar), at.getTime()));
+}
+
 export function create(object, fields) {
     const text = objectText(fields, "the fields of a new record");
     return entity(ask("records.create", () => host.create(object, text)));

@@ -116,6 +116,12 @@ test("counts come by value", () => {
     assert.deepEqual(calls, [["lead", filter, "owner"]]);
 });
 
+test("a calendar is open at a time", () => {
+    host.records = { isOpen: answering(false) };
+    assert.equal(records.isOpen("calendar/support", new Date(1_797_242_400_000)), false);
+    assert.deepEqual(calls, [["calendar/support", 1_797_242_400_000]]);
+});
+
 test("a misspelt operator or option is refused", () => {
     assert.throws(
         () => records.count("lead", { score: { min: 1 } }),

@@ -10,9 +10,10 @@ What a call writes it also reads back; others see it when the step commits.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
-from . import _host, _shape
+from . import _host, _shape, env
 from ._types import Reference
 from .error import Error
 
@@ -69,6 +70,15 @@ def delete(record: str, *, if_revision: int | None = None) -> None:
     """Deletes a record."""
     host = _host.interface("records")
     _host.call(host.delete, str(record), if_revision)
+
+
+def is_open(calendar: str, at: datetime | None = None) -> bool:
+    """Whether a calendar is open at a time, by default now: its holidays and
+    extra days count, in its own time zone. A `not-found` error if there is no
+    such calendar. Needs the permission to read calendars."""
+    at_ms = env.now_ms() if at is None else round(at.timestamp() * 1_000)
+    is_open: bool = _host.call(_host.interface("records").is_open, str(calendar), at_ms)
+    return is_open
 
 
 def query(object: str) -> "Query":

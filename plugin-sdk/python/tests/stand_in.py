@@ -116,6 +116,7 @@ class Host:
                 "query": self.query,
                 "count": lambda object, filter: len(self.records),
                 "count_by": self.count_by,
+                "is_open": lambda *arguments: self.note("is_open", *arguments) or True,
                 "delete": lambda *arguments: self.note("delete", *arguments),
                 "Condition": record("Condition", "field operator value"),
                 "Operator": Enum("Operator", OPERATORS),

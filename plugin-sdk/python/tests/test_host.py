@@ -93,6 +93,13 @@ class Records(WithHost):
         filter = [("status", "EQUAL", '"new"')]
         self.assertEqual(self.host.asked, [("count_by", "lead", filter, "owner")])
 
+    def test_a_calendar_is_open_now_or_at_a_time(self) -> None:
+        self.assertTrue(records.is_open("calendar/support"))
+        records.is_open("calendar/support", datetime(2026, 12, 14, 11, tzinfo=UTC))
+        hour = 3_600_000
+        at = [("is_open", "calendar/support", stand_in.NOW_MS + late) for late in (0, hour)]
+        self.assertEqual(self.host.asked, at)
+
     def test_a_query_is_not_changed_by_what_is_added(self) -> None:
         all = records.query("lead")
         all.equal("name", "Anna")

@@ -17,11 +17,32 @@ pub(crate) struct Agent {
     pub(crate) capacity: Option<u64>,
     pub(crate) channels: Option<Vec<String>>,
     pub(crate) active: Option<bool>,
+    pub(crate) calendar: Option<Reference>,
+    pub(crate) territories: Option<Vec<String>>,
 }
 
 /// The fields of a user that [`Agent`] needs.
-pub(crate) const FIELDS: [&str; 9] =
-    ["name", "team", "skills", "weight", "absences", "presence", "capacity", "channels", "active"];
+pub(crate) const FIELDS: [&str; 11] = [
+    "name",
+    "team",
+    "skills",
+    "weight",
+    "absences",
+    "presence",
+    "capacity",
+    "channels",
+    "active",
+    "calendar",
+    "territories",
+];
+
+/// What the time is for whoever may take a ticket.
+pub(crate) struct Moment<'a> {
+    /// A date such as `2026-12-24`.
+    pub(crate) today: &'a str,
+    /// The calendars that are closed now.
+    pub(crate) closed: &'a [Reference],
+}
 
 /// What a ticket asks of whoever takes it.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +53,8 @@ pub(crate) struct Wanted {
     pub(crate) team: Option<Reference>,
     /// By which channel it came.
     pub(crate) channel: Option<String>,
+    /// Where its customer is: a country, a region.
+    pub(crate) territory: Vec<String>,
 }
 
 /// The open tickets of an agent.
@@ -64,12 +87,14 @@ pub(crate) struct Candidate {
     pub(crate) eligible: bool,
     /// Why they could not, or why they were.
     pub(crate) reason: String,
+    /// Whether they look after where the customer is.
+    #[serde(skip)]
+    pub(crate) is_in_territory: bool,
 }
 
 impl Candidate {
-    /// Judges all that needs no counting. `today` is a date such as
-    /// `2026-12-24`.
-    pub(crate) fn judge(user: Reference, agent: &Agent, wanted: &Wanted, today: &str) -> Self {
+    /// Judges all that needs no counting.
+    pub(crate) fn judge(user: Reference, agent: &Agent, wanted: &Wanted, now: &Moment<'_>) -> Self {
         let held = agent.skills.as_deref().unwrap_or_default();
         let missing: Vec<&str> = wanted
             .skills
@@ -80,7 +105,7 @@ impl Candidate {
         let levels = wanted.skills.iter().map(|skill| level_of(held, skill));
         let level = levels.min().unwrap_or(Some(USUAL_LEVEL));
         let capacity = agent.capacity.unwrap_or(0);
-        let absence = agent.absences.iter().flatten().find(|absence| covers(absence, today));
+        let absence = agent.absences.iter().flatten().find(|absence| covers(absence, now.today));
         let against = if agent.active == Some(false) {
             Some("no longer works here".to_owned())
         } else if wanted.team.is_some() && wanted.team != agent.team {
@@ -89,8 +114,10 @@ impl Candidate {
             Some(format!("lacks the skill {}", missing.join(", ")))
         } else if let Some(absence) = absence {
             Some(format!("is away ({absence})"))
-        } else if agent.presence.as_deref() == Some("offline") {
-            Some("is offline".to_owned())
+        } else if let Some(presence @ ("offline" | "away")) = agent.presence.as_deref() {
+            Some(format!("is {presence}"))
+        } else if agent.calendar.as_ref().is_some_and(|calendar| now.closed.contains(calendar)) {
+            Some("is not at work at this hour".to_owned())
         } else if capacity == 0 {
             Some("has capacity 0".to_owned())
         } else {
@@ -105,6 +132,11 @@ impl Candidate {
             capacity,
             eligible: against.is_none(),
             reason: against.unwrap_or_else(|| "could take it".to_owned()),
+            is_in_territory: agent
+                .territories
+                .iter()
+                .flatten()
+                .any(|territory| wanted.territory.contains(territory)),
         }
     }
 

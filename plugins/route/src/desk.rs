@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use relata_plugin_sdk::{prelude::*, rotation::Rotation};
 
 use crate::{
-    agent::{self, Agent, Candidate, Load, Wanted},
+    agent::{self, Agent, Candidate, Load, Moment, Wanted},
     queue::{self, Policy, Queue, Verdict, relaxed_reason},
 };
 
@@ -103,6 +103,38 @@ struct Loads {
     by_channel: BTreeMap<String, u64>,
 }
 
+/// Where the customer of a ticket is: their country, and their account's country
+/// and region.
+fn territory(ticket: &Ticket) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Place {
+        country: Option<String>,
+        region: Option<String>,
+        account: Option<Reference>,
+    }
+    let mut territory = Vec::new();
+    let mut next = ticket.fields.customer.clone();
+    while let Some(record) = next {
+        let place: Place = records::get(&record)?.parse()?;
+        territory.extend(place.country.into_iter().chain(place.region));
+        next = place.account;
+    }
+    Ok(territory)
+}
+
+/// Rules out who does not look after a territory, as long as somebody can take the
+/// ticket who does; or who had the customer's `last` one, and knows them.
+fn prefer_territory(candidates: &mut [Candidate], territory: &[String], last: Option<&Reference>) {
+    if !candidates.iter().any(|candidate| candidate.eligible && candidate.is_in_territory) {
+        return;
+    }
+    for candidate in candidates {
+        if candidate.eligible && !candidate.is_in_territory && last != Some(&candidate.user) {
+            candidate.rule_out(format!("does not look after {}", territory.join(", ")));
+        }
+    }
+}
+
 /// How many open tickets each of some users has, by one channel or by any.
 fn open_tickets(users: &[&Reference], channel: Option<&str>) -> Result<BTreeMap<Reference, u64>> {
     let mut counts: BTreeMap<Reference, u64> =
@@ -129,6 +161,8 @@ pub(crate) struct Desk {
     agents: BTreeMap<Option<Reference>, Rc<[(Reference, Agent)]>>,
     loads: BTreeMap<Reference, Loads>,
     queues: BTreeMap<Reference, Queue>,
+    /// Whether it is open now, of the calendars that somebody works by.
+    open: BTreeMap<Reference, bool>,
 }
 
 impl Desk {
@@ -141,11 +175,13 @@ impl Desk {
     ) -> Result<Vec<Candidate>> {
         let today = env::today();
         let agents = self.agents(wanted.team.as_ref())?;
+        let closed = self.closed(&agents);
+        let now = Moment { today: &today, closed: &closed };
         let agents: Vec<&(Reference, Agent)> =
             agents.iter().filter(|(user, _)| only.is_none_or(|only| only == user)).collect();
         let mut candidates: Vec<Candidate> = agents
             .iter()
-            .map(|(user, agent)| Candidate::judge(user.clone(), agent, wanted, &today))
+            .map(|(user, agent)| Candidate::judge(user.clone(), agent, wanted, &now))
             .collect();
         let able: Vec<&(Reference, Agent)> = candidates
             .iter()
@@ -191,6 +227,22 @@ impl Desk {
             .collect::<Result<Rc<[_]>>>()?;
         self.agents.insert(key, Rc::clone(&agents));
         Ok(agents)
+    }
+
+    /// The calendars that are closed now, of those by which some agents work. One
+    /// that says nothing of itself keeps nobody from work.
+    fn closed(&mut self, agents: &[(Reference, Agent)]) -> Vec<Reference> {
+        for calendar in agents.iter().filter_map(|(_, agent)| agent.calendar.as_ref()) {
+            if self.open.contains_key(calendar) {
+                continue;
+            }
+            let is_open = records::is_open(calendar, env::now_ms()).unwrap_or_else(|why| {
+                log::warn!("a calendar does not say when it is open"; calendar = calendar, why = why.to_string());
+                true
+            });
+            self.open.insert(calendar.clone(), is_open);
+        }
+        self.open.iter().filter(|(_, open)| !**open).map(|(calendar, _)| calendar.clone()).collect()
     }
 
     /// Counts the open tickets of those of whom that was not done yet.
@@ -312,6 +364,10 @@ impl Desk {
             Some(true) => last_agent(ticket)?,
             _ => None,
         };
+        let territory = match queue.prefer_territory {
+            Some(true) => territory(ticket)?,
+            _ => Vec::new(),
+        };
         let turns =
             (queue.policy == Some(Policy::RoundRobin)).then(|| format!("rotation/{}", at.id()));
         let stored = match &turns {
@@ -325,6 +381,7 @@ impl Desk {
                     skills: skills.to_vec(),
                     team: queue.team.clone(),
                     channel: ticket.fields.channel.clone(),
+                    territory: territory.clone(),
                 };
                 let mut candidates = desk.candidates(&wanted, ticket, only)?;
                 for candidate in &mut candidates {
@@ -332,6 +389,7 @@ impl Desk {
                         candidate.rule_out("has it now, and somebody else is looked for");
                     }
                 }
+                prefer_territory(&mut candidates, &territory, last.as_ref());
                 let verdict = queue.decide(
                     &mut candidates,
                     skills,

@@ -20,7 +20,7 @@ use skill::{Prefer, pick};
 const LANE: Option<&str> = Some("routing");
 
 /// What routing reads of the objects, and writes.
-const READS: &[&str] = &["ticket", "user", "queue"];
+const READS: &[&str] = &["ticket", "user", "queue", "contact", "account", "calendar"];
 const WRITES: &[&str] = &["ticket.owner", "ticket.queue", "ticket.queued_at"];
 
 #[derive(Deserialize, JsonSchema)]
@@ -66,8 +66,8 @@ struct BySkill;
 impl Action for BySkill {
     const ID: &str = "by_skill";
     const TITLE: &str = "Give a ticket to somebody who has the skills";
-    const SUMMARY: &str = "Picks among the users who have all the skills, are not away today, not \
-        offline and below their capacity of open tickets, and makes that user the ticket's owner. \
+    const SUMMARY: &str = "Picks among the users who have all the skills, are online, at work now and \
+        below their capacity of open tickets, and makes that user the ticket's owner. \
         `prefer` says whether the highest level, the lowest, or only the work load counts. A \
         ticket that is routed again goes to somebody else, if anybody else can take it. When \
         nobody can, the ticket goes into the queue `fallback` and keeps its owner.";
@@ -84,6 +84,7 @@ impl Action for BySkill {
             skills: input.skills.clone(),
             team: None,
             channel: ticket.fields.channel.clone(),
+            territory: Vec::new(),
         };
         let mut candidates = Desk::default().candidates(&wanted, &ticket, None)?;
         let picked = pick(&mut candidates, input.prefer, ticket.fields.owner.as_ref());

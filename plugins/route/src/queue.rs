@@ -17,19 +17,21 @@ pub(crate) struct Queue {
     pub(crate) policy: Option<Policy>,
     pub(crate) required_skills: Option<Vec<String>>,
     pub(crate) prefer_last_agent: Option<bool>,
+    pub(crate) prefer_territory: Option<bool>,
     pub(crate) relax_after: Option<u64>,
     pub(crate) overflow_after: Option<u64>,
     pub(crate) fallback: Option<Reference>,
 }
 
 /// The fields of a queue that [`Queue`] needs.
-pub(crate) const FIELDS: [&str; 9] = [
+pub(crate) const FIELDS: [&str; 10] = [
     "name",
     "team",
     "priority",
     "policy",
     "required_skills",
     "prefer_last_agent",
+    "prefer_territory",
     "relax_after",
     "overflow_after",
     "fallback",
@@ -159,7 +161,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::agent::{Agent, Load, Wanted};
+    use crate::agent::{Agent, Load, Moment, Wanted};
 
     fn team() -> Reference {
         Reference::of("team", "support")
@@ -168,6 +170,7 @@ mod tests {
     /// Agents of the team as `name weight open/capacity`.
     fn candidates(agents: &[(&str, f64, u64, u64)], skills: &[String]) -> Vec<Candidate> {
         let wanted = Wanted { skills: skills.to_vec(), team: Some(team()), ..Wanted::default() };
+        let now = Moment { today: "2026-12-14", closed: &[] };
         agents
             .iter()
             .map(|(name, weight, open, capacity)| {
@@ -180,7 +183,7 @@ mod tests {
                     ..Agent::default()
                 };
                 let user = Reference::of("user", name);
-                let mut candidate = Candidate::judge(user, &agent, &wanted, "2026-12-14");
+                let mut candidate = Candidate::judge(user, &agent, &wanted, &now);
                 if candidate.eligible {
                     candidate.count(Load { open: *open, on_channel: 0 }, &agent, None);
                 }

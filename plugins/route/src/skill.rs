@@ -77,7 +77,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::agent::{Agent, Load, Wanted};
+    use crate::agent::{Agent, Load, Moment, Wanted};
 
     /// Agents as `id | skills | open/capacity | what else`, one a line.
     fn check(agents: &str, skills: &[&str], prefer: Prefer, owner: Option<&str>, expected: Expect) {
@@ -85,6 +85,7 @@ mod tests {
             skills: skills.iter().map(|skill| (*skill).to_owned()).collect(),
             ..Wanted::default()
         };
+        let now = Moment { today: "2026-12-24", closed: &[] };
         let mut candidates: Vec<Candidate> = agents
             .lines()
             .map(str::trim)
@@ -102,7 +103,7 @@ mod tests {
                     ..Agent::default()
                 };
                 let user = Reference::of("user", columns[0]);
-                let mut candidate = Candidate::judge(user, &agent, &wanted, "2026-12-24");
+                let mut candidate = Candidate::judge(user, &agent, &wanted, &now);
                 if candidate.eligible {
                     let open = open.parse().unwrap();
                     candidate.count(Load { open, on_channel: 0 }, &agent, None);

@@ -298,6 +298,10 @@ impl records::Host for Gate {
             .collect())
     }
 
+    async fn is_open(&mut self, calendar: String, at_ms: u64) -> Result<bool, types::Error> {
+        self.calendar_is_open(&calendar, at_ms).await.map_err(to_guest)
+    }
+
     async fn create(
         &mut self,
         name: String,

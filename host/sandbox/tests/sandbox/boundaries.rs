@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::desk::{call, line, load, manifest, sandbox};
 use crate::guests::{
-    self, COUNT, COUNT_BY, CREATE, DELETE, EMIT, GET, Guest, HostFunction, MAIL, PLACEHOLDER,
-    QUERY, SEND, STATE_GET, STATE_PUT, UPDATE,
+    self, COUNT, COUNT_BY, CREATE, DELETE, EMIT, GET, Guest, HostFunction, IS_OPEN, MAIL,
+    PLACEHOLDER, QUERY, SEND, STATE_GET, STATE_PUT, UPDATE,
 };
 
 const ALL: &str = "[permissions]\nstate = true\nmessages = [\"mail\", \"notify\"]\nevents = [\"*\"]\n[permissions.records.\"*\"]\nread = [\"*\"]\nupdate = [\"*\"]\ncreate = true\ndelete = true\n[permissions.secrets]\nkey = [\"*\"]\n[[permissions.http]]\nhost = \"*\"\nmethods = [\"GET\"]";
@@ -44,6 +44,7 @@ fn calls() -> Vec<(&'static str, HostFunction, String)> {
         ("records.count-by, the object", COUNT_BY, format!("TEXT {none} {lead}")),
         ("records.count-by, a value", COUNT_BY, format!("{lead} {by_json} {lead}")),
         ("records.count-by, the field", COUNT_BY, format!("{lead} {none} TEXT")),
+        ("records.is-open, the calendar", IS_OPEN, "TEXT (i64.const 0)".to_owned()),
         ("records.create, the object", CREATE, format!("TEXT {object}")),
         ("records.create, the fields", CREATE, format!("{lead} JSON")),
         ("records.update, the record", UPDATE, format!("TEXT {object} {no_number}")),

@@ -62,6 +62,11 @@ impl HostCalls for Desk {
         Ok(vec![Tally { value: json!("user/2"), count: 3 }])
     }
 
+    async fn calendar_is_open(&mut self, calendar: &str, at_ms: u64) -> Result<bool, HostError> {
+        self.asked.push(format!("is {calendar} open at {at_ms}"));
+        Ok(true)
+    }
+
     async fn record_create(&mut self, object: &str, _: Fields) -> Result<Entity, HostError> {
         self.asked.push(format!("create {object}"));
         Ok(lead(json!({"owner": "user/2", "email": "anna@example.org", "status": "new"})))

@@ -260,6 +260,7 @@ pub const QUERY: HostFunction =
 pub const COUNT: HostFunction = function("records", "count", "(param i32 i32 i32 i32 i32)", 8);
 pub const COUNT_BY: HostFunction =
     function("records", "count-by", "(param i32 i32 i32 i32 i32 i32 i32)", 4);
+pub const IS_OPEN: HostFunction = function("records", "is-open", "(param i32 i32 i64 i32)", 4);
 pub const CREATE: HostFunction = function("records", "create", "(param i32 i32 i32 i32 i32)", 8);
 pub const UPDATE: HostFunction =
     function("records", "update", "(param i32 i32 i32 i32 i32 i64 i32)", 8);

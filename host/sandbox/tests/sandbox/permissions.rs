@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::desk::{call, line, load, manifest, sandbox};
 use crate::guests::{
-    self, COUNT, COUNT_BY, CREATE, DELETE, EMIT, GET, Guest, MAIL, PLACEHOLDER, QUERY, SEND,
-    STATE_GET, STATE_PUT, UPDATE,
+    self, COUNT, COUNT_BY, CREATE, DELETE, EMIT, GET, Guest, IS_OPEN, MAIL, PLACEHOLDER, QUERY,
+    SEND, STATE_GET, STATE_PUT, UPDATE,
 };
 
 async fn check(guest: Guest, manifest: &str, input: Value, answer: Expect, asked: &[&str]) {
@@ -199,6 +199,7 @@ async fn each_function_is_denied_where_nothing_was_agreed_to() {
         ("query", QUERY.once(&format!("{lead} {none} {none} (i32.const 10) (i32.const 0) {none}"))),
         ("count", COUNT.once(&format!("{lead} {none}"))),
         ("count-by", COUNT_BY.once(&format!("{lead} {none} {lead}"))),
+        ("is-open", IS_OPEN.once("(i32.const 8900) (i32.const 10) (i64.const 0)")),
         ("create", CREATE.once(&format!("{lead} {object}"))),
         ("update", UPDATE.once(&format!("{lead_1} {object} {no_number}"))),
         ("delete", DELETE.once(&format!("{lead_1} {no_number}"))),
@@ -217,7 +218,8 @@ async fn each_function_is_denied_where_nothing_was_agreed_to() {
         let guest = armed(guest)
             .text_at(8600, "{}")
             .text_at(8700, "key")
-            .text_at(8800, "https://shop.example/");
+            .text_at(8800, "https://shop.example/")
+            .text_at(8900, "calendar/x");
         let (line, asked) = ungranted(guest).await;
         assert!(asked.is_empty(), "{name}: {asked:?}");
         let line = line.replace("plugin `p`, action `act`: plugin `p` ", "");
@@ -229,6 +231,7 @@ async fn each_function_is_denied_where_nothing_was_agreed_to() {
         query: denied: may not read records of `lead`
         count: denied: may not read records of `lead`
         count-by: denied: may not read records of `lead`
+        is-open: denied: may not read records of `calendar`: read = ["*"] under [permissions.records.calendar] in its plugin.toml allows it
         create: denied: may not create records of `lead`
         update: denied: may not update records of `lead`
         delete: denied: may not delete records of `lead`

@@ -9,7 +9,7 @@ const FUNCTIONS = {
     http: ["send", "deliver"],
     log: ["emit", "panic"],
     messages: ["sendMail", "notify"],
-    records: ["get", "query", "count", "create", "update", "delete"],
+    records: ["get", "query", "count", "countBy", "isOpen", "create", "update", "delete"],
     secrets: ["placeholder"],
     state: ["get", "put"],
 };

@@ -85,6 +85,11 @@ impl HostCalls for Meddler {
         self.host.record_count_by(object, filter, field).await
     }
 
+    async fn calendar_is_open(&mut self, calendar: &str, at_ms: u64) -> Result<bool, HostError> {
+        self.meets("records.is-open")?;
+        self.host.calendar_is_open(calendar, at_ms).await
+    }
+
     async fn record_create(&mut self, object: &str, fields: Fields) -> Result<Entity, HostError> {
         self.meets("records.create")?;
         self.host.record_create(object, fields).await
