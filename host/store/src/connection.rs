@@ -16,10 +16,6 @@ use sqlx::{
 
 use crate::{StoreError, dialect::Dialect};
 
-/// How often a read is tried again where the server had closed the connections
-/// that lay ready.
-const STALE: u32 = 8;
-
 /// A connection: the writer's own, or one on loan from the readers.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -164,12 +160,14 @@ impl Connection {
             }
             Driver::Postgres(connection) => postgres_rows(connection, sql, arguments).await,
             Driver::PostgresReader(connection, pool) => {
-                let mut stale = 0;
+                // Where the server has closed the connections that lie ready, each of them
+                // may be lent before a new one is made.
+                let mut may_be_stale = pool.options().get_max_connections();
                 loop {
                     // A reader has no transaction, so its statement can be said again.
                     match postgres_rows(connection, sql.clone(), arguments.clone()).await {
-                        Err(why) if stale < STALE && crate::error::is_lost(&why) => {
-                            stale += 1;
+                        Err(why) if may_be_stale > 0 && crate::error::is_lost(&why) => {
+                            may_be_stale -= 1;
                             connection.close_on_drop();
                             match pool.acquire().await {
                                 Ok(other) => *connection = other,
