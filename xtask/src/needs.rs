@@ -57,7 +57,7 @@ const REGISTRY: Need = Need {
 };
 
 const JAVASCRIPT: Need = Need {
-    why: "Node.js with npm, to build the example plugin in JavaScript",
+    why: "Node.js with npm, for the console's scripts and the example plugin in JavaScript",
     present: || cargo::on_path("node") && cargo::on_path("npm"),
     packages: &["nodejs", "npm"],
     otherwise: "install Node.js 18 or newer, with npm",
@@ -85,11 +85,11 @@ const SCHEMATHESIS: Need = Need {
 };
 
 /// What every build needs.
-pub(crate) const BUILD: &[Need] = &[WEBASSEMBLY];
+pub(crate) const BUILD: &[Need] = &[WEBASSEMBLY, JAVASCRIPT];
 
 /// What the tests need besides.
 pub(crate) const TEST: &[Need] =
-    &[WEBASSEMBLY, POSTGRESQL, SMTP, IMAP, REGISTRY, JAVASCRIPT, PYTHON, C, SCHEMATHESIS];
+    &[WEBASSEMBLY, JAVASCRIPT, POSTGRESQL, SMTP, IMAP, REGISTRY, PYTHON, C, SCHEMATHESIS];
 
 /// The module that Debian's compiler links WebAssembly with; the packages only
 /// recommend it, so it can be missing beside a complete compiler.

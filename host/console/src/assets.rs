@@ -1,6 +1,6 @@
-//! The files beside the pages: the style sheet and the pictures. They are part
-//! of the program, and a browser keeps them for as long as it likes, since
-//! their address changes with them.
+//! The files beside the pages: the style sheet, the pictures and the scripts.
+//! They are part of the program, and a browser keeps them for as long as it
+//! likes, since their address changes with them.
 
 use std::sync::LazyLock;
 
@@ -14,28 +14,38 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 
-const STYLE: &str = include_str!("../assets/console.css");
-const ICON: &str = include_str!("../assets/icon.svg");
+/// The names of all files, and what is in them: those of `assets/`, and those
+/// of npm's packages that build.rs names.
+const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// The address of the style sheet.
-pub(crate) fn style_address() -> &'static str {
-    static ADDRESS: LazyLock<String> = LazyLock::new(|| {
-        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(STYLE));
-        format!("/assets/console.css?v={}", &digest[..12])
-    });
-    &ADDRESS
+/// The address of each, in the order of [`FILES`].
+static ADDRESSES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let address = |(name, content): &(&str, &[u8])| {
+        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(content));
+        format!("/assets/{name}?v={}", &digest[..12])
+    };
+    FILES.iter().map(address).collect()
+});
+
+/// The address of a file, which changes with it.
+pub(crate) fn address(name: &str) -> &'static str {
+    let place = FILES.iter().position(|(known, _)| *known == name);
+    place.and_then(|place| ADDRESSES.get(place)).map_or("", String::as_str)
 }
 
 /// `GET /assets/{file}`
 pub(crate) async fn file(Path(file): Path<String>) -> Result<Response, Failure> {
-    let (kind, text) = match file.as_str() {
-        "console.css" => ("text/css; charset=utf-8", STYLE),
-        "icon.svg" => ("image/svg+xml", ICON),
-        _ => return Err(Failure::NotFound),
+    let (name, content) =
+        FILES.iter().find(|(name, _)| *name == file).ok_or(Failure::NotFound)?;
+    let kind = match name.rsplit('.').next() {
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
     };
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
     ];
-    Ok((headers, text).into_response())
+    Ok((headers, *content).into_response())
 }

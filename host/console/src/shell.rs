@@ -103,9 +103,9 @@ impl Shell {
         self.look.theme.word()
     }
 
-    /// The address of the style sheet, which changes with it.
-    pub(crate) fn style(&self) -> &'static str {
-        crate::assets::style_address()
+    /// The address of a file beside the pages, which changes with it.
+    pub(crate) fn asset(&self, name: &str) -> &'static str {
+        crate::assets::address(name)
     }
 }
 

@@ -43,7 +43,10 @@ fn check(page: &Page) {
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{path}");
     assert_eq!(page.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
     assert_eq!(page.headers[header::CACHE_CONTROL], "no-store", "{path}");
-    assert!(page.all("script", None).is_empty(), "{path} has a script in it");
+    for script in page.all("script", None) {
+        assert!(script.text().is_empty(), "{path} has a script in it");
+        assert!(script.attribute("src").unwrap().starts_with("/assets/"), "{path}");
+    }
     for element in page.elements() {
         for forbidden in ["style", "onclick", "onsubmit", "onload"] {
             assert!(
@@ -144,14 +147,25 @@ async fn a_page_that_is_not_there_says_so() {
 }
 
 #[tokio::test]
-async fn the_style_sheet_is_kept_for_as_long_as_it_is_the_same() {
+async fn what_is_beside_a_page_is_kept_for_as_long_as_it_is_the_same() {
     let browser = company().await;
-    let page = browser.get("/login").await;
-    let page = if page.status == StatusCode::OK { page } else { browser.get("/inbox").await };
-    let links = page.all("link", None);
-    let sheet = links.iter().find(|link| link.attribute("rel").as_deref() == Some("stylesheet"));
-    let sheet = browser.get(&sheet.unwrap().attribute("href").unwrap()).await;
-    assert_eq!(sheet.status, StatusCode::OK);
-    assert!(sheet.headers[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
-    assert!(sheet.html.len() < 30_000, "the style sheet has {} bytes", sheet.html.len());
+    let mut kinds = BTreeSet::new();
+    for page in [browser.another().get("/login").await, browser.get("/inbox").await] {
+        let of = |tag, name| {
+            page.all(tag, None).into_iter().filter_map(move |element| element.attribute(name))
+        };
+        for address in of("link", "href").chain(of("img", "src")).chain(of("script", "src")) {
+            let file = browser.get(&address).await;
+            assert_eq!(file.status, StatusCode::OK, "{address}");
+            assert!(address.starts_with("/assets/") && address.contains("?v="), "{address}");
+            let kept = file.headers[header::CACHE_CONTROL].to_str().unwrap();
+            assert!(kept.contains("immutable"), "{address}: {kept}");
+            assert!(file.html.len() < 60_000, "{address} has {} bytes", file.html.len());
+            kinds.insert(file.headers[header::CONTENT_TYPE].to_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(
+        kinds.into_iter().collect::<Vec<_>>(),
+        ["image/svg+xml", "text/css; charset=utf-8", "text/javascript; charset=utf-8"]
+    );
 }
