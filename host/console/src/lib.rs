@@ -39,6 +39,7 @@ mod tasks;
 mod texts;
 mod ticket;
 mod ticket_list;
+mod visitor;
 mod words;
 mod workflows;
 
@@ -48,7 +49,7 @@ use axum::{
 };
 use relata_app::App;
 
-pub use crate::frame::not_found;
+pub use crate::{frame::not_found, visitor::visitor};
 
 /// All pages, with what is the same on each.
 pub fn routes(app: App) -> Router {

@@ -19,6 +19,7 @@ use crate::{
     session::{COOKIE, Form, Sent, came_from_here, cookie, form_of, is_ours},
     shell::Shell,
     texts::fill,
+    visitor::visitor,
 };
 
 #[derive(Template)]
@@ -67,7 +68,9 @@ pub(crate) async fn enter(
         email: form.filled("email").unwrap_or_default().to_owned(),
         password: Secret::new(form.get("password").unwrap_or_default()),
         code: form.filled("code").map(|code| code.replace(' ', "")),
-        address: address(&headers, peer.map(|Extension(ConnectInfo(peer))| peer)),
+        address: peer.map_or_else(String::new, |Extension(ConnectInfo(peer))| {
+            visitor(peer, &headers).to_string()
+        }),
     };
     let asked_for_code = log_in.code.is_some();
     let logged_in = match app.log_in(log_in).await {
@@ -159,16 +162,4 @@ fn is_https(headers: &HeaderMap) -> bool {
             .is_some_and(|value| value.starts_with(with))
     };
     begins("origin", "https://") || begins("x-forwarded-proto", "https")
-}
-
-/// Where somebody tries from. What stands before us on the same machine says
-/// for whom it speaks; nobody else is believed.
-fn address(headers: &HeaderMap, peer: Option<SocketAddr>) -> String {
-    let Some(peer) = peer else { return String::new() };
-    let forwarded = headers
-        .get("x-forwarded-for")
-        .filter(|_| peer.ip().is_loopback())
-        .and_then(|value| value.to_str().ok()?.rsplit(',').next())
-        .map(|last| last.trim().to_owned());
-    forwarded.unwrap_or_else(|| peer.ip().to_string())
 }

@@ -206,7 +206,7 @@ impl Visit {
         let address = request
             .extensions()
             .get::<ConnectInfo<SocketAddr>>()
-            .map(|ConnectInfo(peer)| visitors::address(*peer, request.headers()))
+            .map(|ConnectInfo(peer)| visitors::network(*peer, request.headers()))
             .map_or_else(Vec::new, |address| format!("address {address}").into_bytes());
         let body = gate.body(request, LONGEST_BODY).await?;
         Ok(Self { sent: Sent::read(&body.bytes), address })
