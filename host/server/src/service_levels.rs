@@ -6,13 +6,13 @@ use axum::{
     extract::{Path, State},
     http::HeaderMap,
 };
-use relata_app::ServiceLevelView;
+use relata_app::{Scope, ServiceLevelView, model::Reference};
 
 use crate::{
     Api,
     error::ApiError,
     openapi::{CallerProblems, MissingProblem, QueryProblems},
-    records::seen,
+    records::allowed,
 };
 
 /// How a ticket stands to what its customer was promised, at this moment.
@@ -39,9 +39,7 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Result<Json<ServiceLevelView>, ApiError> {
     let _room = gate.enter_to_read()?;
-    let (_, record) = seen(&app, &headers, &object, &key).await?;
-    let mut stands = app.service_level_of(&record.reference).await.map_err(ApiError::of)?;
-    // Whoever may not see whose it is does not learn it here either.
-    stands.owner = stands.owner.filter(|_| !record.field("owner").is_nothing());
-    Ok(Json(stands))
+    let caller = allowed(&app, &headers, Scope::RecordsRead, &object).await?;
+    let stands = app.service_level_as(caller.viewer(), &Reference::new(object, key)).await;
+    Ok(Json(stands.map_err(ApiError::no_access)?))
 }

@@ -12,7 +12,7 @@ use super::{
     Policy,
     keeping::{Seen, clock_name, is_judged},
 };
-use crate::{App, AppError};
+use crate::{AccessError, App, AppError, Viewer};
 
 /// How a ticket stands to what its customer was promised, at this moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -26,6 +26,9 @@ pub struct ServiceLevelView {
     pub service_level: Option<String>,
     /// What that is called.
     pub name: Option<String>,
+    /// Whose opening hours its working hours are, `calendar/01k9…`; none where
+    /// it names none.
+    pub calendar: Option<String>,
     /// The worst of its clocks that are open: `breached`, `running` or
     /// `paused`; without one `late` or `met`, and `none` without any clock.
     pub state: &'static str,
@@ -147,6 +150,9 @@ impl App {
             owner: owner.map(ToString::to_string),
             service_level: policy.map(|policy| policy.record.reference.to_string()),
             name: policy.map(|policy| policy.record.field("name").to_string()),
+            calendar: policy
+                .and_then(|policy| policy.record.field("calendar").as_reference())
+                .map(ToString::to_string),
             state: state_of(&clocks),
             due_at: due.map(|at| at.to_string()),
             clocks: match policy {
@@ -157,6 +163,28 @@ impl App {
             },
             escalations: self.escalations_of(&seen.ticket.reference).await?,
         })
+    }
+
+    /// As [`App::service_level_of`], for somebody who may see the ticket, without
+    /// what they do not see of it.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`] where there is no such ticket, or it is not for them.
+    pub async fn service_level_as(
+        &self,
+        viewer: &Viewer,
+        ticket: &Reference,
+    ) -> Result<ServiceLevelView, AccessError> {
+        let seen = self.see(viewer, ticket).await?;
+        let mut view = self.service_level_of(&seen.reference).await?;
+        if !viewer.sees_field("ticket", "owner") {
+            view.owner = None;
+        }
+        if !viewer.sees_field("ticket", "service_level") {
+            (view.service_level, view.name, view.calendar) = (None, None, None);
+        }
+        Ok(view)
     }
 
     async fn escalations_of(&self, ticket: &Reference) -> Result<Vec<EscalationView>, AppError> {

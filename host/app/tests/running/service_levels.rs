@@ -555,6 +555,29 @@ async fn how_a_ticket_stands_and_what_is_due() {
     .assert_eq(&due("3 days").await);
     let view = company.app.service_level_of(&second.parse().unwrap()).await.unwrap();
     assert_eq!((view.state, view.escalations.len()), ("breached", 3));
+    // Whoever does not see whose it is, and by what, does not learn it here.
+    for (key, lines) in [
+        ("all", "ticket: see"),
+        ("some", "ticket: see; ticket.owner: hidden; ticket.service_level: hidden"),
+        ("none", "contact: see"),
+    ] {
+        company.create(&format!("role/{key}"), &[("name", key), ("may", lines)]).await;
+        let email = format!("{key}@a.example");
+        let user = [("name", key), ("email", email.as_str()), ("roles", key)];
+        company.create(&format!("user/{key}"), &user).await;
+    }
+    company.set(&second, &[("owner", "user/all")]).await;
+    let seen = async |key: &str| {
+        let user = Reference::new("user", key);
+        let viewer = company.app.viewer_of_user(&user).await.unwrap().unwrap();
+        company.app.service_level_as(&viewer, &second.parse().unwrap()).await
+    };
+    let all = seen("all").await.unwrap();
+    assert!(all.owner.is_some() && all.name.is_some() && all.calendar.is_some());
+    let some = seen("some").await.unwrap();
+    assert_eq!((some.owner, some.service_level, some.name, some.calendar), Default::default());
+    assert_eq!(some.clocks, all.clocks);
+    assert!(seen("none").await.is_err());
     let wrong = company.app.service_level_of(&"contact/anna".parse().unwrap()).await.unwrap_err();
     expect!["only a ticket has a service level, and contact/anna is none"]
         .assert_eq(&wrong.to_string());
