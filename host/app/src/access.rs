@@ -207,12 +207,22 @@ impl App {
     ///
     /// The database's.
     pub async fn viewer_of_user(&self, user: &Reference) -> Result<Option<Viewer>, AppError> {
-        let Some(record) = self.store().record_fetch(user).await? else { return Ok(None) };
+        match self.store().record_fetch(user).await? {
+            Some(record) => self.viewer_of_record(&record).await,
+            None => Ok(None),
+        }
+    }
+
+    /// As [`App::viewer_of_user`], of a user's record.
+    pub(crate) async fn viewer_of_record(
+        &self,
+        record: &Record,
+    ) -> Result<Option<Viewer>, AppError> {
         if record.field("active") == &Value::YesNo(false) {
             return Ok(None);
         }
-        let permissions = self.permissions_of(&record).await?;
-        let mut place = Place { team: reference(&record, "team"), ..Place::default() };
+        let permissions = self.permissions_of(record).await?;
+        let mut place = Place { team: reference(record, "team"), ..Place::default() };
         if let Some(team) = place.team.clone().filter(|_| permissions.knows_teams()) {
             place.members = self.of_team("user", &team).await?;
             place.queues = self.of_team("queue", &team).await?;
@@ -220,7 +230,7 @@ impl App {
         Ok(Some(Viewer {
             actor: record.reference.to_string(),
             name: record.field("name").as_text().unwrap_or_default().to_owned(),
-            user: Some(record.reference),
+            user: Some(record.reference.clone()),
             permissions,
             place,
         }))
@@ -334,6 +344,19 @@ impl App {
         Err(self.refuse(viewer, doing.as_str(), area.as_str(), why).await)
     }
 
+    /// Refuses whoever may not decide what others may do.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::Forbidden`], and it is noted.
+    pub async fn must_grant(&self, viewer: &Viewer, target: &str) -> Result<(), AccessError> {
+        if viewer.may_grant() {
+            return Ok(());
+        }
+        let why = format!("{} may not decide what others may do", viewer.name());
+        Err(self.refuse(viewer, "grant", target, why).await)
+    }
+
     /// Whether this may be done with a record, as it is now.
     pub(crate) async fn judge(
         &self,
@@ -350,7 +373,7 @@ impl App {
     }
 
     /// As [`App::judge`], and nothing is noted.
-    async fn allows(
+    pub(crate) async fn allows(
         &self,
         viewer: &Viewer,
         record: &Record,
@@ -416,7 +439,13 @@ impl App {
         found.ok_or_else(|| AccessError::NotFound(record.clone()))
     }
 
-    pub(crate) async fn may_any(
+    /// Refuses what somebody may do with no record of an object.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::Forbidden`], and it is noted; [`AccessError::App`] where
+    /// there is no such object.
+    pub async fn may_any(
         &self,
         viewer: &Viewer,
         object: &str,
@@ -442,6 +471,20 @@ impl App {
         object: &str,
         search: &RecordSearch,
     ) -> Result<RecordsFound, AccessError> {
+        let within = self.find_bounds(viewer, object, search).await?;
+        let mut found = self.find_within(object, search, within).await?;
+        found.records = found.records.into_iter().map(|record| viewer.seen(record)).collect();
+        Ok(found)
+    }
+
+    /// What holds of one at least for the records that the viewer may find by
+    /// a search; nothing where that is all of them.
+    pub(crate) async fn find_bounds(
+        &self,
+        viewer: &Viewer,
+        object: &str,
+        search: &RecordSearch,
+    ) -> Result<Vec<Condition>, AccessError> {
         self.may_any(viewer, object, Act::See).await?;
         let asked =
             search.filter.iter().map(|(field, _)| field.as_str()).chain(search.sort.as_deref());
@@ -453,7 +496,7 @@ impl App {
             }
         }
         let definition = self.object(object)?;
-        let within = match &definition.part_of {
+        Ok(match &definition.part_of {
             Some(part) => {
                 self.see_whole(viewer, definition, part, search).await?;
                 Vec::new()
@@ -465,10 +508,7 @@ impl App {
                     within => within,
                 },
             },
-        };
-        let mut found = self.find_within(object, search, within).await?;
-        found.records = found.records.into_iter().map(|record| viewer.seen(record)).collect();
-        Ok(found)
+        })
     }
 
     /// Records that are parts of others are found part by part, unless all of

@@ -234,6 +234,22 @@ impl App {
         search: &RecordSearch,
         any: Vec<Condition>,
     ) -> Result<RecordsFound, AppError> {
+        let query = self.query_of(object, search, any)?;
+        let total = match search.count {
+            true => Some(self.store().record_total(&query).await?),
+            false => None,
+        };
+        let page = self.store().record_query(&query).await?;
+        Ok(RecordsFound { records: page.records, next: page.next, total })
+    }
+
+    /// What is asked of the store by a search.
+    pub(crate) fn query_of(
+        &self,
+        object: &str,
+        search: &RecordSearch,
+        any: Vec<Condition>,
+    ) -> Result<Query, AppError> {
         let definition = self.object(object)?;
         let mut filter = Vec::with_capacity(search.filter.len());
         for (field, written) in &search.filter {
@@ -250,19 +266,13 @@ impl App {
                 Order { field: Some(field.to_owned()), descending }
             }
         };
-        let query = Query {
+        Ok(Query {
             any,
             order,
             after: search.after.clone(),
             limit: search.limit,
             ..Query::new(object, filter)
-        };
-        let total = match search.count {
-            true => Some(self.store().record_total(&query).await?),
-            false => None,
-        };
-        let page = self.store().record_query(&query).await?;
-        Ok(RecordsFound { records: page.records, next: page.next, total })
+        })
     }
 
     /// Whether an object has a field.

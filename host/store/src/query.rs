@@ -169,6 +169,25 @@ impl Store {
         self.read().await?.record_total(&query.object, &query.filter, &query.any).await
     }
 
+    /// How many records each of some queries would find on all its pages, at
+    /// most `most` of each; in one read.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Invalid`] where a condition does not fit its field.
+    pub async fn record_count_each(
+        &self,
+        queries: &[Query],
+        most: u32,
+    ) -> Result<Vec<u64>, RecordError> {
+        let mut tx = self.read().await?;
+        let mut counts = Vec::with_capacity(queries.len());
+        for query in queries {
+            counts.push(tx.record_count_up_to(query, most).await?);
+        }
+        Ok(counts)
+    }
+
     /// The earliest time that an object's records have in a field; none where
     /// all have it empty. Quick where the field has an index.
     ///
@@ -333,6 +352,26 @@ impl Tx {
         let counted =
             rows.iter().map(|row| Ok((value::read(field, by, row)?, row.count("found")?)));
         Ok(counted.collect::<Result<_, StoreError>>()?)
+    }
+
+    /// Looks at no more records than it counts.
+    async fn record_count_up_to(&mut self, query: &Query, most: u32) -> Result<u64, RecordError> {
+        let tables = std::sync::Arc::clone(&self.tables);
+        let (object, _) = tables.of(&query.object)?;
+        let mut found = Statement::select();
+        found.expr(Expr::cust("1")).from(Alias::new(&object.name)).limit(u64::from(most));
+        for condition in self.conditions(object, &query.filter, &query.any).await? {
+            found.and_where(condition);
+        }
+        let mut statement = Statement::select();
+        statement
+            .expr_as(Expr::cust("COUNT(*)"), Alias::new("found"))
+            .from_subquery(found, Alias::new("up_to"));
+        let (sql, arguments) = self.dialect().build(&statement);
+        match self.connection.row("count records", sql, arguments).await? {
+            Some(row) => Ok(row.count("found")?),
+            None => Ok(0),
+        }
     }
 
     /// The earliest time that an object's records have in a field; none where
