@@ -101,6 +101,8 @@ pub enum LogInError {
 pub struct Session {
     /// The user.
     pub viewer: Viewer,
+    /// The user's own record.
+    pub me: Record,
     /// Whether they must change their password before anything else.
     pub must_change: bool,
 }
@@ -258,6 +260,24 @@ impl App {
     ///
     /// The database's.
     pub async fn session(&self, secret: &str) -> Result<Option<Session>, AppError> {
+        self.session_at_work(secret, true).await
+    }
+
+    /// As [`App::session`], for what a page asks by itself: it keeps nobody
+    /// logged in who has gone.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn session_unattended(&self, secret: &str) -> Result<Option<Session>, AppError> {
+        self.session_at_work(secret, false).await
+    }
+
+    async fn session_at_work(
+        &self,
+        secret: &str,
+        is_used: bool,
+    ) -> Result<Option<Session>, AppError> {
         let now = self.now();
         let digest = digest_of(&Secret::new(secret));
         let Some(session) = self.store().session(&digest, now).await? else { return Ok(None) };
@@ -265,14 +285,15 @@ impl App {
         if !self.clock().is_manual() && is_idle(&session, now) {
             return Ok(None);
         }
-        if now.as_millisecond() - session.seen_at.as_millisecond() >= SEEN_EVERY_MS {
+        if is_used && now.as_millisecond() - session.seen_at.as_millisecond() >= SEEN_EVERY_MS {
             self.store()
                 .write(move |tx| Box::pin(async move { tx.session_seen(&digest, now).await }))
                 .await?;
         }
         let user = Reference::new("user", &session.user);
-        let viewer = self.viewer_of_user(&user).await?;
-        Ok(viewer.map(|viewer| Session { viewer, must_change: session.must_change }))
+        let Some(me) = self.store().record_fetch(&user).await? else { return Ok(None) };
+        let viewer = self.viewer_of_record(&me).await?;
+        Ok(viewer.map(|viewer| Session { viewer, me, must_change: session.must_change }))
     }
 
     /// Ends a session.

@@ -7,6 +7,7 @@ use relata_app::{
     store::AuditFilter,
 };
 use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
 
 use crate::company::Company;
 
@@ -129,6 +130,65 @@ async fn a_password_lets_in_and_a_session_lasts_until_it_is_ended() {
         ada set a password own refused 1 it was wrong
         ada set a password ada done 1 "#]]
     .assert_eq(&lines.join("\n"));
+}
+
+#[tokio::test]
+async fn what_a_page_asks_by_itself_keeps_nobody_logged_in() {
+    let company = Company::new().await;
+    let app = &company.app;
+    let ada = user(&company, "ada", &[]).await;
+    app.set_password(&ada, Secret::new(GOOD), false, "test").await.unwrap();
+    let LoggedIn { secret, .. } = try_in(app, "ada@a.example", GOOD, None).await.unwrap();
+    let secret = secret.expose();
+    let digest: String = Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect();
+    let seen = async || {
+        app.store().session(&digest, app.now()).await.unwrap().unwrap().seen_at.to_string()
+    };
+    let began = seen().await;
+    company.advance("2026-12-14T08:00:00Z").await;
+    let by_itself = app.session_unattended(secret).await.unwrap().unwrap();
+    assert_eq!(seen().await, began);
+    assert_eq!(app.session(secret).await.unwrap().unwrap(), by_itself);
+    assert_eq!(seen().await, "2026-12-14T08:00:00Z");
+    assert_eq!(by_itself.me.reference, ada.reference);
+}
+
+#[tokio::test]
+async fn how_much_waits_is_what_somebody_is_asked_and_has_to_do() {
+    let company = Company::new().await;
+    let app = &company.app;
+    let ada = user(&company, "ada", &[("roles", "agent; manager")]).await;
+    user(&company, "bo", &[("roles", "agent")]).await;
+    for (assignee, status) in
+        [("user/ada", "open"), ("user/ada", "done"), ("user/bo", "open"), ("user/ada", "open")]
+    {
+        let given = [("title", "Call"), ("assignee", assignee), ("status", status)];
+        company.create("task", &given).await;
+    }
+    for (asked, status) in [
+        ("asked=user/ada", "open"),
+        ("asked=user/ada", "answered"),
+        ("asked=user/bo", "open"),
+        ("role=manager", "open"),
+        ("role=sales", "open"),
+    ] {
+        let whom = asked.split_once('=').unwrap();
+        let given = [("question", "May I?"), ("answers", "yes; no"), ("status", status), whom];
+        company.create("approval", &given).await;
+    }
+    let waiting = app.work_of(&app.record(&ada.reference).await.unwrap()).await.unwrap();
+    assert_eq!((waiting.tasks, waiting.approvals), (2, 2));
+    // Counted is what would be found, and no further than somebody asked.
+    let status = |word: &str| vec![("status".to_owned(), word.to_owned())];
+    let filters = [status("open"), status("done"), status("open,done"), status("cancelled")];
+    let counts = async |name| {
+        let viewer = viewer(app, name).await;
+        app.count_found(&viewer, "task", &filters).await.map_err(|why| why.to_string())
+    };
+    assert_eq!(counts("ada").await, Ok(vec![3, 1, 4, 0]));
+    assert_eq!(counts("bo").await, Ok(vec![1, 0, 1, 0]));
+    user(&company, "cy", &[]).await;
+    assert_eq!(counts("cy").await, Err("cy may not see task records".to_owned()));
 }
 
 #[tokio::test]
