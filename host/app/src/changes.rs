@@ -137,6 +137,20 @@ impl App {
         self.changes_between(place, settled, wanted, limit).await
     }
 
+    /// A place up to which the log is settled, for whoever reads records after
+    /// this and follows what comes then: the end, or, where somebody writes at
+    /// this moment, up to where it was read by those who follow it.
+    pub(crate) async fn place_at_hand(&self) -> Result<u64, AppError> {
+        if let Some(end) = self.store().event_log_settled_end().await? {
+            return Ok(end);
+        }
+        let known = *self.inner.following.end.borrow();
+        if matches!(known, 0 | u64::MAX) {
+            return Ok(self.store().event_log_settled().await?);
+        }
+        Ok(known)
+    }
+
     async fn changes_between(
         &self,
         place: u64,
@@ -144,12 +158,23 @@ impl App {
         wanted: &ChangesWanted,
         limit: u32,
     ) -> Result<Changes, AppError> {
+        let (events, place) = self.events_between(place, settled, limit).await?;
+        let changes = events.iter().filter_map(|event| view(event, wanted)).collect();
+        Ok(Changes { changes, place })
+    }
+
+    /// About so many events after a place, and up to where that is all.
+    async fn events_between(
+        &self,
+        place: u64,
+        settled: u64,
+        limit: u32,
+    ) -> Result<(Vec<LoggedEvent>, u64), AppError> {
         let events = self.store().event_list_between(place, settled, limit).await?;
         let is_all = events.len() < limit as usize;
         let last = events.last().map(|event| event.seq);
-        let changes = events.iter().filter_map(|event| view(event, wanted)).collect();
         let place = if is_all { settled.max(place) } else { last.unwrap_or(place) };
-        Ok(Changes { changes, place })
+        Ok((events, place))
     }
 
     /// Follows the changes after a place in the log; from now on, if none is
@@ -300,6 +325,18 @@ impl ChangeStream {
     /// [`AppError`] where the database fails.
     pub async fn next(&mut self) -> Result<Option<Vec<ChangeView>>, AppError> {
         loop {
+            let Some(events) = self.events().await? else { return Ok(None) };
+            let changes: Vec<ChangeView> =
+                events.iter().filter_map(|event| view(event, &self.wanted)).collect();
+            if !changes.is_empty() {
+                return Ok(Some(changes));
+            }
+        }
+    }
+
+    /// As [`ChangeStream::next`], whatever happened, as it is in the log.
+    pub(crate) async fn events(&mut self) -> Result<Option<Vec<Arc<LoggedEvent>>>, AppError> {
+        loop {
             let end = *self.end.borrow_and_update();
             if end == u64::MAX {
                 return Ok(None);
@@ -310,18 +347,28 @@ impl ChangeStream {
                 }
                 continue;
             }
-            let Changes { changes, place } = match self.app.inner.following.after(self.place) {
-                Some(events) => {
-                    let events = events.iter().take_while(|event| event.seq <= end);
-                    let changes = events.filter_map(|event| view(event, &self.wanted)).collect();
-                    Changes { changes, place: end }
+            let (events, place) = match self.app.inner.following.after(self.place) {
+                Some(mut events) => {
+                    events.retain(|event| event.seq <= end);
+                    (events, end)
                 }
-                None => self.app.changes_between(self.place, end, &self.wanted, PAGE).await?,
+                None => {
+                    let (events, place) = self.app.events_between(self.place, end, PAGE).await?;
+                    (events.into_iter().map(Arc::new).collect(), place)
+                }
             };
             self.place = place;
-            if !changes.is_empty() {
-                return Ok(Some(changes));
+            if !events.is_empty() {
+                return Ok(Some(events));
             }
+        }
+    }
+
+    /// Passes over what is known to have happened by now.
+    pub(crate) fn pass(&mut self) {
+        let end = *self.end.borrow();
+        if end != u64::MAX {
+            self.place = self.place.max(end);
         }
     }
 }
@@ -358,7 +405,7 @@ pub(crate) fn view(event: &LoggedEvent, wanted: &ChangesWanted) -> Option<Change
 
 /// The fields that are others than before, by name; that it was changed goes
 /// without saying.
-fn changed(change: &Change) -> Vec<String> {
+pub(crate) fn changed(change: &Change) -> Vec<String> {
     let names = |image: &Option<Fields>| -> Vec<String> {
         image.iter().flat_map(|fields| fields.keys().cloned()).collect()
     };

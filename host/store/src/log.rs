@@ -45,6 +45,18 @@ impl Store {
         Ok(end)
     }
 
+    /// The end of the log, where it is settled up to there; none where it
+    /// would have to be waited for.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn event_log_settled_end(&self) -> Result<Option<u64>, StoreError> {
+        let mut tx = self.read().await?;
+        let end = tx.event_log_end().await?;
+        Ok(tx.event_writers().await?.is_empty().then_some(end))
+    }
+
     /// The events from after one place to another, in order, at most `limit`.
     /// All there are, where the second place is one up to which the log is
     /// settled.
