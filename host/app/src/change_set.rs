@@ -2,7 +2,10 @@
 //! the step's own reads, and goes into the transaction of the step's
 //! checkpoint: all of it, or nothing.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use relata_engine::HappeningKind;
 use relata_model::{Fields, Record, Reference, Timestamp, Value};
@@ -57,8 +60,10 @@ pub(crate) struct ChangeSet {
     pub(crate) writes: Vec<Written>,
     /// The records that it touched, as they will be; `None` where deleted.
     records: BTreeMap<Reference, Option<Record>>,
-    /// The plugin's memory as it will be: value and revision.
-    state: BTreeMap<String, (serde_json::Value, u64)>,
+    /// Those of them that it made: the store knows nothing of these.
+    made: BTreeSet<Reference>,
+    /// The plugins' memories as they will be: value and revision.
+    state: BTreeMap<String, BTreeMap<String, (serde_json::Value, u64)>>,
 }
 
 impl ChangeSet {
@@ -90,7 +95,15 @@ impl ChangeSet {
             .map(|(reference, record)| (reference, record.as_ref()))
     }
 
+    /// Whether the store cannot know a record, since the step made it.
+    pub(crate) fn has_made(&self, reference: &Reference) -> bool {
+        self.made.contains(reference)
+    }
+
     pub(crate) fn put_record(&mut self, write: Write, record: Record) {
+        if matches!(write, Write::Create { .. }) {
+            self.made.insert(record.reference.clone());
+        }
         self.records.insert(record.reference.clone(), Some(record));
         self.writes.push(Written::Record(write));
     }
@@ -100,13 +113,14 @@ impl ChangeSet {
         self.writes.push(Written::Record(Write::Delete { reference, if_revision }));
     }
 
-    /// The plugin's own value, as this step left it.
-    pub(crate) fn state(&self, key: &str) -> Option<&(serde_json::Value, u64)> {
-        self.state.get(key)
+    /// A plugin's own value, as this step left it.
+    pub(crate) fn state(&self, plugin: &str, key: &str) -> Option<&(serde_json::Value, u64)> {
+        self.state.get(plugin)?.get(key)
     }
 
     pub(crate) fn put_state(&mut self, put: Remembered, revision: u64) {
-        self.state.insert(put.key.clone(), (put.value.clone(), revision));
+        let memory = self.state.entry(put.plugin.clone()).or_default();
+        memory.insert(put.key.clone(), (put.value.clone(), revision));
         self.writes.push(Written::Remembered(put));
     }
 

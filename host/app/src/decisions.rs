@@ -4,7 +4,10 @@
 //! Any plugin may make such decisions. What it says of them is taken from the
 //! output of its action: a sentence under `reason` and, under `candidates`, who
 //! was looked at, each with a `user`, whether they were `eligible`, and their
-//! own `reason`; or several of these under `tickets`, each with its `ticket`.
+//! own `reason` (and, if it likes, how many `open` records they have, and their
+//! `capacity`); under `passed` the queues from which it went on, each with its
+//! `queue`, `reason` and `candidates`; or several of these under `tickets`, each
+//! with its `ticket`.
 
 use relata_engine::HappeningKind;
 use relata_model::{Reference, RunId, Value};
@@ -40,10 +43,23 @@ pub struct Decision {
     pub reason: Option<String>,
     /// Everybody who was looked at.
     pub candidates: Vec<DecisionCandidate>,
+    /// The queues from which it went on to where it is, in their order.
+    pub passed: Vec<PassedQueue>,
+}
+
+/// A queue from which a record went on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PassedQueue {
+    /// The queue.
+    pub queue: String,
+    /// Why nobody of it got the record.
+    pub reason: String,
+    /// Everybody who was looked at there.
+    pub candidates: Vec<DecisionCandidate>,
 }
 
 /// Somebody who was looked at.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DecisionCandidate {
     /// The user.
     pub user: String,
@@ -51,6 +67,18 @@ pub struct DecisionCandidate {
     pub eligible: bool,
     /// What spoke for or against.
     pub reason: String,
+    /// How many open records they had, where the action tells.
+    pub open: Option<u64>,
+    /// How many they may have, where the action tells.
+    pub capacity: Option<u64>,
+}
+
+/// What an output says of a decision.
+#[derive(Debug, Default)]
+pub(crate) struct ToldBy {
+    pub(crate) reason: Option<String>,
+    pub(crate) candidates: Vec<DecisionCandidate>,
+    pub(crate) passed: Vec<PassedQueue>,
 }
 
 impl App {
@@ -77,7 +105,8 @@ impl App {
             };
             let told = entry
                 .and_then(|entry| entry.output.as_ref())
-                .map(|output| of_record(output, &record.reference));
+                .map(|output| told_by(output, &record.reference))
+                .unwrap_or_default();
             decisions.push(Decision {
                 at: event.happening.at.to_string(),
                 by: event.actor,
@@ -85,8 +114,9 @@ impl App {
                 action: entry.and_then(|entry| entry.action.clone()),
                 owner,
                 queue,
-                reason: told.and_then(|told| Some(told.get("reason")?.as_str()?.to_owned())),
-                candidates: told.map(candidates).unwrap_or_default(),
+                reason: told.reason,
+                candidates: told.candidates,
+                passed: told.passed,
             });
         }
         Ok(decisions)
@@ -101,6 +131,21 @@ fn whose(event: &LoggedEvent) -> Option<(Option<String>, Option<String>)> {
         |field| Some(change.is(field)).filter(|value| !value.is_nothing()).map(Value::to_string);
     let changed = FIELDS.iter().any(|field| change.touches(field));
     changed.then(|| (told("owner"), told("queue")))
+}
+
+/// What an output says of whose a record is.
+pub(crate) fn told_by(output: &Json, record: &Reference) -> ToldBy {
+    let told = of_record(output, record);
+    let text = |json: &Json, name: &str| Some(json.get(name)?.as_str()?.to_owned());
+    let passed = told.get("passed").and_then(Json::as_array);
+    let passed = passed.into_iter().flatten().filter_map(|passed| {
+        Some(PassedQueue {
+            queue: text(passed, "queue")?,
+            reason: text(passed, "reason").unwrap_or_default(),
+            candidates: candidates(passed),
+        })
+    });
+    ToldBy { reason: text(told, "reason"), candidates: candidates(told), passed: passed.collect() }
 }
 
 /// The part of an output that is about a record: the whole, where it does not
@@ -121,6 +166,8 @@ fn candidates(told: &Json) -> Vec<DecisionCandidate> {
             user: candidate.get("user")?.as_str()?.to_owned(),
             eligible: candidate.get("eligible").and_then(Json::as_bool).unwrap_or(false),
             reason: candidate.get("reason").and_then(Json::as_str).unwrap_or_default().to_owned(),
+            open: candidate.get("open").and_then(Json::as_u64),
+            capacity: candidate.get("capacity").and_then(Json::as_u64),
         })
     };
     candidates.into_iter().flatten().filter_map(read).collect()

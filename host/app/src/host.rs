@@ -181,6 +181,9 @@ impl StepHost {
         reference: &Reference,
         filter: &[store::Condition],
     ) -> Result<Option<Record>, HostError> {
+        if self.changes.has_made(reference) {
+            return Ok(None);
+        }
         match self.app.store().record_fetch(reference).await {
             Ok(before) => Ok(before.filter(|before| matches(before, filter))),
             Err(why) => Err(self.refuse(why.into())),
@@ -613,7 +616,7 @@ impl HostCalls for StepHost {
         if let Some(past) = &mut self.past {
             return Err(past.cannot_tell("what a plugin remembered"));
         }
-        if let Some((value, revision)) = self.changes.state(key) {
+        if let Some((value, revision)) = self.changes.state(&self.scope.plugin, key) {
             return Ok(Some(StateItem { value: value.clone(), revision: *revision }));
         }
         match self.app.store().state_get(&self.scope.plugin, key, self.scope.now).await {

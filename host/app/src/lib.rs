@@ -107,7 +107,7 @@ pub use clock::{Clock, ServerClock};
 pub use config::{Config, ConfigError, DataDirectory, SHIPPED};
 pub use conversation::NewMessage;
 pub use counts::{MOST_COUNTED, WorkWaiting};
-pub use decisions::{Decision, DecisionCandidate};
+pub use decisions::{Decision, DecisionCandidate, PassedQueue};
 pub use doctor::{Finding, Severity};
 pub use effects::{EffectDetail, EffectView};
 pub use error::AppError;

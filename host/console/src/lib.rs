@@ -17,6 +17,7 @@ mod admin;
 mod approvals;
 mod assets;
 mod board;
+mod decision;
 mod failure;
 mod fields;
 mod frame;

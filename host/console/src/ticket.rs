@@ -7,12 +7,13 @@ use axum::{
     response::Response,
 };
 use relata_app::{
-    Decision, RecordSearch,
+    RecordSearch,
     model::{Act, ObjectDefinition, Record, Reference, Value},
 };
 use sha2::{Digest, Sha256};
 
 use crate::{
+    decision::{self, DecisionView},
     failure::Failure,
     fields::{self, Field},
     frame::rendered,
@@ -163,21 +164,6 @@ struct MessageView {
     delivery: Option<Pill>,
 }
 
-/// A decision about whose the ticket is.
-struct DecisionView {
-    at: Option<Moment>,
-    what: String,
-    reason: Option<Told>,
-    run: Option<Link>,
-    candidates: Vec<CandidateView>,
-}
-
-struct CandidateView {
-    name: String,
-    eligible: bool,
-    reason: Told,
-}
-
 /// `GET /tickets/{key}`
 pub(crate) async fn page(
     visit: Visit,
@@ -201,7 +187,8 @@ pub(crate) async fn filled(
     let messages = messages(visit, &record.reference).await?;
     let mut names = Names::of_records(visit, std::slice::from_ref(&record)).await?;
     names.learn_records(&messages).await?;
-    let decisions = decisions(visit, &record, &mut names).await?;
+    let decisions = visit.app.decisions(&record.reference).await?;
+    let decisions = decision::views(visit, &decisions, &mut names).await?;
     let customer = customer(visit, &record, &mut names).await?;
     let back = format!(
         "/inbox?view={}{}",
@@ -394,61 +381,6 @@ async fn conversation(
 /// As much of a message as a page shows.
 fn beginning(body: &str) -> &str {
     body.char_indices().nth(LONGEST_MESSAGE).map_or(body, |(end, _)| &body[..end])
-}
-
-/// Why the ticket is whose it is, the newest decision first.
-async fn decisions(
-    visit: &Visit,
-    ticket: &Record,
-    names: &mut Names<'_>,
-) -> Result<Vec<DecisionView>, Failure> {
-    let t = visit.lang().texts();
-    let decisions = visit.app.decisions(&ticket.reference).await?;
-    let parse = |text: &String| text.parse::<Reference>().ok();
-    let mut named: Vec<Reference> = Vec::new();
-    for decision in &decisions {
-        named.extend([&decision.owner, &decision.queue].into_iter().flatten().filter_map(parse));
-        named.extend(decision.by.parse().ok());
-        named.extend(decision.candidates.iter().filter_map(|who| parse(&who.user)));
-    }
-    names.learn(&named.iter().collect::<Vec<_>>()).await?;
-    let mut sentences: Vec<&str> = Vec::new();
-    for decision in &decisions {
-        sentences.extend(decision.reason.as_deref());
-        sentences.extend(decision.candidates.iter().map(|who| who.reason.as_str()));
-    }
-    names.learn_sentences(&sentences).await?;
-    let names = &*names;
-    let called = |text: &str| names.actor(text);
-    let what = |decision: &Decision| {
-        let what = match (&decision.owner, &decision.queue) {
-            (Some(owner), _) => fill(t.given_to, &[&called(owner)]),
-            (None, Some(queue)) => fill(t.put_into, &[&called(queue)]),
-            (None, None) => t.taken_from_all.to_owned(),
-        };
-        format!("{what}, {}", fill(t.by_hand_of, &[&called(&decision.by)]))
-    };
-    Ok(decisions
-        .iter()
-        .map(|decision| DecisionView {
-            at: visit.moment_of(Some(&decision.at)),
-            what: what(decision),
-            reason: decision.reason.as_deref().map(|reason| names.told(reason)),
-            run: decision.run.as_ref().map(|run| {
-                let action = decision.action.as_deref().unwrap_or(run);
-                Link::to(format!("/runs/{run}"), action)
-            }),
-            candidates: decision
-                .candidates
-                .iter()
-                .map(|who| CandidateView {
-                    name: called(&who.user),
-                    eligible: who.eligible,
-                    reason: names.told(&who.reason),
-                })
-                .collect(),
-        })
-        .collect())
 }
 
 /// The customer beside the ticket.

@@ -93,6 +93,21 @@ pub(crate) struct Routed {
     pub(crate) reason: String,
     /// Everybody who was looked at.
     pub(crate) candidates: Vec<Candidate>,
+    /// The queues from which it went on, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) passed: Vec<Passed>,
+}
+
+/// A queue from which a ticket went on.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Passed {
+    /// The queue.
+    #[schemars(extend("format" = "record/queue"))]
+    pub(crate) queue: Reference,
+    /// Why nobody of it got the ticket.
+    pub(crate) reason: String,
+    /// Everybody who was looked at there.
+    pub(crate) candidates: Vec<Candidate>,
 }
 
 /// The open tickets of an agent.
@@ -284,40 +299,37 @@ impl Desk {
         only: Option<&Reference>,
     ) -> Result<Routed> {
         let mut at = queue.clone();
-        let mut passed: Vec<Reference> = Vec::new();
-        let mut reasons: Vec<String> = Vec::new();
+        let mut passed: Vec<Passed> = Vec::new();
         loop {
             let queue = self.queue(&at)?;
-            passed.push(at.clone());
             let (verdict, candidates) = self.ask(&queue, &at, ticket, except, only)?;
             let why = match verdict {
                 Verdict::Taken(index) => {
                     let user = candidates[index].user.clone();
-                    reasons
-                        .push(format!("{}: {}", candidates[index].name, candidates[index].reason));
-                    return self.give(ticket, user, at, &reasons, candidates);
+                    let why = format!("{}: {}", candidates[index].name, candidates[index].reason);
+                    return self.give(ticket, user, at, why, candidates, passed);
                 }
                 Verdict::Waits(why) => why,
                 Verdict::Onward(why) => match &queue.fallback {
                     Some(user) if user.object() == "user" && only.is_none() => {
-                        reasons.push(format!("{why}; whoever the queue falls back on takes it"));
-                        let user = user.clone();
-                        return self.give(ticket, user, at, &reasons, candidates);
+                        let why = format!("{why}; whoever the queue falls back on takes it");
+                        return self.give(ticket, user.clone(), at, why, candidates, passed);
                     }
                     Some(next)
                         if next.object() == "queue"
-                            && !passed.contains(next)
-                            && passed.len() < LONGEST_CHAIN =>
+                            && *next != at
+                            && passed.iter().all(|passed| passed.queue != *next)
+                            && passed.len() + 1 < LONGEST_CHAIN =>
                     {
-                        reasons.push(why);
-                        at = next.clone();
+                        let next = next.clone();
+                        let queue = std::mem::replace(&mut at, next);
+                        passed.push(Passed { queue, reason: why, candidates });
                         continue;
                     }
                     _ => why,
                 },
             };
-            reasons.push(why);
-            return Self::wait(ticket, at, &reasons, candidates);
+            return Self::wait(ticket, at, &why, candidates, passed);
         }
     }
 
@@ -445,8 +457,9 @@ impl Desk {
         ticket: &Ticket,
         user: Reference,
         queue: Reference,
-        reasons: &[String],
+        why: String,
         candidates: Vec<Candidate>,
+        passed: Vec<Passed>,
     ) -> Result<Routed> {
         records::update(
             &ticket.reference,
@@ -472,16 +485,18 @@ impl Desk {
             ticket: ticket.reference.clone(),
             user: Some(user),
             queue,
-            reason: reasons.join("; "),
+            reason: whole(&passed, &why),
             candidates,
+            passed,
         })
     }
 
     fn wait(
         ticket: &Ticket,
         queue: Reference,
-        reasons: &[String],
+        why: &str,
         candidates: Vec<Candidate>,
+        passed: Vec<Passed>,
     ) -> Result<Routed> {
         // Most of those that wait are where they were, and are only looked at.
         if !(ticket.is_nobodys
@@ -498,10 +513,18 @@ impl Desk {
             ticket: ticket.reference.clone(),
             user: None,
             queue,
-            reason: format!("{}; it waits", reasons.join("; ")),
+            reason: format!("{}; it waits", whole(&passed, why)),
             candidates,
+            passed,
         })
     }
+}
+
+/// Why, from the first queue on.
+fn whole(passed: &[Passed], why: &str) -> String {
+    let reasons: Vec<&str> =
+        passed.iter().map(|passed| passed.reason.as_str()).chain([why]).collect();
+    reasons.join("; ")
 }
 
 /// Who had the customer's last ticket.

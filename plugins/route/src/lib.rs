@@ -12,7 +12,7 @@ mod queue;
 mod skill;
 
 use agent::{Candidate, Wanted};
-use desk::{Desk, OPEN, Routed, Ticket, WAITS};
+use desk::{Desk, OPEN, Passed, Routed, Ticket, WAITS};
 use relata_plugin_sdk::prelude::*;
 use skill::{Prefer, pick};
 
@@ -59,6 +59,9 @@ struct Output {
     reason: String,
     /// Everybody who was looked at.
     candidates: Vec<Candidate>,
+    /// The queues from which it went on, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    passed: Vec<Passed>,
 }
 
 struct BySkill;
@@ -102,6 +105,7 @@ impl Action for BySkill {
                 queue: None,
                 reason,
                 candidates,
+                passed: Vec::new(),
             });
         }
         let queue = records::get(input.fallback.expect("queue")?)?;
@@ -122,6 +126,7 @@ impl Action for BySkill {
             assignee: queue.reference().clone(),
             reason,
             candidates,
+            passed: Vec::new(),
         })
     }
 }
@@ -168,7 +173,7 @@ impl Action for OneTicket {
                 ))
             })?,
         };
-        let Routed { user, queue, reason, candidates, .. } =
+        let Routed { user, queue, reason, candidates, passed, .. } =
             Desk::default().route(&ticket, &queue, None, None)?;
         done(Output {
             assignee: user.clone().unwrap_or_else(|| queue.clone()),
@@ -176,6 +181,7 @@ impl Action for OneTicket {
             user,
             reason,
             candidates,
+            passed,
         })
     }
 }
@@ -210,7 +216,14 @@ impl Action for Again {
         };
         let (user, reason, candidates) = Desk::default().route_again(&ticket, owner, queue)?;
         let user = user.unwrap_or_else(|| owner.clone());
-        done(Output { assignee: user.clone(), user: Some(user), queue: None, reason, candidates })
+        done(Output {
+            assignee: user.clone(),
+            user: Some(user),
+            queue: None,
+            reason,
+            candidates,
+            passed: Vec::new(),
+        })
     }
 }
 

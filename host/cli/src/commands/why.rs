@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use relata_app::{App, Decision, model::Reference};
+use relata_app::{App, Decision, DecisionCandidate, model::Reference};
 
 use crate::{context::Context, names::Names, out, time};
 
@@ -59,7 +59,12 @@ async fn tell(context: &Context, app: &App, args: &WhyArgs) -> anyhow::Result<()
     Ok(())
 }
 
-async fn tell_one(app: &App, names: &mut Names<'_>, decision: &Decision) -> anyhow::Result<()> {
+/// One decision, with everybody who was looked at on the way.
+pub(crate) async fn tell_one(
+    app: &App,
+    names: &mut Names<'_>,
+    decision: &Decision,
+) -> anyhow::Result<()> {
     let at = time::short_text(&decision.at, &app.zone());
     let whose = match (&decision.owner, &decision.queue) {
         (Some(owner), _) => format!("to {owner}"),
@@ -75,8 +80,22 @@ async fn tell_one(app: &App, names: &mut Names<'_>, decision: &Decision) -> anyh
     if let Some(reason) = &decision.reason {
         out::line(format!("  {}", out::clean(&names.told(reason).await?)))?;
     }
-    let mut rows = Vec::new();
-    for candidate in &decision.candidates {
+    for passed in &decision.passed {
+        let told = names.told(&format!("{}: {}", passed.queue, passed.reason)).await?;
+        out::line(format!("  first {}", out::clean(&told)))?;
+        looked_at(names, &passed.candidates).await?;
+    }
+    if !decision.passed.is_empty()
+        && let Some(queue) = &decision.queue
+    {
+        out::line(format!("  then {}", out::clean(&names.told(queue).await?)))?;
+    }
+    looked_at(names, &decision.candidates).await
+}
+
+async fn looked_at(names: &mut Names<'_>, candidates: &[DecisionCandidate]) -> anyhow::Result<()> {
+    let mut rows = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
         let user = candidate.user.parse::<Reference>();
         let name = match &user {
             Ok(user) => names.label(user).await?,
