@@ -341,7 +341,7 @@ impl App {
     }
 
     /// The fields of an object from JSON; all that is wrong with them.
-    fn fields_of_json(
+    pub(crate) fn fields_of_json(
         definition: &ObjectDefinition,
         json: &Map<String, Json>,
     ) -> Result<Fields, AccessError> {

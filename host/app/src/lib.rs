@@ -58,6 +58,7 @@ mod rehearsal;
 mod requests;
 mod retention;
 mod retries;
+mod routing_simulation;
 mod runner;
 mod schedules;
 mod secrets;
@@ -143,6 +144,10 @@ pub use relata_store as store;
 pub use relata_workflow as workflow;
 pub use retention::{CleanedUp, Retention};
 pub use retries::{BulkRow, Retried, RetryRequest};
+pub use routing_simulation::{
+    MOST_SIMULATED, RoutingScenario, RoutingSimulation, SimulatedRefusal, SimulatedShare,
+    SimulatedTicket,
+};
 pub use secrets::{Secret, SecretOverrides, SecretRow, secret_of_variable};
 pub use sentence::{Piece, pieces_of};
 pub use service_levels::{

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use relata_engine::{Admission, Asked, Happening, HappeningKind, Start, admit, admit_asked};
-use relata_model::{FieldError, Fields, Reference, Value, text};
+use relata_model::{FieldError, Fields, Reference, Timestamp, Value, text};
 use relata_store::{Cause, NewEvent};
 use relata_workflow::{
     Definition, Facts, Input, ReadInputs, Trigger, describe_input, inputs_from_json,
@@ -15,7 +15,9 @@ use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
 
 use crate::{
-    App, AppError, Assignment, fresh,
+    App, AppError, Assignment,
+    change_set::ChangeSet,
+    fresh,
     triggers::{Matched, Starting, settle_all},
 };
 
@@ -120,9 +122,21 @@ impl App {
         digest: &str,
         definition: &Arc<Definition>,
         happening: &Happening,
-        mut facts: Facts,
+        facts: Facts,
     ) -> Result<Admitted, AppError> {
-        let now = self.now();
+        self.admitted_over(digest, definition, happening, facts, None, self.now()).await
+    }
+
+    /// The same at another time, and with what is written and in no store.
+    pub(crate) async fn admitted_over(
+        &self,
+        digest: &str,
+        definition: &Arc<Definition>,
+        happening: &Happening,
+        mut facts: Facts,
+        written: Option<&ChangeSet>,
+        now: Timestamp,
+    ) -> Result<Admitted, AppError> {
         let inputs = match self.inputs_of(definition, happening).await? {
             Ok(inputs) => inputs,
             Err(wrong) => {
@@ -132,7 +146,7 @@ impl App {
         };
         let asked_for = asked_by(definition, happening, &inputs);
         let asked = self
-            .with_facts(&mut facts, None, |facts| match &asked_for {
+            .with_facts(&mut facts, written, |facts| match &asked_for {
                 Some(asked) => admit_asked(definition, asked, facts, now),
                 None => admit(definition, happening, facts, now),
             })

@@ -37,5 +37,5 @@ pub use test_file::{
     TestContext, TestFile, parse_test,
     plugin::{PluginTest, parse_plugin_test},
 };
-pub use together::check_together;
+pub use together::{check_together, may_write};
 pub use types::{Slot, Type};

@@ -218,6 +218,21 @@ struct Write {
     line: u32,
 }
 
+/// Whether a workflow may write one of some fields of an object's records that
+/// are there already, as far as its text tells.
+#[must_use]
+pub fn may_write(
+    definition: &Definition,
+    object: &str,
+    fields: &[&str],
+    catalog: &Catalog,
+) -> bool {
+    writes(definition, catalog).iter().any(|write| {
+        write.object == object
+            && write.field.as_deref().is_some_and(|field| fields.contains(&field))
+    })
+}
+
 fn writes(definition: &Definition, catalog: &Catalog) -> Vec<Write> {
     let names = names(definition, catalog);
     let mut all = Vec::new();

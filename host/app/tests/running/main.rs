@@ -14,5 +14,6 @@ mod replaying;
 mod retrying;
 mod routing;
 mod service_levels;
+mod simulating;
 mod sub_runs;
 mod why_not;
