@@ -63,11 +63,13 @@ pub enum Scope {
     WorkflowsWrite,
     /// See the plugins, and what they may do.
     PluginsRead,
+    /// See who would get a ticket, and why.
+    RoutingRead,
 }
 
 impl Scope {
     /// All there are.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::EventsWrite,
         Self::MessagesWrite,
         Self::RecordsRead,
@@ -80,6 +82,7 @@ impl Scope {
         Self::WorkflowsRead,
         Self::WorkflowsWrite,
         Self::PluginsRead,
+        Self::RoutingRead,
     ];
 
     /// The word: `events:write`.
@@ -98,6 +101,7 @@ impl Scope {
             Self::WorkflowsRead => "workflows:read",
             Self::WorkflowsWrite => "workflows:write",
             Self::PluginsRead => "plugins:read",
+            Self::RoutingRead => "routing:read",
         }
     }
 
@@ -112,6 +116,7 @@ impl Scope {
             Self::WorkflowsRead => Some((Area::Workflows, Doing::See)),
             Self::WorkflowsWrite => Some((Area::Workflows, Doing::Change)),
             Self::PluginsRead => Some((Area::Plugins, Doing::See)),
+            Self::RoutingRead => Some((Area::Routing, Doing::See)),
             Self::RecordsRead | Self::RecordsWrite | Self::AccessWrite => None,
         }
     }

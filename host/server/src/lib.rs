@@ -19,6 +19,7 @@ mod outbox;
 mod pages;
 mod plugins;
 mod records;
+mod routing;
 mod runs;
 mod service_levels;
 mod stream;
@@ -195,6 +196,7 @@ fn routes(app: App, limits: &Limits) -> Router {
         .routes(routes!(outbox::release))
         .routes(routes!(outbox::discard))
         .routes(routes!(plugins::list))
+        .routes(routes!(routing::simulate))
         .routes(routes!(openapi::show))
         .split_for_parts();
     let document = serde_json::to_value(&document).expect("a description is plain JSON");

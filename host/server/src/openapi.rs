@@ -46,6 +46,7 @@ use crate::{Api, auth::known, error::ApiError};
         (name = "approvals", description = "The questions that runs ask people."),
         (name = "outbox", description = "What goes out to the world."),
         (name = "plugins", description = "Where the actions of steps come from."),
+        (name = "routing", description = "Who gets a ticket."),
         (name = "host", description = "The host itself."),
     )
 )]

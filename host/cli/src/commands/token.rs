@@ -19,9 +19,10 @@ use crate::{
 /// records:read and records:write (see and change records), runs:read and
 /// runs:write (see, end and retry runs, and what goes out), workflows:read
 /// and workflows:write (see and activate workflows), plugins:read,
-/// metrics:read, audit:read, access:write (decide what others may do). A token
-/// of a user can do no more than their roles give. Its secret is shown once,
-/// when it is made; kept is only its hash. docs/api.md shows how to use one.
+/// routing:read (try who would get a ticket), metrics:read, audit:read,
+/// access:write (decide what others may do). A token of a user can do no more
+/// than their roles give. Its secret is shown once, when it is made; kept is
+/// only its hash. docs/api.md shows how to use one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

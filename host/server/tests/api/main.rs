@@ -15,6 +15,7 @@ mod operating;
 #[path = "../../../../tests/src/postgres.rs"]
 mod postgres;
 mod records;
+mod routing;
 mod runs;
 mod served;
 mod stream;

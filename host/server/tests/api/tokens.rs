@@ -151,10 +151,10 @@ async fn tokens_are_kept_without_their_secrets() {
         `Soon Over` cannot name a token; use up to 64 lower-case letters, digits and `-`, a letter first, such as web-shop
         the token would be no good from the beginning: 2026-12-14T07:00:00Z is past
         there is no object `leed`; did you mean `lead`?
-        say what the token may do: events:write, messages:write, records:read, records:write, runs:read, runs:write, metrics:read, audit:read, access:write, workflows:read, workflows:write, plugins:read
+        say what the token may do: events:write, messages:write, records:read, records:write, runs:read, runs:write, metrics:read, audit:read, access:write, workflows:read, workflows:write, plugins:read, routing:read
         there is no token `soon`
         `runs:raed` is nothing that a token may do; did you mean `runs:read`?
-        {"token":"all","status":"good","scopes":["events:write","messages:write","records:read","records:write","runs:read","runs:write","metrics:read","audit:read","access:write","workflows:read","workflows:write","plugins:read"],"objects":null,"created_at":"2026-12-14T07:00:00Z","expires_at":null,"revoked_at":null,"last_used_at":null}
+        {"token":"all","status":"good","scopes":["events:write","messages:write","records:read","records:write","runs:read","runs:write","metrics:read","audit:read","access:write","workflows:read","workflows:write","plugins:read","routing:read"],"objects":null,"created_at":"2026-12-14T07:00:00Z","expires_at":null,"revoked_at":null,"last_used_at":null}
         {"token":"soon-over","status":"revoked","scopes":["events:write","runs:read"],"objects":["lead"],"created_at":"2026-12-14T07:00:00Z","expires_at":"2026-12-14T08:00:00Z","revoked_at":"2026-12-14T07:00:00Z","last_used_at":null}
         {"token":"soon-over","status":"good","scopes":["events:write","runs:read"],"objects":["lead"],"created_at":"2026-12-14T07:00:00Z","expires_at":null,"revoked_at":null,"last_used_at":null}"#]].assert_eq(&lines.join("\n"));
     let kept = std::fs::read(app.directory().database()).unwrap();
