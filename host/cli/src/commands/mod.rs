@@ -25,6 +25,7 @@ pub(crate) mod outbox;
 pub(crate) mod pause;
 pub(crate) mod plugin;
 pub(crate) mod records;
+pub(crate) mod route;
 pub(crate) mod runs;
 pub(crate) mod runs_bulk;
 pub(crate) mod schema;

@@ -90,7 +90,7 @@ enum RecordsCommand {
 
 /// `FIELD=VALUE`.
 #[derive(Debug, Clone)]
-struct Pair(Assignment);
+pub(crate) struct Pair(pub(crate) Assignment);
 
 impl FromStr for Pair {
     type Err = String;

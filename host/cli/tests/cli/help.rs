@@ -32,6 +32,7 @@ fn the_commands() {
           runs         Show what workflows did and do
           why          Why a record has the owner that it has
           why-not      Why a workflow ran, or did not run, for a record
+          route        Say who would get a ticket
           sla          How tickets stand to what their customers were promised
           approvals    Show the questions that runs ask people, and answer them
           outbox       Show every mail and notice, and how it stands
