@@ -36,6 +36,7 @@ mod routing;
 mod runs;
 mod session;
 mod shell;
+mod simulator;
 mod tasks;
 mod texts;
 mod ticket;
@@ -90,6 +91,7 @@ pub fn routes(app: App) -> Router {
         .route("/admin", get(admin::page))
         .route("/admin/effects/{id}", post(admin::effect))
         .route("/admin/users", post(admin::create_user))
+        .route("/routing/simulator", get(simulator::page))
         .route("/assets/{file}", get(assets::file))
         .layer(middleware::from_fn(frame::around))
         .with_state(app)

@@ -55,20 +55,20 @@ struct FormPage {
 }
 
 /// A field of the form.
-struct Control {
-    name: String,
-    title: String,
-    summary: String,
-    required: bool,
-    value: String,
-    kind: Kind,
+pub(crate) struct Control {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) summary: String,
+    pub(crate) required: bool,
+    pub(crate) value: String,
+    pub(crate) kind: Kind,
     /// Whether it takes the whole width.
-    wide: bool,
-    error: Option<String>,
+    pub(crate) wide: bool,
+    pub(crate) error: Option<String>,
 }
 
 /// How a field is filled in.
-enum Kind {
+pub(crate) enum Kind {
     /// The type of an input, and a step for numbers; may be empty.
     Input(&'static str, &'static str),
     Area,
@@ -79,10 +79,10 @@ enum Kind {
 }
 
 /// Records that are offered by their names.
-struct Offer {
+pub(crate) struct Offer {
     /// The objects' names, with a dash between them.
-    of: String,
-    records: Vec<(String, String)>,
+    pub(crate) of: String,
+    pub(crate) records: Vec<(String, String)>,
 }
 
 /// What a form of a record is made for.
@@ -237,7 +237,7 @@ async fn read(
 }
 
 /// What somebody wrote into a field. A person may be named by their address.
-async fn parsed(
+pub(crate) async fn parsed(
     visit: &Visit,
     field: &FieldDefinition,
     written: &str,
@@ -341,7 +341,12 @@ async fn filled(visit: &Visit, mut plan: Plan<'_>) -> Result<FormPage, Failure> 
     })
 }
 
-fn kind_of(visit: &Visit, field: &FieldDefinition, value: &str, before: Option<&Value>) -> Kind {
+pub(crate) fn kind_of(
+    visit: &Visit,
+    field: &FieldDefinition,
+    value: &str,
+    before: Option<&Value>,
+) -> Kind {
     let lang = visit.lang();
     let t = lang.texts();
     match &field.kind {
@@ -395,7 +400,10 @@ fn kind_of(visit: &Visit, field: &FieldDefinition, value: &str, before: Option<&
 }
 
 /// The records that fields offer.
-async fn offers(visit: &Visit, offered: &BTreeSet<String>) -> Result<Vec<Offer>, Failure> {
+pub(crate) async fn offers(
+    visit: &Visit,
+    offered: &BTreeSet<String>,
+) -> Result<Vec<Offer>, Failure> {
     let mut known: BTreeMap<&str, Vec<(String, String)>> = BTreeMap::new();
     for object in offered.iter().flat_map(|of| of.split('-')) {
         if known.contains_key(object) {

@@ -74,7 +74,8 @@ pub(crate) async fn page(visit: Visit) -> Result<Response, Failure> {
     }))
 }
 
-async fn found(
+/// Records that the viewer sees; none where they see none of the object.
+pub(crate) async fn found(
     visit: &Visit,
     object: &str,
     filter: &[(&str, &str)],

@@ -325,6 +325,27 @@ texts! {
     built_in: "built in", "内置";
     works: "works", "正常";
     not_called: "not called", "暂停调用";
+    // The simulator of routing.
+    simulator: "Simulator", "分派模拟";
+    simulator_what: "Who would get a ticket like this? The active workflows and their plugins decide, on the records as they are. Nothing is written, and nothing goes out.", "这样的工单会分派给谁？由已激活的工作流及其插件根据当前数据决定。不会写入任何内容，也不会发送任何消息。";
+    simulate: "Try it", "模拟";
+    how_many: "Tickets", "工单数";
+    how_many_hint: "So many like it, one after another.", "依次到来的同类工单数量。";
+    when_hint: "Empty: now.", "留空表示现在。";
+    waited: "Minutes waited", "已等待分钟数";
+    waited_hint: "Some queues ask for less after a while, or let it go on.", "有些队列在等待一段时间后会放宽要求或转到其他队列。";
+    skills_hint: "With ; between them, beside those of the queue.", "用 ; 分隔，另加队列所要求的技能。";
+    customer_hint: "Their e-mail address, or contact/…", "客户的电子邮箱，或 contact/…";
+    takes_from_to: "takes {} to {}", "应为 {} 到 {}";
+    no_time: "is no time; write 2026-12-14 10:00", "不是时间，请按 2026-12-14 10:00 填写";
+    would_go_to: "It goes to {}", "分派给 {}";
+    would_wait_in: "It waits in {}", "在 {} 中等待";
+    would_go_nowhere: "It goes to nobody, and into no queue", "不会分派给任何人，也不进入任何队列";
+    does_not_start: "does not start", "不会启动";
+    of_like_it: "Of {} like it", "{} 张同类工单";
+    would_get: "Gets", "分得";
+    one_by_one: "One by one", "逐张查看";
+
     rolled_back: "went back", "已回退";
     actions: "Actions", "动作";
     may_do: "May", "权限";

@@ -116,6 +116,18 @@ impl Browser {
     }
 }
 
+impl Browser {
+    /// What is behind an address, whatever it is.
+    pub(crate) async fn bytes(&self, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
+        let mut request = Request::builder().uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = self.routes.clone().oneshot(request.body(Body::empty()).unwrap()).await;
+        to_bytes(answer.unwrap().into_body(), usize::MAX).await.unwrap().to_vec()
+    }
+}
+
 /// A page that was read.
 pub(crate) struct Page {
     pub(crate) path: String,
@@ -242,6 +254,17 @@ impl Element {
         let NodeData::Element { attrs, .. } = &self.0.data else { return None };
         let attrs = attrs.borrow();
         attrs.iter().find(|attr| &*attr.name.local == name).map(|attr| attr.value.to_string())
+    }
+
+    /// The texts of the rows of a table's body.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let rows = self.inside().into_iter().filter(|element| element.tag() == "tr");
+        rows.map(|row| row.cells().join(" ").trim().to_owned()).collect()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let cells = self.inside().into_iter().filter(|element| element.tag() == "td");
+        cells.map(|cell| cell.text()).collect()
     }
 
     fn inside(&self) -> Vec<Self> {

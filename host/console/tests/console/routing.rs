@@ -1,0 +1,80 @@
+//! The simulator of routing.
+
+use axum::http::StatusCode;
+use relata_app::Running;
+use serde_json::json;
+
+use crate::browser::{Browser, Page};
+
+const ROUTE: &str = include_str!("../../../../workflows/route-tickets.yaml");
+
+/// A company that gives its tickets away, to two agents.
+async fn desk() -> Browser {
+    let browser = Browser::open().await;
+    let app = &browser.app;
+    app.activate("route-tickets.yaml", ROUTE, "test", Running::Finish).await.unwrap();
+    for (name, capacity) in [("Lea", 3), ("Kim", 1)] {
+        let email = format!("{name}@shop.example");
+        let user =
+            json!({ "name": name, "email": email, "team": "team/support", "capacity": capacity });
+        browser.make("user", user).await;
+    }
+    browser
+}
+
+/// The cells of the table of shares, row by row.
+fn shares(page: &Page) -> Vec<String> {
+    page.all("tbody", None).iter().flat_map(|body| body.rows()).collect()
+}
+
+#[tokio::test]
+async fn it_says_who_would_get_a_ticket_and_why() {
+    let browser = desk().await;
+    browser.log_in_as("mara", &["administrator"]).await;
+    let page = browser.get("/routing").await;
+    let page = browser.get(&page.link("Simulator")).await;
+    assert!(!page.text().contains("It goes to"), "nothing was asked yet");
+    let names: Vec<String> =
+        page.form("/routing/simulator").into_iter().map(|(name, _)| name).collect();
+    assert!(
+        ["queue", "channel", "priority", "customer", "at", "waited", "tickets"]
+            .iter()
+            .all(|name| names.contains(&(*name).to_owned())),
+        "{names:?}"
+    );
+
+    let page = browser.get("/routing/simulator?queue=queue/support&tickets=6").await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+    assert!(page.text().contains("It goes to Lea"), "{}", page.text());
+    assert!(page.text().contains("least to do for their capacity"), "{}", page.text());
+    assert!(page.text().contains("Of 6 like it"), "{}", page.text());
+    assert_eq!(shares(&page), ["Lea 3 0 3", "Kim 1 0 1", "nobody 2"], "{}", page.text());
+    // What was asked stands in the form, and nothing was written.
+    assert!(page.form("/routing/simulator").contains(&("queue".into(), "queue/support".into())));
+    assert!(browser.app.records_all("ticket").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_does_not_read_stands_beside_its_field() {
+    let browser = desk().await;
+    browser.log_in_as("mara", &["administrator"]).await;
+    for (query, expected) in [
+        ("queue=queue/suport&tickets=1", "did you mean `queue/support`?"),
+        ("queue=queue/support&tickets=500", "takes 1 to 100"),
+        ("queue=queue/support&tickets=1&at=soon", "is no time"),
+        ("queue=queue/support&tickets=1&customer=contact/nobody", "there is no contact `nobody`"),
+    ] {
+        let page = browser.get(&format!("/routing/simulator?{query}")).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{query}: {}", page.text());
+        assert!(page.texts("p", Some("error")).join(" ").contains(expected), "{}", page.text());
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_not_see_routing_does_not_try_it() {
+    let browser = desk().await;
+    browser.log_in_as("mara", &["agent"]).await;
+    let page = browser.get("/routing/simulator?queue=queue/support&tickets=1").await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text());
+    assert!(!page.html.contains("Lea"));
+}
