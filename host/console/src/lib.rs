@@ -43,6 +43,7 @@ mod ticket;
 mod ticket_list;
 mod visitor;
 mod words;
+mod workflow_editor;
 mod workflows;
 
 use axum::{
@@ -86,12 +87,15 @@ pub fn routes(app: App) -> Router {
         .route("/workflows", get(workflows::page))
         .route("/workflows/{name}", get(workflows::show).post(workflows::act))
         .route("/workflows/{name}/difference", get(workflows::difference))
+        .route("/workflows/{name}/check", post(workflow_editor::check))
+        .route("/workflows/{name}/complete", post(workflow_editor::complete))
+        .route("/workflows/{name}/hover", post(workflow_editor::hover))
         .route("/routing", get(routing::page))
+        .route("/routing/simulator", get(simulator::page))
         .route("/plugins", get(plugins::page))
         .route("/admin", get(admin::page))
         .route("/admin/effects/{id}", post(admin::effect))
         .route("/admin/users", post(admin::create_user))
-        .route("/routing/simulator", get(simulator::page))
         .route("/assets/{file}", get(assets::file))
         .layer(middleware::from_fn(frame::around))
         .with_state(app)

@@ -286,6 +286,10 @@ texts! {
     deactivate_sure: "Nothing starts it any more. Runs that go on come to their end.", "将不再启动新的运行，进行中的运行会继续完成。";
     differs_from_file: "What is active is another text than the file", "当前激活的内容与文件不同：";
     findings: "What was found", "检查结果";
+    found_count: "{} found", "发现 {} 处问题";
+    leave_editor: "Tab indents; Escape and then Tab leaves the text. Ctrl+Space offers what can stand here.", "Tab 键缩进；先按 Esc 再按 Tab 可离开文本。Ctrl+空格 显示可填写的内容。";
+    completions: "What can stand here", "可填写的内容";
+    close: "Close", "关闭";
     no_findings: "Nothing is wrong with it.", "没有发现问题。";
     not_activated: "It was not activated: see what was found.", "未能激活，请查看检查结果。";
     no_tests: "There are no tests yet. Write some under “Tests”.", "还没有测试。请在“测试”中编写。";
@@ -321,10 +325,6 @@ texts! {
     went_to: "Went to", "分派给";
     decided_by: "Decided by", "决定者";
 
-    // Plugins.
-    built_in: "built in", "内置";
-    works: "works", "正常";
-    not_called: "not called", "暂停调用";
     // The simulator of routing.
     simulator: "Simulator", "分派模拟";
     simulator_what: "Who would get a ticket like this? The active workflows and their plugins decide, on the records as they are. Nothing is written, and nothing goes out.", "这样的工单会分派给谁？由已激活的工作流及其插件根据当前数据决定。不会写入任何内容，也不会发送任何消息。";
@@ -346,6 +346,10 @@ texts! {
     would_get: "Gets", "分得";
     one_by_one: "One by one", "逐张查看";
 
+    // Plugins.
+    built_in: "built in", "内置";
+    works: "works", "正常";
+    not_called: "not called", "暂停调用";
     rolled_back: "went back", "已回退";
     actions: "Actions", "动作";
     may_do: "May", "权限";

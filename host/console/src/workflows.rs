@@ -17,6 +17,7 @@ use relata_app::{
     workflow::{
         Catalog, Definition, Diagnostic,
         graph::{graph, svg},
+        insight::{Fix, Range, fix},
     },
 };
 use similar::{ChangeTag, TextDiff};
@@ -31,6 +32,7 @@ use crate::{
     names::Names,
     session::{Sent, Visit},
     shell::{Shell, in_query},
+    workflow_editor,
 };
 
 /// What a new text begins with.
@@ -149,15 +151,21 @@ struct WorkflowPage {
     history: Vec<Activated>,
     done: Option<String>,
     wrong: Option<String>,
+    /// The words of the editor's script.
+    words: String,
 }
 
-struct Finding {
-    class: &'static str,
-    line: usize,
-    column: usize,
-    code: &'static str,
-    message: String,
-    help: Option<String>,
+/// What is wrong with a text.
+pub(crate) struct Finding {
+    pub(crate) class: &'static str,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+    /// Where it is in the text, in bytes.
+    pub(crate) range: Range,
+    pub(crate) fix: Option<Fix>,
 }
 
 /// What became of the tests.
@@ -184,10 +192,10 @@ struct Activated {
 
 /// What a page of a workflow shows beside its texts.
 #[derive(Default)]
-struct Shown {
-    findings: Vec<Finding>,
+pub(crate) struct Shown {
+    pub(crate) findings: Vec<Finding>,
     checked: bool,
-    picture: Option<String>,
+    pub(crate) picture: Option<String>,
     report: Option<Report>,
     done: Option<String>,
     wrong: Option<String>,
@@ -279,11 +287,12 @@ pub(crate) async fn act(
 }
 
 /// What is wrong with a text, and its picture where it can be drawn.
-async fn check(visit: &Visit, name: &str, source: &str) -> Result<Shown, Failure> {
-    let sources = [(format!("{name}.yaml"), source.to_owned())];
+pub(crate) async fn check(visit: &Visit, name: &str, source: &str) -> Result<Shown, Failure> {
+    let file = format!("{name}.yaml");
+    let sources = [(file.clone(), source.to_owned())];
     let (mut findings, mut picture) = (Vec::new(), None);
     for (_, definition, found) in visit.app.check(&sources).await? {
-        findings.extend(found.iter().map(finding));
+        findings.extend(found.iter().map(|found| finding(found, &file, source)));
         if let Some(definition) = definition {
             picture = Some(picture_of(&definition, &visit.app.catalog().await?));
         }
@@ -297,14 +306,24 @@ fn picture_of(definition: &Definition, catalog: &Catalog) -> String {
     format!("data:image/svg+xml;base64,{}", STANDARD.encode(drawn))
 }
 
-fn finding(found: &Diagnostic) -> Finding {
+fn finding(found: &Diagnostic, file: &str, source: &str) -> Finding {
+    // Some are in the blueprint that a text is made of, or in its tests.
+    let is_here = found.file == file;
     Finding {
         class: if found.is_error() { "error" } else { "warning" },
         line: found.span.line,
         column: found.span.column,
         code: found.code,
-        message: found.message.clone(),
+        message: match is_here {
+            true => found.message.clone(),
+            false => format!("{}: {}", found.file, found.message),
+        },
         help: found.help.clone(),
+        range: match is_here {
+            true => Range { start: found.span.start, end: found.span.end },
+            false => Range { start: 0, end: 0 },
+        },
+        fix: if is_here { fix(found, source) } else { None },
     }
 }
 
@@ -324,11 +343,10 @@ async fn told(
     if visit.app.store().is_shared() && visit.app.config().database.is_none() {
         return Ok(Err(t.tests_on_host.to_owned()));
     }
+    let file = format!("{name}.yaml");
     let ground = Ground::Company { root: visit.app.directory().root().to_owned(), database: None };
-    let mut sources = vec![
-        (format!("{name}.yaml"), source.to_owned()),
-        (format!("{name}.test.yaml"), tests.to_owned()),
-    ];
+    let mut sources =
+        vec![(file.clone(), source.to_owned()), (format!("{name}.test.yaml"), tests.to_owned())];
     // A test may need other workflows beside it.
     for other in files(&visit.app.directory().workflows()) {
         if other != name
@@ -349,7 +367,7 @@ async fn told(
     };
     let told = spawn_blocking(telling).await;
     let (found, results) = told.map_err(|why| AppError::Fault(why.to_string()))??;
-    let findings = found.iter().map(finding).collect();
+    let findings = found.iter().map(|found| finding(found, &file, source)).collect();
     let cases: Vec<Case> = results
         .cases
         .iter()
@@ -431,6 +449,7 @@ async fn filled(
         history: activated,
         done: shown.done,
         wrong: shown.wrong,
+        words: workflow_editor::words(visit.lang().texts()),
         name: in_query(name),
         s: visit.shell("workflows"),
     })

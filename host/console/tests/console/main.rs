@@ -6,6 +6,7 @@
 mod access;
 mod browser;
 mod desk;
+mod editor;
 mod everywhere;
 mod records;
 mod routing;
