@@ -4,12 +4,14 @@ pub mod dovecot;
 mod mailbox;
 pub mod postgres;
 mod program;
+pub mod receiver;
 mod server;
 pub mod torture;
 
 pub use dovecot::Dovecot;
 pub use mailbox::{Mailbox, Mails, Moods};
 pub use postgres::Postgres;
+pub use receiver::Receiver;
 pub use server::{Backend, Place, Server, post};
 
 use relata_app::{App, Offered, Opening, Packages, sandbox::Compiler};

@@ -13,6 +13,8 @@
 mod dovecot;
 mod files;
 mod inbox;
+#[path = "../../../../tests/src/receiver.rs"]
+mod receiver;
 mod server;
 mod settings;
 

@@ -1,75 +1,11 @@
 //! Real conversations with a real mail server.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use expect_test::{Expect, expect};
 use relata_channels::{Mail, MailConfig, MailError, MailOut, Mailbox, Security, Smtp, Transport};
-use serde_json::Value;
 
-use crate::mail;
-
-/// aiosmtpd in a process of its own; it ends with the value.
-struct Receiver {
-    child: Child,
-    _end: ChildStdin,
-    lines: BufReader<ChildStdout>,
-    port: u16,
-}
-
-impl Receiver {
-    fn start(arguments: &[&str]) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mail/receiver.py");
-        let mut child = Command::new(python())
-            .arg(script)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut receiver = Self {
-            _end: child.stdin.take().unwrap(),
-            lines: BufReader::new(child.stdout.take().unwrap()),
-            child,
-            port: 0,
-        };
-        let port = receiver.line()["port"].as_u64().unwrap();
-        receiver.port = u16::try_from(port).unwrap();
-        receiver
-    }
-
-    /// The next mail that it took.
-    fn line(&mut self) -> Value {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// A Python that has aiosmtpd. Debian's own comes first: another one on the
-/// PATH does not see Debian's packages.
-fn python() -> &'static str {
-    let has_it = |python: &&str| {
-        Command::new(python)
-            .args(["-c", "import aiosmtpd"])
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    ["/usr/bin/python3", "python3"]
-        .into_iter()
-        .find(has_it)
-        .expect("aiosmtpd is missing: `apt-get install python3-aiosmtpd`, or `cargo xtask test`, which does that")
-}
+use crate::{mail, receiver::Receiver};
 
 fn smtp(port: u16, security: Security) -> Smtp {
     Smtp {
@@ -138,7 +74,7 @@ impl Authority {
 #[tokio::test]
 async fn a_mail_arrives_as_it_was_made() {
     let mut receiver = Receiver::start(&[]);
-    let out = out(smtp(receiver.port, Security::None));
+    let out = out(smtp(receiver.port(), Security::None));
     let mail = Mail {
         to: Mailbox {
             name: Some("Jörg Müller".to_owned()),
@@ -179,7 +115,7 @@ async fn a_mail_arrives_as_it_was_made() {
 #[tokio::test]
 async fn a_connection_is_used_again() {
     let mut receiver = Receiver::start(&[]);
-    let out = out(smtp(receiver.port, Security::None));
+    let out = out(smtp(receiver.port(), Security::None));
     let mut connections = Vec::new();
     for _ in 0..3 {
         out.send(&mail("eff_01")).await.unwrap();
@@ -192,7 +128,7 @@ async fn a_connection_is_used_again() {
 /// What a server's answer to a mail means.
 async fn check(address: &str, expected: Expect) {
     let mut receiver = Receiver::start(&[]);
-    let port = receiver.port;
+    let port = receiver.port();
     let out = out(smtp(port, Security::None));
     let error = out.send(&to(address)).await.unwrap_err();
     expected.assert_eq(&error.to_string().replace(&port.to_string(), "PORT"));
@@ -241,7 +177,7 @@ async fn starttls_and_login() {
         username: Some("relata".to_owned()),
         password_env: Some(name),
         ca_file: Some(authority.file("ca.pem").into()),
-        ..smtp(receiver.port, Security::Starttls)
+        ..smtp(receiver.port(), Security::Starttls)
     };
     out(settings.clone()).send(&mail("eff_01")).await.unwrap();
     let taken = receiver.line();
@@ -261,14 +197,14 @@ async fn tls_from_the_start() {
     let mut receiver = authority.receiver("--tls", &[]);
     let settings = Smtp {
         ca_file: Some(authority.file("ca.pem").into()),
-        ..smtp(receiver.port, Security::Tls)
+        ..smtp(receiver.port(), Security::Tls)
     };
     out(settings).send(&mail("eff_01")).await.unwrap();
     assert_eq!(receiver.line()["tls"], true);
 
     // Without the company's authority the certificate is not believed, and
     // nothing is sent.
-    let settings = smtp(receiver.port, Security::Tls);
+    let settings = smtp(receiver.port(), Security::Tls);
     let error = out(settings).send(&mail("eff_01")).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
     assert!(error.to_string().contains("certificate"), "{error}");
@@ -278,7 +214,7 @@ async fn tls_from_the_start() {
 async fn a_server_without_starttls_gets_nothing() {
     let receiver = Receiver::start(&[]);
     let error =
-        out(smtp(receiver.port, Security::Starttls)).send(&mail("eff_01")).await.unwrap_err();
+        out(smtp(receiver.port(), Security::Starttls)).send(&mail("eff_01")).await.unwrap_err();
     assert!(matches!(error, MailError::Unreachable(_)));
     assert!(error.to_string().contains("it offers no STARTTLS"), "{error}");
 }
