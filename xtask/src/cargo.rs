@@ -12,13 +12,17 @@ pub(crate) fn root() -> &'static Path {
     manifest.parent().expect("xtask/ lies in the workspace")
 }
 
-/// The program `relata` that a build in `profile` ("debug" or "release") leaves.
-pub(crate) fn built(profile: &str) -> PathBuf {
-    let target = match env::var_os("CARGO_TARGET_DIR") {
+/// Where builds leave what they make.
+pub(crate) fn target() -> PathBuf {
+    match env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => root().join(dir),
         None => root().join("target"),
-    };
-    target.join(profile).join(format!("relata{}", env::consts::EXE_SUFFIX))
+    }
+}
+
+/// The program `relata` that a build in `profile` ("debug" or "release") leaves.
+pub(crate) fn built(profile: &str) -> PathBuf {
+    target().join(profile).join(format!("relata{}", env::consts::EXE_SUFFIX))
 }
 
 /// The cargo that started us, to be run in the root of the workspace.

@@ -9,6 +9,7 @@
     reason = "xtask is a developer's tool: it talks on the terminal, reads the environment and times its stages"
 )]
 
+mod axe;
 mod cargo;
 mod ci;
 mod deny;

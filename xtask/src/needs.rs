@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::{cargo, schemathesis, toolchain};
+use crate::{axe, cargo, schemathesis, toolchain};
 
 /// One thing that cargo cannot bring.
 pub(crate) struct Need {
@@ -84,12 +84,46 @@ const SCHEMATHESIS: Need = Need {
     otherwise: "install Python 3.11 or newer, with venv, and see that PyPI is reachable",
 };
 
+const CHROMIUM: Need = Need {
+    why: "Chromium, for the tests that use the console and the customers' pages as people do",
+    present: || ["chromium", "chromium-browser", "google-chrome"].into_iter().any(cargo::on_path),
+    // The letters as well: a page is as wide as what is written on it.
+    packages: &["chromium", "fonts-wqy-microhei"],
+    otherwise: "install Chromium, with its program on the PATH as chromium",
+};
+
+const AXE: Need = Need {
+    why: "axe-core, to judge the accessibility of these pages",
+    present: axe::present,
+    packages: &["nodejs", "npm"],
+    otherwise: "install Node.js 18 or newer, with npm, and see that its registry is reachable",
+};
+
+const CLOCK: Need = Need {
+    why: "libfaketime, to move the clock of a host under test",
+    present: faketime,
+    packages: &["faketime"],
+    otherwise: "install libfaketime 0.9.10 or newer, with libfaketime.so.1 below /usr/lib",
+};
+
 /// What every build needs.
 pub(crate) const BUILD: &[Need] = &[WEBASSEMBLY, JAVASCRIPT];
 
 /// What the tests need besides.
-pub(crate) const TEST: &[Need] =
-    &[WEBASSEMBLY, JAVASCRIPT, POSTGRESQL, SMTP, IMAP, REGISTRY, PYTHON, C, SCHEMATHESIS];
+pub(crate) const TEST: &[Need] = &[
+    WEBASSEMBLY,
+    JAVASCRIPT,
+    POSTGRESQL,
+    SMTP,
+    IMAP,
+    REGISTRY,
+    PYTHON,
+    C,
+    SCHEMATHESIS,
+    CHROMIUM,
+    AXE,
+    CLOCK,
+];
 
 /// The module that Debian's compiler links WebAssembly with; the packages only
 /// recommend it, so it can be missing beside a complete compiler.
@@ -112,6 +146,12 @@ fn postgresql() -> bool {
 fn python() -> bool {
     let asks = "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))";
     succeeds(Command::new("python3").args(["-c", asks]))
+}
+
+/// Debian keeps it in a folder of the machine's kind.
+fn faketime() -> bool {
+    let kinds = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    kinds.into_iter().any(|kind| kind.path().join("faketime/libfaketime.so.1").is_file())
 }
 
 fn aiosmtpd() -> bool {
@@ -153,11 +193,15 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
             eprintln!("{error:#}");
         }
     }
-    // It comes from PyPI, once there is a Python.
-    if missing.iter().any(|need| need.why == SCHEMATHESIS.why)
-        && let Err(error) = schemathesis::install()
-    {
-        eprintln!("{error:#}");
+    // They come from PyPI and from npm, once there are Python and Node.js.
+    let others: [(&Need, fn() -> Result<()>); 2] =
+        [(&SCHEMATHESIS, schemathesis::install), (&AXE, axe::install)];
+    for (need, install) in others {
+        if missing.iter().any(|missing| missing.why == need.why)
+            && let Err(error) = install()
+        {
+            eprintln!("{error:#}");
+        }
     }
     missing.retain(|need| !(need.present)());
     if missing.is_empty() {

@@ -13,19 +13,18 @@ use crate::cargo;
 const PINNED: &str = include_str!("../schemathesis.txt");
 
 /// Where it lies.
-fn folder() -> Option<PathBuf> {
-    let debug = cargo::built("debug");
-    Some(debug.parent()?.parent()?.join("schemathesis"))
+fn folder() -> PathBuf {
+    cargo::target().join("schemathesis")
 }
 
 /// Says in its folder what was installed; written last.
-fn note() -> Option<PathBuf> {
-    Some(folder()?.join("installed.txt"))
+fn note() -> PathBuf {
+    folder().join("installed.txt")
 }
 
 /// Whether it is there, in these versions.
 pub(crate) fn present() -> bool {
-    note().and_then(|note| fs::read_to_string(note).ok()).is_some_and(|text| text == PINNED)
+    fs::read_to_string(note()).is_ok_and(|text| text == PINNED)
 }
 
 /// Installs it.
@@ -33,17 +32,15 @@ pub(crate) fn present() -> bool {
 /// # Errors
 /// When Python is missing, or a package is not the one that was pinned.
 pub(crate) fn install() -> Result<()> {
-    let folder = folder().context("the build has no folder")?;
+    let folder = folder();
     let pinned = cargo::root().join("xtask/schemathesis.txt");
     cargo::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
     let mut pip = Command::new(folder.join("bin/python3"));
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     pip.args(["--require-hashes", "--only-binary", ":all:", "--requirement"]).arg(pinned);
     cargo::run(&mut pip)?;
-    if let Some(note) = note() {
-        fs::write(&note, PINNED).with_context(|| format!("cannot write {}", note.display()))?;
-    }
-    Ok(())
+    let note = note();
+    fs::write(&note, PINNED).with_context(|| format!("cannot write {}", note.display()))
 }
 
 /// Tries the whole API for long, on PostgreSQL.
