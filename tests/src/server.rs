@@ -101,13 +101,26 @@ impl Server {
     /// # Errors
     ///
     /// Where it does not begin.
-    pub fn start_by(mut command: Command, log: Option<&Path>) -> Result<Self, String> {
+    pub fn start_by(command: Command, log: Option<&Path>) -> Result<Self, String> {
+        Self::start_at("127.0.0.1:0", command, log)
+    }
+
+    /// The same, at an address of the test's choice.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not begin.
+    pub fn start_at(
+        listen: &str,
+        mut command: Command,
+        log: Option<&Path>,
+    ) -> Result<Self, String> {
         let log = match log {
             None => Stdio::null(),
             Some(path) => Stdio::from(append(path).map_err(|why| why.to_string())?),
         };
         let process = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--json"])
+            .args(["serve", "--listen", listen, "--json"])
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn();
