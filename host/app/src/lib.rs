@@ -79,6 +79,7 @@ mod tokens;
 mod traces;
 mod trial;
 mod triggers;
+mod visitors;
 mod watch;
 mod web_forms;
 mod webhooks;
@@ -160,6 +161,7 @@ pub use timeline::TimelineEntry;
 pub use tokens::{Caller, CallerError, NewToken, Scope, TokenView};
 pub use traces::TracesConfig;
 pub use trial::{Logged, Trial, TrialOutcome, Used};
+pub use visitors::{Pace, Visitors, network};
 pub use watch::{Known, Watch, Watched};
 pub use web_forms::{AskedField, FormError, FormFault, FormMessage, WebForm};
 pub use webhooks::{WebhookCall, WebhookError, WebhookReceipt};
@@ -199,6 +201,8 @@ struct Inner {
     http: HttpOut,
     plugins: plugins::Slot,
     lanes: lanes::Lanes,
+    /// Who tries to log in.
+    log_ins: Visitors,
     versions: activation::Versions,
     rules: segments::Rules,
     secrets: SecretOverrides,
@@ -368,6 +372,7 @@ impl App {
                 http,
                 plugins,
                 lanes: lanes::Lanes::default(),
+                log_ins: Visitors::default(),
                 versions: activation::Versions::default(),
                 rules: segments::Rules::default(),
                 secrets,

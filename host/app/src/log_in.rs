@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use totp_rs::{Builder, Totp};
 
-use crate::{App, AppError, Secret, Viewer, activation::hex, fresh, runner::later};
+use crate::{App, AppError, Pace, Secret, Viewer, activation::hex, fresh, runner::later, visitors};
 
 /// The shortest password, characters: more than NIST SP 800-63B asks of one
 /// that may stand beside a one-time code.
@@ -146,6 +146,10 @@ impl App {
     pub async fn log_in(&self, given: LogIn) -> Result<LoggedIn, LogInError> {
         let busy = |_| LogInError::TooMany { retry_after: 5 };
         let _in_line = LINE.try_acquire().map_err(busy)?;
+        if !self.may_try(&given.address) {
+            let pause = Pace::OF_LOG_INS.pause.as_secs();
+            return Err(LogInError::TooMany { retry_after: pause });
+        }
         let user = self.user_by_email(&given.email).await?;
         let login = match &user {
             Some(user) => self.store().login(&user.reference.key).await.map_err(AppError::from)?,
@@ -220,6 +224,14 @@ impl App {
             Ok(()) => LogInError::Refused,
             Err(why) => LogInError::App(why),
         }
+    }
+
+    /// Whether another attempt may come from an address, whomever it is for: a
+    /// user's own attempts are counted by the database, for all hosts.
+    fn may_try(&self, address: &str) -> bool {
+        let Ok(address) = address.parse() else { return true };
+        let network = visitors::network(address).to_string();
+        self.inner.log_ins.may_send(network.as_bytes(), Pace::OF_LOG_INS, Self::stopwatch())
     }
 
     /// Counts an attempt; after some in a row nobody is let in for a while,

@@ -8,10 +8,10 @@ use axum::{
     extract::{FromRequest, Request},
     http::{StatusCode, header},
 };
-use relata_app::App;
+use relata_app::{App, Visitors};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{error::ApiError, pages::Visitors};
+use crate::error::ApiError;
 
 /// Bodies are counted in pieces of so many bytes.
 const PIECE: usize = 1_024;
@@ -87,7 +87,7 @@ impl Gate {
             events: limits.events,
             body_bytes: limits.body_bytes,
             body_time: limits.body_time,
-            visitors: Visitors::new(),
+            visitors: Visitors::default(),
         }
     }
 

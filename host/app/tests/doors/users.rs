@@ -218,6 +218,28 @@ async fn who_guesses_waits_longer_each_time() {
 }
 
 #[tokio::test]
+async fn who_tries_many_users_is_stopped_by_their_address() {
+    let company = Company::new().await;
+    let app = &company.app;
+    for name in ["ada", "bo"] {
+        let user = user(&company, name, &[]).await;
+        app.set_password(&user, Secret::new(GOOD), false, "test").await.unwrap();
+    }
+    for _ in 0..50 {
+        try_in(app, "ada@a.example", "guess", None).await.unwrap_err();
+    }
+    let stopped = try_in(app, "bo@a.example", GOOD, None).await;
+    assert!(matches!(stopped, Err(LogInError::TooMany { retry_after: 5 })), "{stopped:?}");
+    let elsewhere = LogIn {
+        email: "bo@a.example".to_owned(),
+        password: Secret::new(GOOD),
+        code: None,
+        address: "198.51.100.9".to_owned(),
+    };
+    app.log_in(elsewhere).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_one_time_code_is_asked_and_is_good_once() {
     let company = Company::new().await;
     let app = &company.app;

@@ -6,7 +6,6 @@ pub(crate) mod form;
 pub(crate) mod subscription;
 pub(crate) mod survey;
 mod texts;
-mod visitors;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::LazyLock};
 
@@ -17,17 +16,12 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
-use relata_app::{App, AppError};
+use relata_app::{App, AppError, Pace, network};
+use relata_console::visitor;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    error::ApiError,
-    limits::Gate,
-    pages::{texts::Texts, visitors::OF_AN_ADDRESS},
-};
-
-pub(crate) use visitors::Visitors;
+use crate::{error::ApiError, limits::Gate, pages::texts::Texts};
 
 /// The longest body of a page's form, bytes: 5,000 Chinese characters have
 /// 45,000 in a form.
@@ -206,7 +200,7 @@ impl Visit {
         let address = request
             .extensions()
             .get::<ConnectInfo<SocketAddr>>()
-            .map(|ConnectInfo(peer)| visitors::network(*peer, request.headers()))
+            .map(|ConnectInfo(peer)| network(visitor(*peer, request.headers())))
             .map_or_else(Vec::new, |address| format!("address {address}").into_bytes());
         let body = gate.body(request, LONGEST_BODY).await?;
         Ok(Self { sent: Sent::read(&body.bytes), address })
@@ -214,7 +208,7 @@ impl Visit {
 
     /// Whether this address may send something now; if so, it counts.
     fn may_send(&self, gate: &Gate) -> bool {
-        gate.visitors.may_send(&self.address, OF_AN_ADDRESS, App::stopwatch())
+        gate.visitors.may_send(&self.address, Pace::OF_AN_ADDRESS, App::stopwatch())
     }
 }
 

@@ -7,12 +7,12 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use relata_app::{App, Purpose, Subscription};
+use relata_app::{App, Pace, Purpose, Subscription};
 use serde::Serialize;
 
 use crate::{
     Api,
-    pages::{self, Frame, NOBODY, texts::Texts, visitors::OF_A_LINK},
+    pages::{self, Frame, NOBODY, texts::Texts},
 };
 
 /// What the page shows.
@@ -49,7 +49,7 @@ pub(crate) async fn end(
 ) -> Response {
     let browser = pages::browser(&headers);
     let link = format!("link {token}");
-    let may_send = gate.visitors.may_send(link.as_bytes(), OF_A_LINK, App::stopwatch());
+    let may_send = gate.visitors.may_send(link.as_bytes(), Pace::OF_A_LINK, App::stopwatch());
     let room = gate.enter(&app);
     if !may_send || room.is_err() {
         return pages::busy(&app, browser);

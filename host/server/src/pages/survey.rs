@@ -7,7 +7,9 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use relata_app::{App, AppError, PageAge, SurveyAnswer, SurveyError, SurveyState, SurveyView};
+use relata_app::{
+    App, AppError, Pace, PageAge, SurveyAnswer, SurveyError, SurveyState, SurveyView,
+};
 use serde::Serialize;
 
 use crate::{
@@ -15,7 +17,6 @@ use crate::{
     pages::{
         self, Frame, NOBODY, Sent, Visit,
         texts::{Texts, filled},
-        visitors::OF_A_LINK,
     },
 };
 
@@ -89,7 +90,7 @@ pub(crate) async fn answer(
     let sent = &visit.sent;
     let link = format!("link {token}");
     let may_send = visit.may_send(&gate)
-        && gate.visitors.may_send(link.as_bytes(), OF_A_LINK, App::stopwatch());
+        && gate.visitors.may_send(link.as_bytes(), Pace::OF_A_LINK, App::stopwatch());
     let room = gate.enter(&app);
     if !may_send || room.is_err() {
         return survey.again(StatusCode::TOO_MANY_REQUESTS, sent, |texts| &texts.page.busy).await;

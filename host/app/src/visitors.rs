@@ -1,15 +1,12 @@
-//! How often a visitor of a page may send something: nobody logs in to a page,
-//! so all that is known is the address, and the link.
+//! How often somebody may try something of whom nothing is known but the address,
+//! or the link of a page: who sends a form, who logs in.
 
 use std::{
     hash::{BuildHasher, RandomState},
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv6Addr},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
-
-use axum::http::HeaderMap;
-use relata_console::visitor;
 
 /// Places for visitors. Two who fall upon one place share what it allows; so
 /// what is remembered stays within bounds, whoever comes.
@@ -17,20 +14,28 @@ const PLACES: usize = 1 << 14;
 
 /// How often: so many at once, then one after each pause.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
-    pub(crate) at_once: u32,
-    pub(crate) pause: Duration,
+pub struct Pace {
+    /// So many.
+    pub at_once: u32,
+    /// One more after so long.
+    pub pause: Duration,
 }
 
-/// An address: a whole office may sit behind one.
-pub(crate) const OF_AN_ADDRESS: Pace = Pace { at_once: 40, pause: Duration::from_secs(2) };
+impl Pace {
+    /// What an address may send: a whole office may sit behind one.
+    pub const OF_AN_ADDRESS: Self = Self { at_once: 40, pause: Duration::from_secs(2) };
 
-/// A link: one customer has it.
-pub(crate) const OF_A_LINK: Pace = Pace { at_once: 8, pause: Duration::from_secs(10) };
+    /// What comes by one link: one customer has it.
+    pub const OF_A_LINK: Self = Self { at_once: 8, pause: Duration::from_secs(10) };
+
+    /// How often an address may try to log in, as whomever: a whole office does so
+    /// in the morning; who tries the passwords of many users does so for hours.
+    pub(crate) const OF_LOG_INS: Self = Self { at_once: 50, pause: Duration::from_secs(5) };
+}
 
 /// When each visitor has sent something.
 #[derive(Debug)]
-pub(crate) struct Visitors {
+pub struct Visitors {
     /// Until when, in microseconds, a place's allowance is used up: the
     /// "theoretical arrival time" of the generic cell rate algorithm.
     places: Box<[AtomicU64]>,
@@ -38,15 +43,17 @@ pub(crate) struct Visitors {
     hasher: RandomState,
 }
 
-impl Visitors {
-    pub(crate) fn new() -> Self {
+impl Default for Visitors {
+    fn default() -> Self {
         let places = (0..PLACES).map(|_| AtomicU64::new(0)).collect();
         Self { places, hasher: RandomState::new() }
     }
+}
 
+impl Visitors {
     /// Whether somebody may send something now, by a clock of microseconds;
     /// if so, it counts.
-    pub(crate) fn may_send(&self, who: &[u8], pace: Pace, now: u64) -> bool {
+    pub fn may_send(&self, who: &[u8], pace: Pace, now: u64) -> bool {
         let pause = u64::try_from(pace.pause.as_micros()).unwrap_or(u64::MAX);
         let most_ahead = pause.saturating_mul(u64::from(pace.at_once.saturating_sub(1)));
         let hash = usize::try_from(self.hasher.hash_one(who) % PLACES as u64).unwrap_or(0);
@@ -60,10 +67,11 @@ impl Visitors {
     }
 }
 
-/// The network from which somebody calls: one household has many addresses of
-/// IPv6, all of one network.
-pub(crate) fn network(peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
-    match visitor(peer, headers) {
+/// The network of an address: one household has many addresses of IPv6, all of one
+/// network.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
@@ -78,7 +86,7 @@ mod tests {
 
     #[test]
     fn some_at_once_then_one_after_each_pause() {
-        let visitors = Visitors::new();
+        let visitors = Visitors::default();
         let pace = Pace { at_once: 3, pause: Duration::from_secs(10) };
         let may = |seconds: u64| visitors.may_send(b"anna", pace, 1_000_000 * seconds);
         assert_eq!([may(100), may(100), may(100), may(100)], [true, true, true, false]);
@@ -89,7 +97,7 @@ mod tests {
 
     #[test]
     fn one_visitor_does_not_use_up_what_another_may() {
-        let visitors = Visitors::new();
+        let visitors = Visitors::default();
         let pace = Pace { at_once: 1, pause: Duration::from_secs(10) };
         assert!(visitors.may_send(b"anna", pace, 0));
         assert!(!visitors.may_send(b"anna", pace, 0));
@@ -100,8 +108,8 @@ mod tests {
 
     #[test]
     fn a_household_is_one_visitor() {
-        let seen = |peer: &str| network(peer.parse().unwrap(), &HeaderMap::new()).to_string();
-        assert_eq!(seen("203.0.113.7:1"), "203.0.113.7");
-        assert_eq!(seen("[2001:db8:1:2:3:4:5:6]:1"), "2001:db8:1:2::");
+        let seen = |address: &str| network(address.parse().unwrap()).to_string();
+        assert_eq!(seen("203.0.113.7"), "203.0.113.7");
+        assert_eq!(seen("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
     }
 }
