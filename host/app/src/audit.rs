@@ -3,6 +3,7 @@
 
 use relata_store::{AuditFilter, AuditRow};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{App, AppError, fresh};
 
@@ -10,7 +11,7 @@ use crate::{App, AppError, fresh};
 const LONGEST_WHY: usize = 300;
 
 /// An entry of the audit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AuditEntry {
     /// Where a page of entries ends.
     pub id: String,

@@ -32,6 +32,9 @@ pub struct Retention {
     /// The ids by which a repeated call of a webhook is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_ids: Option<u32>,
+    /// The audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<u32>,
     /// How far back `relata backtest` is to reach: runs, logs and events are
     /// kept for that long at the least.
     #[serde(default = "a_month")]
@@ -52,6 +55,7 @@ impl Retention {
             ("sent_effects", self.sent_effects),
             ("not_started", self.not_started),
             ("webhook_ids", self.webhook_ids),
+            ("audit", self.audit),
         ];
         let (name, days) = named
             .into_iter()
@@ -90,6 +94,8 @@ pub struct CleanedUp {
     pub not_started: u64,
     /// Ids of webhooks' calls.
     pub webhook_ids: u64,
+    /// Entries of the audit.
+    pub audit: u64,
 }
 
 /// Before which times each may go; none where it is kept for ever.
@@ -101,6 +107,7 @@ struct Cutoffs {
     sent_effects: Option<Timestamp>,
     not_started: Option<Timestamp>,
     webhook_ids: Option<Timestamp>,
+    audit: Option<Timestamp>,
 }
 
 impl App {
@@ -124,6 +131,7 @@ impl App {
                 sent_effects = cleaned.sent_effects,
                 not_started = cleaned.not_started,
                 webhook_ids = cleaned.webhook_ids,
+                audit = cleaned.audit,
                 "old rows were taken away"
             );
         }
@@ -187,6 +195,10 @@ impl App {
             cleaned.webhook_ids =
                 self.batches(before, |tx, before| Box::pin(tx.clean_calls(before, BATCH))).await?;
         }
+        if let Some(before) = cutoffs.audit {
+            cleaned.audit =
+                self.batches(before, |tx, before| Box::pin(tx.audit_clean(before, BATCH))).await?;
+        }
         Ok(cleaned)
     }
 
@@ -215,6 +227,9 @@ impl App {
         }
         if let Some(before) = cutoffs.webhook_ids {
             found.webhook_ids = store.removable_calls(before).await?;
+        }
+        if let Some(before) = cutoffs.audit {
+            found.audit = store.removable_audit(before).await?;
         }
         Ok(found)
     }
@@ -278,6 +293,7 @@ impl App {
             sent_effects: of(retention.sent_effects),
             not_started: of(retention.not_started),
             webhook_ids: of(retention.webhook_ids),
+            audit: of(retention.audit),
         })
     }
 }

@@ -102,6 +102,16 @@ impl Store {
         self.counted(sql.to_owned(), before).await
     }
 
+    /// How many entries the audit has from before a time.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn removable_audit(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let sql = "SELECT COUNT(*) AS found FROM relata_audit WHERE at < $1";
+        self.counted(sql.to_owned(), before).await
+    }
+
     async fn counted(&self, sql: String, before: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.read().await?;
         let row =

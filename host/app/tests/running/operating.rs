@@ -1,7 +1,10 @@
 //! What somebody who looks after a host uses: doctor, metrics, clean-up,
 //! backups.
 
-use relata_app::{App, CleanedUp, Finding, store::PauseScope};
+use relata_app::{
+    App, CleanedUp, Finding,
+    store::{AuditFilter, PauseScope},
+};
 
 use crate::company::Company;
 
@@ -89,6 +92,7 @@ events = 60
 sent_effects = 3
 not_started = 2
 webhook_ids = 2
+audit = 40
 ";
 
 /// Another host with other settings.
@@ -108,6 +112,7 @@ async fn a_clean_up_takes_what_is_old_and_leaves_what_is_needed() {
     let company = with_settings(company, RETENTION).await;
     contact(&company, "anna").await;
     contact(&company, "bert").await;
+    company.app.note_refused("token/shop", "call", "records:write", "no").await.expect("a note");
     company.settle().await;
     assert_eq!(company.standing().await, "short done; 2 test active");
     let nothing = company.app.clean_up().await.expect("the database");
@@ -123,8 +128,12 @@ async fn a_clean_up_takes_what_is_old_and_leaves_what_is_needed() {
     // The log goes before the run, and both by themselves.
     company.after(60 * 24 * 6).await;
     assert_eq!(company.standing().await, "short done; 2 test active");
+    let audit =
+        async || company.app.audit(&AuditFilter::default(), 9).await.expect("the audit").len();
+    assert_eq!(audit().await, 1);
     company.after(60 * 24 * 6).await;
     assert_eq!(company.standing().await, "2 test active");
+    assert_eq!(audit().await, 0);
     // Those that go on have all that they need, and come to their end.
     assert_eq!(company.app.store().event_page(0, 999).await.expect("events").len(), events);
     let history = company.history(0).await;

@@ -48,12 +48,13 @@ fn told(context: &Context, cleaned: CleanedUp, dry_run: bool) -> anyhow::Result<
     }
     let verb = if dry_run { "would be taken away" } else { "taken away" };
     out::line(format!(
-        "{verb}: {} runs, {} other entries of logs, {} events, {} texts of what went out, {} refusals, {} ids of calls",
+        "{verb}: {} runs, {} other entries of logs, {} events, {} texts of what went out, {} refusals, {} ids of calls, {} entries of the audit",
         cleaned.runs,
         cleaned.step_logs,
         cleaned.events,
         cleaned.sent_effects,
         cleaned.not_started,
-        cleaned.webhook_ids
+        cleaned.webhook_ids,
+        cleaned.audit
     ))
 }
