@@ -2,6 +2,8 @@
 //! list. They are counted up to a bound, so that a number costs the same
 //! however many records there are.
 
+use std::cmp::Reverse;
+
 use relata_model::{Record, Value};
 use relata_store::{Condition, Operator, Query};
 
@@ -30,6 +32,29 @@ impl App {
             queries.push(self.query_of(object, &search, any)?);
         }
         Ok(self.store().record_count_each(&queries, MOST_COUNTED).await?)
+    }
+
+    /// How many records a viewer would find by a search, for each value that a
+    /// field has among them; the most frequent first.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`] where they may see none, or ask for what is hidden; where the
+    /// field may have several values at once, or more than 1,000 different ones.
+    pub async fn count_by(
+        &self,
+        viewer: &Viewer,
+        object: &str,
+        search: &RecordSearch,
+        field: &str,
+    ) -> Result<Vec<(Value, u64)>, AccessError> {
+        // Whoever may not sort by a field may not count by it.
+        let sorted = RecordSearch { sort: Some(field.to_owned()), ..search.clone() };
+        let any = self.find_bounds(viewer, object, &sorted).await?;
+        let query = self.query_of(object, search, any)?;
+        let mut counts = self.store().record_count_by(&query, field).await?;
+        counts.sort_by_cached_key(|(value, count)| (Reverse(*count), value.to_string()));
+        Ok(counts)
     }
 
     /// How much waits for a user: the tasks that are theirs and open, and the

@@ -400,7 +400,8 @@ impl HostCalls for StepHost {
             return Err(past.cannot_tell("how many records there were"));
         }
         let filter = self.filter(object, filter).await?;
-        let mut tallies = match self.app.store().record_count_by(object, &filter, field).await {
+        let asked = store::Query::new(object, filter.clone());
+        let mut tallies = match self.app.store().record_count_by(&asked, field).await {
             Ok(tallies) => tallies,
             Err(why) => return Err(self.refuse(why.into())),
         };

@@ -3,9 +3,11 @@
 //! pages on which customers answer. docs/api.md tells it to those who call.
 
 mod approvals;
+mod audit;
 mod auth;
 mod batch;
 mod connections;
+mod counts;
 mod error;
 mod events;
 mod health;
@@ -177,6 +179,7 @@ fn routes(app: App, limits: &Limits) -> Router {
         .routes(routes!(records::show, records::change, records::put, records::delete))
         .routes(routes!(records::timeline))
         .routes(routes!(records::decisions))
+        .routes(routes!(counts::show))
         .routes(routes!(service_levels::show))
         .routes(routes!(stream::follow))
         .routes(routes!(objects::list))
@@ -196,6 +199,7 @@ fn routes(app: App, limits: &Limits) -> Router {
         .routes(routes!(outbox::release))
         .routes(routes!(outbox::discard))
         .routes(routes!(plugins::list))
+        .routes(routes!(audit::list))
         .routes(routes!(routing::simulate))
         .routes(routes!(openapi::show))
         .split_for_parts();

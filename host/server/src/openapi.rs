@@ -47,6 +47,7 @@ use crate::{Api, auth::known, error::ApiError};
         (name = "outbox", description = "What goes out to the world."),
         (name = "plugins", description = "Where the actions of steps come from."),
         (name = "routing", description = "Who gets a ticket."),
+        (name = "audit", description = "Who did what, and what was refused."),
         (name = "host", description = "The host itself."),
     )
 )]

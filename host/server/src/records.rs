@@ -119,7 +119,7 @@ pub(crate) async fn list(
 }
 
 /// What is wrong with a search is wrong with the address: it has no body.
-fn wrong_search(why: AccessError) -> ApiError {
+pub(crate) fn wrong_search(why: AccessError) -> ApiError {
     match why {
         AccessError::Invalid(errors) if errors.iter().any(|error| error.field == "after") => {
             wrong("`cursor` takes the `next` of the page before")

@@ -143,8 +143,9 @@ impl Store {
         self.read().await?.record_count(object, filter).await
     }
 
-    /// How many records meet all conditions, for each value that a field has among
-    /// them: [`Value::Nothing`] for those where it is empty. In no order.
+    /// How many records a query would find on all its pages, for each value that a
+    /// field has among them: [`Value::Nothing`] for those where it is empty. In no
+    /// order.
     ///
     /// # Errors
     ///
@@ -153,11 +154,10 @@ impl Store {
     /// [`PAGE`] different ones.
     pub async fn record_count_by(
         &self,
-        object: &str,
-        filter: &[Condition],
+        query: &Query,
         field: &str,
     ) -> Result<Vec<(Value, u64)>, RecordError> {
-        self.read().await?.record_count_by(object, filter, field).await
+        self.read().await?.record_count_by(query, field).await
     }
 
     /// How many records a query would find on all its pages.
@@ -315,12 +315,11 @@ impl Tx {
     /// As there.
     pub async fn record_count_by(
         &mut self,
-        object: &str,
-        filter: &[Condition],
+        query: &Query,
         field: &str,
     ) -> Result<Vec<(Value, u64)>, RecordError> {
         let tables = std::sync::Arc::clone(&self.tables);
-        let (object, _) = tables.of(object)?;
+        let (object, _) = tables.of(&query.object)?;
         let by = definition(object, field)?;
         if by.kind == FieldType::Texts {
             return Err(invalid(
@@ -339,7 +338,7 @@ impl Tx {
             statement
                 .add_group_by([Expr::col((Alias::new(&object.name), Alias::new(&column.name)))]);
         }
-        for condition in self.conditions(object, filter, &[]).await? {
+        for condition in self.conditions(object, &query.filter, &query.any).await? {
             statement.and_where(condition);
         }
         let (sql, arguments) = self.dialect().build(&statement);

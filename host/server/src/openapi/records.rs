@@ -18,7 +18,8 @@ use super::objects;
 const PLACEHOLDER: &str = "Record";
 
 /// The paths that each object has of its own.
-const OWN: [&str; 2] = ["/v1/records/{object}", "/v1/records/{object}/{key}"];
+const OWN: [&str; 3] =
+    ["/v1/records/{object}", "/v1/records/{object}/{key}", "/v1/counts/{object}"];
 
 /// The schemas that each object has of its own, and that its definition gives.
 const GIVEN: [&str; 4] = ["Record", "NewRecord", "RecordFields", "RecordFilter"];

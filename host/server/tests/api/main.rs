@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 
 mod access;
+mod audit;
+mod counts;
 mod events;
 mod exchange;
 mod forms;

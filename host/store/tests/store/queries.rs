@@ -132,7 +132,7 @@ on_each_backend! {
             create(&store, "opportunity", json!({"name": amount, "amount": amount})).await;
         }
         let counts = async |object: &str, filter: &[Condition], field: &str| {
-            match store.record_count_by(object, filter, field).await {
+            match store.record_count_by(&Query::new(object, filter.to_vec()), field).await {
                 Ok(counts) => {
                     let mut counts: Vec<String> = counts
                         .iter()
