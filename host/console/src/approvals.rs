@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{extract::Path, response::Response};
-use relata_app::{ApprovalFilter, ApprovalView, NewAnswer, model::Reference};
+use relata_app::{ApprovalFilter, ApprovalView, NewAnswer, Watched, model::Reference};
 
 use crate::{
     failure::Failure,
@@ -35,13 +35,9 @@ struct Row {
 
 /// `GET /approvals`: what the viewer is asked.
 pub(crate) async fn page(visit: Visit) -> Result<Response, Failure> {
-    let approvals = match visit.user() {
-        Some(user) => {
-            let filter = ApprovalFilter { user: Some(user.clone()), ..ApprovalFilter::default() };
-            visit.app.approvals(&filter).await?
-        }
-        None => Vec::new(),
-    };
+    let user = Some(visit.me.reference.clone());
+    let approvals =
+        visit.app.approvals(&ApprovalFilter { user, ..ApprovalFilter::default() }).await?;
     let parse = |text: &Option<String>| text.as_deref()?.parse::<Reference>().ok();
     let about: Vec<Reference> = approvals.iter().filter_map(|row| parse(&row.about)).collect();
     let mut names = Names::new(&visit);
@@ -58,7 +54,8 @@ pub(crate) async fn page(visit: Visit) -> Result<Response, Failure> {
         answers: approval.answers,
     };
     let rows = approvals.into_iter().map(row).collect();
-    Ok(rendered(&ApprovalsPage { s: visit.shell("approvals"), rows }))
+    let shown = vec![Watched::Object("approval".to_owned())];
+    Ok(rendered(&ApprovalsPage { s: visit.shell("approvals").showing(shown), rows }))
 }
 
 fn last_part(reference: &str) -> &str {
@@ -70,7 +67,7 @@ pub(crate) async fn answer(
     Path(key): Path<String>,
     Sent { visit, form }: Sent,
 ) -> Result<Response, Failure> {
-    let by = visit.user().ok_or(Failure::NotFound)?.clone();
+    let by = visit.me.reference.clone();
     let new = NewAnswer {
         approval: Reference::new("approval", key),
         answer: form.get("answer").unwrap_or_default().to_owned(),

@@ -42,15 +42,54 @@ struct FailurePage<'a> {
 /// Around every page: its headers, and a page instead of a failure.
 pub(crate) async fn around(request: Request, next: Next) -> Response {
     let look = Look::of(request.headers());
+    let asks = Asks::of(request.headers());
     let mut response = next.run(request).await;
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
-        response = page_of(&failure, look);
+        response = page_of(&failure, look, asks);
     }
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
+}
+
+/// Who asks for a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    /// A browser, which shows what it gets.
+    Browser,
+    /// A script, for somebody who followed a link or sent a form.
+    Script,
+    /// A script by itself, to read a page again, or to hear when to.
+    Itself,
+}
+
+impl Asks {
+    fn of(headers: &HeaderMap) -> Self {
+        let is_stream =
+            headers.get(header::ACCEPT).is_some_and(|accept| accept == "text/event-stream");
+        match (headers.contains_key("hx-request"), headers.contains_key("hx-boosted")) {
+            (true, true) => Self::Script,
+            (true, false) => Self::Itself,
+            (false, _) if is_stream => Self::Itself,
+            (false, _) => Self::Browser,
+        }
+    }
+
+    /// The answer where another page comes first. One that asks by itself
+    /// leaves the page as it is: somebody may be writing on it.
+    fn sent_to(self, way: &str) -> Response {
+        match self {
+            Self::Browser => crate::log_in::to(way),
+            Self::Script => {
+                let way = HeaderValue::from_str(way).unwrap_or(HeaderValue::from_static("/"));
+                let there = (HeaderName::from_static("hx-redirect"), way);
+                (StatusCode::UNAUTHORIZED, [there]).into_response()
+            }
+            Self::Itself => StatusCode::UNAUTHORIZED.into_response(),
+        }
+    }
 }
 
 /// The page for what is not there, for a browser that came to an address
@@ -60,7 +99,7 @@ pub(crate) async fn around(request: Request, next: Next) -> Response {
 pub fn not_found(headers: &HeaderMap) -> Option<Response> {
     let wants = headers.get(header::ACCEPT)?.to_str().ok()?;
     wants.contains("text/html").then(|| {
-        let mut response = page_of(&Failure::NotFound, Look::of(headers));
+        let mut response = page_of(&Failure::NotFound, Look::of(headers), Asks::of(headers));
         for (name, value) in HEADERS {
             response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
         }
@@ -68,14 +107,13 @@ pub fn not_found(headers: &HeaderMap) -> Option<Response> {
     })
 }
 
-fn page_of(failure: &Failure, look: Look) -> Response {
+fn page_of(failure: &Failure, look: Look, asks: Asks) -> Response {
     let t = look.lang.texts();
     let (title, what, mend) = match failure {
         Failure::NobodyThere(wanted) => {
-            let way = format!("/login?then={}", crate::shell::in_query(wanted));
-            return crate::log_in::to(&way);
+            return asks.sent_to(&format!("/login?then={}", crate::shell::in_query(wanted)));
         }
-        Failure::OthersPassword => return crate::log_in::to("/password"),
+        Failure::OthersPassword => return asks.sent_to("/password"),
         Failure::Forbidden(what) => (t.forbidden_title, what.clone(), t.forbidden_mend),
         Failure::NotFound => (t.not_found_title, t.not_found_what.to_owned(), t.not_found_mend),
         Failure::Wrong(what) => (t.wrong_title, what.clone(), t.wrong_mend),

@@ -5,7 +5,7 @@ use axum::{
     extract::Query,
     response::{IntoResponse, Response},
 };
-use relata_app::model::Act;
+use relata_app::{Watched, model::Act};
 use serde_json::{Map, json};
 
 use crate::{
@@ -47,7 +47,8 @@ pub(crate) async fn page(
 ) -> Result<Response, Failure> {
     let view = view_of(&query);
     let list = ticket_list::list(&visit, view, asked(&query, "from"), None).await?;
-    Ok(rendered(&InboxPage { s: visit.shell("inbox"), list }))
+    let shown = vec![Watched::Object("ticket".to_owned())];
+    Ok(rendered(&InboxPage { s: visit.shell("inbox").showing(shown), list }))
 }
 
 /// The view of an address.

@@ -3,7 +3,8 @@
 //! own affairs, in English and Chinese.
 //!
 //! Every page is made here, on the server, and is links and forms: it works
-//! wholly without a script. What a page shows and a form does goes through
+//! wholly without a script. With one it is read again where something on it
+//! has changed ([`live`]). What a page shows and a form does goes through
 //! the use cases of [`relata_app`], as somebody who is logged in: the console
 //! decides nothing about who may do what.
 //!
@@ -23,6 +24,7 @@ mod fields;
 mod frame;
 mod html;
 mod inbox;
+mod live;
 mod log_in;
 mod look;
 mod names;
@@ -47,7 +49,10 @@ mod workflow_editor;
 mod workflows;
 
 use axum::{
-    Router, middleware,
+    Extension, Router,
+    handler::Handler,
+    http::Method,
+    middleware,
     routing::{get, post},
 };
 use relata_app::App;
@@ -56,47 +61,85 @@ pub use crate::{frame::not_found, visitor::visitor};
 
 /// All pages, with what is the same on each.
 pub fn routes(app: App) -> Router {
-    Router::new()
-        .route("/", get(inbox::first))
-        .route("/login", get(log_in::page).post(log_in::enter))
-        .route("/logout", post(log_in::leave))
-        .route("/look", post(look::change))
-        .route("/presence", post(inbox::presence))
-        .route("/inbox", get(inbox::page))
-        .route("/tickets/{key}", get(ticket::page))
-        .route("/tickets/{key}/reply", post(reply::reply))
-        .route("/tickets/{key}/note", post(reply::note))
-        .route("/tickets/{key}/status", post(reply::status))
-        .route("/tickets/{key}/owner", post(reply::owner))
-        .route("/password", get(password::page).post(password::change))
-        .route("/tasks", get(tasks::page))
-        .route("/approvals", get(approvals::page))
-        .route("/approvals/{key}", post(approvals::answer))
-        .route("/records", get(record_list::objects))
-        .route("/records/{object}", get(record_list::page))
-        .route("/records/{object}/{key}", get(record::page).post(record_form::change))
-        .route("/records/{object}/{key}/edit", get(record_form::edit))
-        .route("/records/{object}/{key}/move", post(record::advance))
-        .route("/records/{object}/{key}/delete", post(record::delete))
-        .route("/new/{object}", get(record_form::new).post(record_form::create))
-        .route("/boards/{object}", get(board::page))
-        .route("/runs", get(runs::page))
-        .route("/runs/{id}", get(runs::show))
-        .route("/runs/{id}/retry", post(runs::retry))
-        .route("/runs/{id}/cancel", post(runs::cancel))
-        .route("/workflows", get(workflows::page))
-        .route("/workflows/{name}", get(workflows::show).post(workflows::act))
-        .route("/workflows/{name}/difference", get(workflows::difference))
-        .route("/workflows/{name}/check", post(workflow_editor::check))
-        .route("/workflows/{name}/complete", post(workflow_editor::complete))
-        .route("/workflows/{name}/hover", post(workflow_editor::hover))
-        .route("/routing", get(routing::page))
-        .route("/routing/simulator", get(simulator::page))
-        .route("/plugins", get(plugins::page))
-        .route("/admin", get(admin::page))
-        .route("/admin/effects/{id}", post(admin::effect))
-        .route("/admin/users", post(admin::create_user))
-        .route("/assets/{file}", get(assets::file))
+    pages()
+        .router
+        .layer(Extension(live::Streams::default()))
         .layer(middleware::from_fn(frame::around))
         .with_state(app)
+}
+
+/// Every address that is answered, as the routes name it, with its method.
+#[must_use]
+pub fn addresses() -> Vec<(Method, &'static str)> {
+    pages().addresses
+}
+
+/// The pages and what is done on them, and where each is.
+#[derive(Default)]
+struct Pages {
+    router: Router<App>,
+    addresses: Vec<(Method, &'static str)>,
+}
+
+impl Pages {
+    fn get<H: Handler<T, App>, T: 'static>(mut self, path: &'static str, handler: H) -> Self {
+        self.addresses.push((Method::GET, path));
+        Self { router: self.router.route(path, get(handler)), ..self }
+    }
+
+    fn post<H: Handler<T, App>, T: 'static>(mut self, path: &'static str, handler: H) -> Self {
+        self.addresses.push((Method::POST, path));
+        Self { router: self.router.route(path, post(handler)), ..self }
+    }
+}
+
+fn pages() -> Pages {
+    Pages::default()
+        .get("/", inbox::first)
+        .get("/login", log_in::page)
+        .post("/login", log_in::enter)
+        .post("/logout", log_in::leave)
+        .post("/look", look::change)
+        .post("/presence", inbox::presence)
+        .get("/inbox", inbox::page)
+        .get("/tickets/{key}", ticket::page)
+        .post("/tickets/{key}/reply", reply::reply)
+        .post("/tickets/{key}/note", reply::note)
+        .post("/tickets/{key}/status", reply::status)
+        .post("/tickets/{key}/owner", reply::owner)
+        .get("/password", password::page)
+        .post("/password", password::change)
+        .get("/navigation", live::navigation)
+        .get("/live", live::follow)
+        .get("/tasks", tasks::page)
+        .get("/approvals", approvals::page)
+        .post("/approvals/{key}", approvals::answer)
+        .get("/records", record_list::objects)
+        .get("/records/{object}", record_list::page)
+        .get("/records/{object}/{key}", record::page)
+        .post("/records/{object}/{key}", record_form::change)
+        .get("/records/{object}/{key}/edit", record_form::edit)
+        .post("/records/{object}/{key}/move", record::advance)
+        .post("/records/{object}/{key}/delete", record::delete)
+        .get("/new/{object}", record_form::new)
+        .post("/new/{object}", record_form::create)
+        .get("/boards/{object}", board::page)
+        .get("/runs", runs::page)
+        .get("/runs/{id}", runs::show)
+        .post("/runs/{id}/retry", runs::retry)
+        .post("/runs/{id}/cancel", runs::cancel)
+        .get("/workflows", workflows::page)
+        .get("/workflows/{name}", workflows::show)
+        .post("/workflows/{name}", workflows::act)
+        .get("/workflows/{name}/difference", workflows::difference)
+        .post("/workflows/{name}/check", workflow_editor::check)
+        .post("/workflows/{name}/complete", workflow_editor::complete)
+        .post("/workflows/{name}/hover", workflow_editor::hover)
+        .get("/routing", routing::page)
+        .get("/routing/simulator", simulator::page)
+        .get("/plugins", plugins::page)
+        .get("/admin", admin::page)
+        .post("/admin/effects/{id}", admin::effect)
+        .post("/admin/users", admin::create_user)
+        .get("/assets/{file}", assets::file)
 }

@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use relata_app::{
-    RetryRequest, RunHistory, RunView, StepView,
+    RetryRequest, RunHistory, RunView, StepView, Watched,
     model::{Area, Doing, Reference, RunId, object::parse_time},
     store::{RunFilter, RunSearch, RunStatus},
 };
@@ -20,6 +20,7 @@ use crate::{
     names::{Names, Told},
     session::{Sent, Visit},
     shell::{Shell, in_query},
+    texts::fill,
     words,
 };
 
@@ -73,6 +74,8 @@ pub(crate) async fn page(
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Failure> {
     visit.must(Area::Runs, Doing::See).await?;
+    let shown = Watched::Runs;
+    let visit = visit.with_runs(&shown).await?;
     let value = |name: &str| asked(&query, name).map(str::to_owned);
     let status = asked(&query, "status");
     let status = STATUSES.into_iter().find(|known| Some(known.as_str()) == status);
@@ -133,7 +136,7 @@ pub(crate) async fn page(
         rows: rows(&visit, &runs).await?,
         filtered: query.iter().any(|(_, value)| !value.is_empty()),
         next,
-        s: visit.shell("runs"),
+        s: visit.shell("runs").showing(vec![shown]),
     }))
 }
 
@@ -185,6 +188,8 @@ fn remark(run: &RunView) -> Option<&str> {
 struct RunPage {
     s: Shell,
     id: String,
+    /// What is said to whoever does not see the page when it has changed.
+    news: String,
     workflow: Link,
     record: Option<Link>,
     parent: Option<Link>,
@@ -242,12 +247,15 @@ pub(crate) async fn show(
 ) -> Result<Response, Failure> {
     visit.must(Area::Runs, Doing::See).await?;
     let id = id.parse::<RunId>().map_err(|_| Failure::NotFound)?;
+    let shown = Watched::Run(id);
+    let visit = visit.with_runs(&shown).await?;
     let RunHistory { run, inputs, waits, ends_before, children, queued, mut steps } =
         visit.app.run_history(id).await?;
     if let Some(before) = asked(&query, "before") {
         let before: u64 = before.parse().map_err(|_| Failure::NotFound)?;
         steps.retain(|step| step.seq < before);
     }
+    let entries = steps.len().to_string();
     let left_out = steps.len().saturating_sub(STEPS);
     steps.drain(..left_out);
     let mut names = Names::new(&visit);
@@ -261,6 +269,7 @@ pub(crate) async fn show(
     }
     names.learn_sentences(&sentences).await?;
     let children = rows(&visit, &children).await?;
+    let news = fill(visit.lang().texts().news_of_run, &[&status(&run, &visit).text, &entries]);
     Ok(rendered(&RunPage {
         workflow: Link::to(format!("/workflows/{}", in_query(&run.workflow)), &run.workflow),
         record: record_of(&run).map(|record| names.link(&record)),
@@ -294,7 +303,8 @@ pub(crate) async fn show(
             .then(|| (left_out, format!("/runs/{}?before={}", run.run, left_out + 1))),
         children,
         id: run.run,
-        s: visit.shell("runs"),
+        news,
+        s: visit.shell("runs").showing(vec![shown]),
     }))
 }
 

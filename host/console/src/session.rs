@@ -12,7 +12,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use relata_app::{
-    App, AppError, Viewer,
+    App, Known, Session, Viewer, Watched, WorkWaiting,
     model::{Act, Area, Doing, Record, Reference, TimeZone, Timestamp},
 };
 use sha2::{Digest, Sha256};
@@ -22,8 +22,9 @@ use url::form_urlencoded;
 use crate::{
     failure::Failure,
     html::{Moment, Pill},
+    live::Live,
     look::{Lang, Look},
-    shell::{NavGroup, NavItem, Presence, Shell, Who, initials},
+    shell::{NavGroup, NavItem, Presence, Shell, Who, counted, initials},
     words,
 };
 
@@ -74,9 +75,15 @@ pub(crate) struct Visit {
     pub(crate) app: App,
     pub(crate) viewer: Viewer,
     pub(crate) look: Look,
-    /// The viewer's own record, where the viewer is a user.
-    pub(crate) me: Option<Record>,
+    /// The viewer's own record.
+    pub(crate) me: Record,
+    /// What was known before the page is made.
+    known: Known,
+    /// How much waits for the viewer.
+    waiting: WorkWaiting,
     uri: Uri,
+    /// Whether this is a page, and not what comes of a form.
+    is_read: bool,
     token: String,
 }
 
@@ -84,31 +91,43 @@ impl FromRequestParts<App> for Visit {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let wanted = || match parts.method.is_safe() {
+        let is_read = parts.method.is_safe();
+        let wanted = || match is_read {
             true => parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             // A form that was sent too late: back to where its page was.
             false => "/".to_owned(),
         };
         let secret =
             cookie(&parts.headers, COOKIE).ok_or_else(|| Failure::NobodyThere(wanted()))?;
-        let session = app.session(secret).await?.ok_or_else(|| Failure::NobodyThere(wanted()))?;
-        if session.must_change && !NEEDS_NO_PASSWORD.contains(&parts.uri.path()) {
+        let session = match asks_by_itself(&parts.headers) {
+            true => app.session_unattended(secret).await?,
+            false => app.session(secret).await?,
+        };
+        let Session { viewer, me, must_change } =
+            session.ok_or_else(|| Failure::NobodyThere(wanted()))?;
+        if must_change && !NEEDS_NO_PASSWORD.contains(&parts.uri.path()) {
             return Err(Failure::OthersPassword);
         }
-        let viewer = session.viewer;
-        let me = match viewer.user() {
-            Some(user) => app.store().record_fetch(user).await.map_err(AppError::from)?,
-            None => None,
-        };
+        // Before anything is read that the page shows.
+        let known = app.known_now(&[]).await?;
+        let waiting = app.work_of(&me).await?;
         Ok(Self {
             app: app.clone(),
             viewer,
             me,
             look: Look::of(&parts.headers),
+            known,
+            waiting,
             uri: parts.uri.clone(),
+            is_read,
             token: form_token(secret),
         })
     }
+}
+
+/// Whether a page's script asks, and nobody did anything for it.
+fn asks_by_itself(headers: &HeaderMap) -> bool {
+    headers.contains_key("hx-request") && !headers.contains_key("hx-boosted")
 }
 
 impl Visit {
@@ -147,11 +166,10 @@ impl Visit {
     /// What surrounds this page. `section` is the part of the navigation that
     /// it belongs to.
     pub(crate) fn shell(&self, section: &str) -> Shell {
-        let presence = self.me.as_ref().and_then(|me| {
-            let word = me.field("presence").as_text()?;
+        let presence = self.me.field("presence").as_text().map(|word| {
             let others = PRESENCES.into_iter().filter(|other| *other != word);
             let named = others.map(|other| (other.to_owned(), words::choice(other, self.lang())));
-            Some(Presence { pill: Pill::of_word(word, self.lang()), others: named.collect() })
+            Presence { pill: Pill::of_word(word, self.lang()), others: named.collect() }
         });
         let name = self.viewer.name().to_owned();
         Shell {
@@ -163,8 +181,40 @@ impl Visit {
                 presence,
             }),
             token: self.token.clone(),
+            live: self
+                .is_read
+                .then(|| Live::of_navigation(self.in_navigation(), self.known, section)),
             ..Shell::bare(self.look).at(&self.uri)
         }
+    }
+
+    /// The page shows how these runs stand, which is noted before it reads
+    /// them: what runs do is in no log of changes.
+    pub(crate) async fn with_runs(mut self, runs: &Watched) -> Result<Self, Failure> {
+        self.known = self.app.known_now(std::slice::from_ref(runs)).await?;
+        Ok(self)
+    }
+
+    /// What the numbers in the navigation depend on.
+    fn in_navigation(&self) -> Vec<Watched> {
+        let naming = |object: &str, field: &str| Watched::Naming {
+            object: object.to_owned(),
+            field: field.to_owned(),
+            target: self.me.reference.clone(),
+        };
+        let mut watched = Vec::new();
+        if self.sees("task") {
+            watched.push(naming("task", "assignee"));
+        }
+        if self.sees("approval") {
+            // Some are asked of a role.
+            watched.push(Watched::Object("approval".to_owned()));
+        }
+        watched
+    }
+
+    fn sees(&self, object: &str) -> bool {
+        self.viewer.may_object(object, Act::See)
     }
 
     /// The pages that this viewer may see.
@@ -175,21 +225,27 @@ impl Visit {
             text: text.to_owned(),
             icon,
             current: section == name,
+            count: None,
         };
-        let sees = |object: &str| self.viewer.may_object(object, Act::See);
+        let with_count = |item: NavItem, count: u64| NavItem {
+            count: (count > 0).then(|| counted(count)),
+            ..item
+        };
         let mut work = Vec::new();
-        if sees("ticket") {
+        if self.sees("ticket") {
             work.push(item("/inbox", t.inbox, "inbox", "inbox"));
         }
-        if sees("task") {
-            work.push(item("/tasks", t.tasks, "check", "tasks"));
+        if self.sees("task") {
+            let tasks = item("/tasks", t.tasks, "check", "tasks");
+            work.push(with_count(tasks, self.waiting.tasks));
         }
-        if sees("approval") {
-            work.push(item("/approvals", t.approvals, "stamp", "approvals"));
+        if self.sees("approval") {
+            let approvals = item("/approvals", t.approvals, "stamp", "approvals");
+            work.push(with_count(approvals, self.waiting.approvals));
         }
         let mut customers = Vec::new();
         for (object, icon) in IN_NAVIGATION {
-            if let Some(definition) = self.app.objects().get(object).filter(|_| sees(object)) {
+            if let Some(definition) = self.app.objects().get(object).filter(|_| self.sees(object)) {
                 let title = words::plural(definition, lang);
                 customers.push(item(&format!("/records/{object}"), &title, icon, object));
             }
@@ -312,7 +368,7 @@ pub(crate) fn came_from_here(headers: &HeaderMap) -> Result<(), Failure> {
 }
 
 /// The token of a session's forms.
-fn form_token(secret: &str) -> String {
+pub(crate) fn form_token(secret: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(format!("relata form token\0{secret}")))
 }
 

@@ -4,8 +4,11 @@
 use axum::http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use relata_app::{MOST_COUNTED, Watched};
+
 use crate::{
     html::Pill,
+    live::Live,
     look::{Lang, Look},
     texts::Texts,
 };
@@ -26,6 +29,8 @@ pub(crate) struct NavItem {
     pub(crate) text: String,
     pub(crate) icon: &'static str,
     pub(crate) current: bool,
+    /// How much waits there, where that is worth a number.
+    pub(crate) count: Option<String>,
 }
 
 /// Links that belong together.
@@ -67,6 +72,8 @@ pub(crate) struct Shell {
     pub(crate) who: Option<Who>,
     /// What a form must bring along.
     pub(crate) token: String,
+    /// What its script follows; none on a page that is only seen once.
+    pub(crate) live: Option<Live>,
 }
 
 impl Shell {
@@ -79,6 +86,7 @@ impl Shell {
             nav: Vec::new(),
             who: None,
             token: String::new(),
+            live: None,
         }
     }
 
@@ -86,6 +94,12 @@ impl Shell {
     pub(crate) fn at(self, uri: &Uri) -> Self {
         let here = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         Self { here, ..self }
+    }
+
+    /// A page that is read again where one of these changes.
+    pub(crate) fn showing(mut self, shown: Vec<Watched>) -> Self {
+        self.live = self.live.map(|live| live.with_page(&self.here, shown));
+        self
     }
 
     /// The language's tag.
@@ -109,6 +123,12 @@ impl Shell {
     }
 }
 
+/// A number that was counted up to a bound: `12`, `999+`.
+pub(crate) fn counted(count: u64) -> String {
+    let most = u64::from(MOST_COUNTED);
+    if count < most { count.to_string() } else { format!("{}+", most - 1) }
+}
+
 /// The first letters of the first two words of a name; for a Chinese name its
 /// last two signs, as people shorten it there.
 pub(crate) fn initials(name: &str) -> String {
@@ -130,6 +150,11 @@ mod tests {
     #[test]
     fn a_value_leads_to_nothing_else_in_an_address() {
         assert_eq!(in_query("/inbox?view=mine&a=b#c"), "/inbox%3Fview%3Dmine%26a%3Db%23c");
+    }
+
+    #[test]
+    fn a_number_is_told_as_far_as_it_was_counted() {
+        assert_eq!([0, 12, 999, 1_000].map(counted), ["0", "12", "999", "999+"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::Query, response::Response};
 use relata_app::{
-    RecordSearch,
+    RecordSearch, Watched,
     model::{Act, Record},
 };
 
@@ -52,11 +52,7 @@ pub(crate) async fn page(
     let condition = |field: &str, value: &str| (field.to_owned(), value.to_owned());
     let mut filter = vec![condition("status", if view == "done" { "done" } else { "open" })];
     if view != "all" {
-        let user = visit.user().map_or_else(String::new, ToString::to_string);
-        if user.is_empty() {
-            return Err(Failure::NotFound);
-        }
-        filter.push(condition("assignee", &user));
+        filter.push(condition("assignee", &visit.me.reference.to_string()));
     }
     let search = RecordSearch {
         filter,
@@ -76,6 +72,7 @@ pub(crate) async fn page(
                 href: format!("/tasks?view={word}"),
                 text,
                 current: word == view,
+                count: None,
             })
             .collect(),
         rows,
@@ -83,7 +80,7 @@ pub(crate) async fn page(
         next: found
             .next
             .map(|next| format!("/tasks?view={view}&cursor={}", crate::shell::in_query(&next))),
-        s: visit.shell("tasks"),
+        s: visit.shell("tasks").showing(vec![Watched::Object("task".to_owned())]),
     }))
 }
 

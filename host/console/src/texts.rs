@@ -77,7 +77,6 @@ texts! {
 
     // What went wrong.
     forbidden_title: "This is not for you", "您无权查看";
-    forbidden_area: "Your roles do not allow “{}”.", "您的角色没有“{}”权限。";
     forbidden_record: "Your roles do not allow this: {}", "您的角色不允许此操作：{}";
     forbidden_mend: "Ask an administrator for a role that allows it.", "请向管理员申请相应的角色。";
     not_found_title: "There is nothing here", "此处没有内容";
@@ -162,6 +161,9 @@ texts! {
     by_hand_of: "by {}", "由 {}";
     given_to: "given to {}", "分派给 {}";
     put_into: "put into {}", "放入 {}";
+    news_of_list: "{}: {}", "{}：{}";
+    news_of_talk: "{}; {} messages, the last: {}", "{}；共 {} 条消息，最新：{}";
+    news_of_run: "{}; {} entries", "{}；共 {} 条记录";
     taken_from_all: "given to nobody", "未分派";
     looked_at: "Who was looked at", "考察对象";
     details: "Details", "详情";
@@ -383,7 +385,6 @@ texts! {
     last_log_in: "Last log-in", "上次登录";
     new_user: "New user", "新建用户";
     name: "Name", "姓名";
-    only_administrators: "Only administrators make users.", "仅管理员可以创建用户。";
     password_once: "This password is shown once. Whoever logs in with it chooses another one.", "此密码仅显示一次，首次登录后须修改。";
     audit: "Audit", "审计";
     no_audit: "Nothing was noted yet.", "暂无记录。";

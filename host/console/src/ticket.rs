@@ -7,7 +7,7 @@ use axum::{
     response::Response,
 };
 use relata_app::{
-    RecordSearch,
+    RecordSearch, Watched,
     model::{Act, ObjectDefinition, Record, Reference, Value},
 };
 use sha2::{Digest, Sha256};
@@ -80,6 +80,8 @@ pub(crate) struct TicketPage {
     list: TicketList,
     ticket: TicketView,
     customer: Option<CustomerView>,
+    /// What is said to whoever does not see the page when it has changed.
+    news: String,
     messages: Vec<MessageView>,
     /// Those before them, where there are more than a page shows.
     earlier: Option<String>,
@@ -152,6 +154,8 @@ pub(crate) struct Line {
 
 /// A message of the conversation.
 struct MessageView {
+    /// By what it is known from one reading to the next.
+    id: String,
     /// The class: `in`, `out` or `note`.
     direction: String,
     title: String,
@@ -203,12 +207,14 @@ pub(crate) async fn filled(
     };
     let customer_view = customer_view(visit, &record, &mut names).await?;
     let conversation = conversation(visit, &record, &messages, &names).await?;
+    let news = news(visit, &record, &conversation);
     let earlier = (messages.len() == LAST_MESSAGES as usize)
         .then(|| format!("/records/message?ticket={}", record.reference));
     Ok(TicketPage {
         earlier,
-        s: visit.shell("inbox"),
+        s: visit.shell("inbox").showing(shown(&record)),
         ticket: ticket_view(visit, &record, definition, &messages, &names, reply_to, back).await?,
+        news,
         list,
         customer: customer_view,
         messages: conversation,
@@ -217,6 +223,25 @@ pub(crate) async fn filled(
         draft: String::new(),
         note_draft: String::new(),
     })
+}
+
+/// What stands on the page of a ticket.
+fn shown(ticket: &Record) -> Vec<Watched> {
+    let of_ticket = Watched::Naming {
+        object: "message".to_owned(),
+        field: "ticket".to_owned(),
+        target: ticket.reference.clone(),
+    };
+    // The list beside it, and the ticket in it.
+    vec![Watched::Object("ticket".to_owned()), of_ticket]
+}
+
+/// How the ticket stands, and what was said last.
+fn news(visit: &Visit, ticket: &Record, conversation: &[MessageView]) -> String {
+    let status = words::choice(text_of(ticket, "status"), visit.lang());
+    let last = conversation.last().map_or("", |message| message.title.as_str());
+    let count = conversation.len().to_string();
+    fill(visit.lang().texts().news_of_talk, &[&status, &count, last])
 }
 
 /// The last messages, the oldest of them first.
@@ -336,6 +361,7 @@ async fn conversation(
         let customer = ticket.field("customer").as_reference();
         let customer = customer.map_or_else(|| t.no_customer.to_owned(), |who| names.label(who));
         views.push(MessageView {
+            id: "beginning".to_owned(),
             direction: "in".to_owned(),
             title: fill(t.wrote, &[&customer]),
             at: ticket.field("created_at").as_time().map(|at| visit.moment(at)),
@@ -363,6 +389,7 @@ async fn conversation(
             _ => Vec::new(),
         };
         views.push(MessageView {
+            id: message.reference.key.clone(),
             direction: direction.to_owned(),
             title: fill(shape, &[&author]),
             at: message.field("created_at").as_time().map(|at| visit.moment(at)),

@@ -8,7 +8,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use relata_app::{
     RecordSearch,
-    model::{Record, Reference, Value},
+    model::{Act, Record, Reference, Value},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     look::Lang,
     names::Names,
     session::{Visit, text_of},
-    shell::in_query,
+    shell::{counted, in_query},
     texts::{Texts, fill},
 };
 
@@ -85,38 +85,37 @@ impl View {
     }
 
     /// What its tickets have in common; none where there can be none.
-    async fn filter(self, visit: &Visit) -> Result<Option<Vec<(String, String)>>, Failure> {
+    fn filter(self, me: &Reference, queues: &str) -> Option<Vec<(String, String)>> {
         let condition = |field: &str, value: &str| (field.to_owned(), value.to_owned());
-        let nobodys = condition("owner.empty", "true");
-        let to_answer = condition("status", "new,open");
-        let mine = || visit.user().map(|user| condition("owner", &user.to_string()));
-        Ok(match self {
-            Self::Mine => mine().map(|mine| vec![mine, to_answer]),
-            Self::Waiting => {
-                mine().map(|mine| vec![mine, condition("status", "waiting_for_customer,on_hold")])
-            }
-            Self::Unassigned => Some(vec![nobodys, to_answer]),
-            Self::Open => Some(vec![condition("status", "new,open,waiting_for_customer,on_hold")]),
-            Self::Queues => {
-                let queues = queues_of_team(visit).await?;
-                let queues = queues.iter().map(Reference::to_string).collect::<Vec<_>>().join(",");
-                (!queues.is_empty()).then(|| vec![condition("queue", &queues), nobodys, to_answer])
-            }
+        let nobodys = || condition("owner.empty", "true");
+        let to_answer = || condition("status", "new,open");
+        let mine = || condition("owner", &me.to_string());
+        Some(match self {
+            Self::Mine => vec![mine(), to_answer()],
+            Self::Waiting => vec![mine(), condition("status", "waiting_for_customer,on_hold")],
+            Self::Unassigned => vec![nobodys(), to_answer()],
+            Self::Open => vec![condition("status", "new,open,waiting_for_customer,on_hold")],
+            Self::Queues if queues.is_empty() => return None,
+            Self::Queues => vec![condition("queue", queues), nobodys(), to_answer()],
         })
     }
 }
 
-/// The queues from which the viewer's team takes.
-async fn queues_of_team(visit: &Visit) -> Result<Vec<Reference>, Failure> {
-    let team = visit.me.as_ref().and_then(|me| me.field("team").as_reference());
-    let Some(team) = team else { return Ok(Vec::new()) };
+/// The queues from which the viewer's team takes, with commas between.
+async fn queues_of_team(visit: &Visit) -> Result<String, Failure> {
+    let Some(team) = visit.me.field("team").as_reference() else { return Ok(String::new()) };
+    if !visit.viewer.may_object("queue", Act::See) {
+        return Ok(String::new());
+    }
     let search = RecordSearch {
         filter: vec![("team".to_owned(), team.to_string())],
         limit: MOST_QUEUES,
         ..RecordSearch::default()
     };
     let found = visit.app.find(&visit.viewer, "queue", &search).await?;
-    Ok(found.records.into_iter().map(|queue| queue.reference).collect())
+    let queues: Vec<String> =
+        found.records.iter().map(|queue| queue.reference.to_string()).collect();
+    Ok(queues.join(","))
 }
 
 /// The parts of the order, first to last: a further condition, and by what
@@ -193,12 +192,16 @@ pub(crate) struct Tab {
     pub(crate) href: String,
     pub(crate) text: &'static str,
     pub(crate) current: bool,
+    /// How many are behind it, where that was counted.
+    pub(crate) count: Option<String>,
 }
 
 /// A ticket in the list.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) href: String,
+    /// By what its row is known from one reading to the next.
+    pub(crate) key: String,
     pub(crate) current: bool,
     pub(crate) number: String,
     pub(crate) customer: String,
@@ -215,6 +218,8 @@ pub(crate) struct Row {
 #[derive(Debug, Clone)]
 pub(crate) struct TicketList {
     pub(crate) tabs: Vec<Tab>,
+    /// What is said to whoever does not see the page when it has changed.
+    pub(crate) news: String,
     pub(crate) rows: Vec<Row>,
     pub(crate) empty: &'static str,
     /// Where the list begins, where this page is not its first.
@@ -230,10 +235,26 @@ pub(crate) async fn list(
     ticket: Option<&Reference>,
 ) -> Result<TicketList, Failure> {
     let t = visit.lang().texts();
-    let (tickets, next) = match view.filter(visit).await? {
+    let queues = queues_of_team(visit).await?;
+    let filter = |view: View| view.filter(&visit.me.reference, &queues);
+    let (tickets, next) = match filter(view) {
         Some(filter) => page(visit, &filter, from).await?,
         None => (Vec::new(), None),
     };
+    let filters: Vec<_> = View::ALL.into_iter().filter_map(filter).collect();
+    let counts = visit.app.count_found(&visit.viewer, "ticket", &filters).await?;
+    let mut counts = counts.into_iter().map(counted);
+    let tabs: Vec<Tab> = View::ALL
+        .into_iter()
+        .map(|one| Tab {
+            href: format!("/inbox?view={}", one.word()),
+            text: one.title(t),
+            current: one == view,
+            count: filter(one).and_then(|_| counts.next()),
+        })
+        .collect();
+    let here_counted = tabs.iter().find(|tab| tab.current).and_then(|tab| tab.count.as_deref());
+    let news = fill(t.news_of_list, &[view.title(t), here_counted.unwrap_or("0")]);
     let mut names = Names::new(visit);
     let named: Vec<&Reference> = tickets
         .iter()
@@ -249,14 +270,8 @@ pub(crate) async fn list(
         ..row(visit, record, &names)
     });
     Ok(TicketList {
-        tabs: View::ALL
-            .into_iter()
-            .map(|one| Tab {
-                href: format!("/inbox?view={}", one.word()),
-                text: one.title(t),
-                current: one == view,
-            })
-            .collect(),
+        tabs,
+        news,
         rows: rows.collect(),
         empty: view.empty(t),
         first: from.map(|_| format!("/inbox?view={}", view.word())),
@@ -272,6 +287,7 @@ fn row(visit: &Visit, ticket: &Record, names: &Names<'_>) -> Row {
     };
     Row {
         href: String::new(),
+        key: ticket.reference.key.clone(),
         current: false,
         number: text_of(ticket, "ref").to_owned(),
         customer: label("customer", t.no_customer),

@@ -5,9 +5,11 @@ use std::{cell::RefCell, rc::Rc};
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::{Body, BodyDataStream, to_bytes},
     http::{HeaderMap, Method, Request, StatusCode, header},
+    response::Response,
 };
+use futures::StreamExt as _;
 use html5ever::{parse_document, tendril::TendrilSink};
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
 use relata_app::{App, Secret, model::Reference};
@@ -86,6 +88,29 @@ impl Browser {
         headers: &[(&str, &str)],
         form: Option<&[(String, String)]>,
     ) -> Page {
+        let answer = self.answer(method, path, headers, form).await;
+        let (parts, body) = answer.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        let html = String::from_utf8(body.to_vec()).unwrap();
+        Page::read(path, parts.status, parts.headers, html)
+    }
+
+    /// A stream that the page's script opens.
+    pub(crate) async fn follow(&self, path: &str, last: Option<&str>) -> Followed {
+        let mut headers = vec![("accept", "text/event-stream")];
+        headers.extend(last.map(|last| ("last-event-id", last)));
+        let answer = self.answer(Method::GET, path, &headers, None).await;
+        let status = answer.status();
+        Followed { status, body: answer.into_body().into_data_stream(), read: String::new() }
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        form: Option<&[(String, String)]>,
+    ) -> Response {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -100,8 +125,7 @@ impl Browser {
             Body::from(body)
         });
         let answer = self.routes.clone().oneshot(request.body(body).unwrap()).await.unwrap();
-        let (parts, body) = answer.into_parts();
-        for cookie in parts.headers.get_all(header::SET_COOKIE) {
+        for cookie in answer.headers().get_all(header::SET_COOKIE) {
             let pair = cookie.to_str().unwrap().split(';').next().unwrap();
             let (name, value) = pair.split_once('=').unwrap();
             let mut cookies = self.cookies.borrow_mut();
@@ -110,9 +134,34 @@ impl Browser {
                 cookies.push((name.to_owned(), value.to_owned()));
             }
         }
-        let body = to_bytes(body, usize::MAX).await.unwrap();
-        let html = String::from_utf8(body.to_vec()).unwrap();
-        Page::read(path, parts.status, parts.headers, html)
+        answer
+    }
+}
+
+/// A stream that is open.
+pub(crate) struct Followed {
+    pub(crate) status: StatusCode,
+    body: BodyDataStream,
+    read: String,
+}
+
+impl Followed {
+    /// The id of the next event that says that something has changed; none
+    /// where it has ended.
+    pub(crate) async fn changed(&mut self) -> Option<String> {
+        loop {
+            while let Some((block, rest)) = self.read.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.read = rest;
+                if block.lines().any(|line| line == "event: changed") {
+                    assert!(block.contains("data: "), "an event without data is none: {block}");
+                    let id = block.lines().find_map(|line| line.strip_prefix("id: "));
+                    return Some(id.unwrap().to_owned());
+                }
+            }
+            let piece = self.body.next().await?.unwrap();
+            self.read.push_str(std::str::from_utf8(&piece).unwrap());
+        }
     }
 }
 

@@ -8,5 +8,6 @@ mod browser;
 mod desk;
 mod editor;
 mod everywhere;
+mod live;
 mod records;
 mod routing;

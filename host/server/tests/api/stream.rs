@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use relata_app::Scope;
+use relata_app::{LogIn, Scope, Secret};
 use relata_server::Limits;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value as Json;
@@ -109,6 +109,30 @@ async fn changes_are_told_as_they_happen_and_no_texts_with_them() {
     assert_eq!(open.next().await.event, "record.deleted");
 
     // It ends with the host, and the host with it.
+    timeout(LONG, served.stop()).await.expect("an open stream holds the host up");
+    assert_eq!(open.block().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_the_console_is_told_and_holds_no_host_up() {
+    let served = Served::start(&[]).await;
+    let user = [("name", "Ann"), ("email", "ann@a.example"), ("roles", "manager")];
+    let user = served.create("user", &user).await;
+    let user = served.app.record(&user).await.unwrap();
+    let password = Secret::new("correct horse battery");
+    served.app.set_password(&user, password.clone(), false, "test").await.unwrap();
+    let log_in =
+        LogIn { email: "ann@a.example".to_owned(), password, code: None, address: String::new() };
+    let session = served.app.log_in(log_in).await.unwrap().secret;
+    let cookie = format!("relata_session={}", session.expose());
+    let follow = served.request(Method::GET, "/live?see=ticket").header("cookie", cookie);
+    let response = follow.send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut open = Open { response, read: String::new() };
+    assert_eq!(open.block().await.unwrap(), ": here");
+    served.create("ticket", &[("subject", "Help")]).await;
+    let told = open.block().await.unwrap();
+    assert!(told.contains("event: changed") && !told.contains("Help"), "{told}");
     timeout(LONG, served.stop()).await.expect("an open stream holds the host up");
     assert_eq!(open.block().await, None);
 }
