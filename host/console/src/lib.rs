@@ -36,6 +36,7 @@ mod record_list;
 mod reply;
 mod routing;
 mod runs;
+mod service_level;
 mod session;
 mod shell;
 mod simulator;

@@ -164,6 +164,12 @@ texts! {
     news_of_list: "{}: {}", "{}：{}";
     news_of_talk: "{}; {} messages, the last: {}", "{}；共 {} 条消息，最新：{}";
     news_of_run: "{}; {} entries", "{}；共 {} 条记录";
+    promised: "Promised", "服务承诺";
+    within: "within {}", "时限 {}";
+    waits_since: "waits since", "开始等待";
+    if_resumed: "if it went on now", "若现在恢复计时";
+    came_at: "came", "完成于";
+    hours_of: "Hours", "工作时间";
     taken_from_all: "given to nobody", "未分派";
     looked_at: "Who was looked at", "考察对象";
     details: "Details", "详情";

@@ -21,6 +21,7 @@ use crate::{
     inbox::{asked, view_of},
     names::{Names, Told, page_of},
     reply::NoReply,
+    service_level::{self, ServiceLevel},
     session::{Visit, text_of},
     shell::{Shell, in_query},
     texts::fill,
@@ -80,6 +81,7 @@ pub(crate) struct TicketPage {
     list: TicketList,
     ticket: TicketView,
     customer: Option<CustomerView>,
+    service_level: Option<ServiceLevel>,
     /// What is said to whoever does not see the page when it has changed.
     news: String,
     messages: Vec<MessageView>,
@@ -207,13 +209,22 @@ pub(crate) async fn filled(
     };
     let customer_view = customer_view(visit, &record, &mut names).await?;
     let conversation = conversation(visit, &record, &messages, &names).await?;
+    let (service_level, pill) =
+        match service_level::of_ticket(visit, &record.reference, &mut names).await? {
+            Some((level, pill)) => (Some(level), pill),
+            None => (None, None),
+        };
     let news = news(visit, &record, &conversation);
     let earlier = (messages.len() == LAST_MESSAGES as usize)
         .then(|| format!("/records/message?ticket={}", record.reference));
     Ok(TicketPage {
         earlier,
         s: visit.shell("inbox").showing(shown(&record)),
-        ticket: ticket_view(visit, &record, definition, &messages, &names, reply_to, back).await?,
+        ticket: TicketView {
+            due: pill.or_else(|| ticket_list::due(visit, &record)),
+            ..ticket_view(visit, &record, definition, &messages, &names, reply_to, back).await?
+        },
+        service_level,
         news,
         list,
         customer: customer_view,

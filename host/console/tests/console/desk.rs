@@ -224,3 +224,62 @@ async fn a_ticket_is_taken_handed_over_and_moved_on() {
     page.send(&format!("{path}/status"), &[("status", "on_hold")], &browser).await.leads_to();
     assert_eq!(field(&browser, &ticket, "status").await, "on_hold");
 }
+
+#[tokio::test]
+async fn each_view_says_how_many_it_has() {
+    let (browser, mara, _) = desk().await;
+    for (subject, owner, status) in [
+        ("mine", Some(&mara), "open"),
+        ("mine too", Some(&mara), "new"),
+        ("waits", Some(&mara), "on_hold"),
+        ("over", Some(&mara), "solved"),
+    ] {
+        let owner = owner.map(ToString::to_string);
+        browser
+            .make("ticket", json!({ "subject": subject, "owner": owner, "status": status }))
+            .await;
+    }
+    let page = browser.get("/inbox").await;
+    let tabs: Vec<String> = page
+        .all("a", None)
+        .iter()
+        .filter(|link| link.attribute("href").is_some_and(|href| href.starts_with("/inbox?view=")))
+        .map(crate::browser::Element::text)
+        .collect();
+    // Mara is in no team: there is nothing to count in its queues.
+    assert_eq!(tabs, ["Mine 2", "My queues", "Unassigned 1", "Waiting 1", "All open 4"]);
+}
+
+#[tokio::test]
+async fn what_was_promised_stands_beside_a_ticket() {
+    let (browser, _, ticket) = desk().await;
+    let path = format!("/tickets/{}", ticket.key);
+    let promised = |page: &Page| {
+        let elements = page.elements();
+        let panel = elements.iter().find(|it| it.attribute("id").as_deref() == Some("promised"));
+        panel.map(crate::browser::Element::text)
+    };
+    assert_eq!(promised(&browser.get(&path).await), None, "nothing is promised yet");
+    let fields = json!({
+        "name": "Gold", "first_reply": ["4 hours"], "solution": ["2 days"],
+        "pauses": ["waiting_for_customer"],
+    });
+    browser.make("service_level", fields).await;
+    let page = browser.get(&path).await;
+    let panel = promised(&page).expect("a panel");
+    for part in ["Gold", "First reply Running 4 h left within 4 hours", "Solution Running 2 d left"]
+    {
+        assert!(panel.contains(part), "{panel}");
+    }
+    let pills = page.texts("span", Some("pill"));
+    assert!(pills.contains(&"4 h left".to_owned()), "{pills:?}");
+    // It stands still while the customer has to answer.
+    let waits = [("status".to_owned(), Value::Text("waiting_for_customer".to_owned()))];
+    browser.app.update_record(&ticket, waits.into(), "test").await.unwrap();
+    let page = browser.get(&path).await;
+    let panel = promised(&page).expect("a panel");
+    assert!(panel.contains("First reply Paused 4 h left"), "{panel}");
+    assert!(panel.contains("if it went on now"), "{panel}");
+    let pills = page.texts("span", Some("pill"));
+    assert!(pills.contains(&"Paused, 4 h left".to_owned()), "{pills:?}");
+}
