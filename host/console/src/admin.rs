@@ -35,6 +35,8 @@ struct AdminPage {
     findings: Vec<Finding>,
     effects: Vec<Effect>,
     may_decide: bool,
+    /// How many mails are held.
+    held: usize,
     users: Vec<User>,
     may_grant: bool,
     audit: Option<Vec<Entry>>,
@@ -111,6 +113,7 @@ pub(crate) async fn page(visit: Visit) -> Result<Response, Failure> {
             .collect(),
         effects: effects(&visit).await?,
         may_decide: visit.viewer.may(Area::Operations, Doing::Change),
+        held: visit.app.held_mails_as(&visit.viewer).await?.len(),
         users: users
             .into_iter()
             .map(|user| User {
@@ -246,9 +249,7 @@ struct UserMadePage {
 /// `POST /admin/users`: a new user with a password that is shown once, and must
 /// be changed at the first log-in.
 pub(crate) async fn create_user(Sent { visit, form }: Sent) -> Result<Response, Failure> {
-    if !visit.viewer.may_grant() {
-        return Err(Failure::Forbidden(visit.lang().texts().only_administrators.to_owned()));
-    }
+    visit.app.must_grant(&visit.viewer, "user").await?;
     let roles: Vec<&str> = form
         .get("roles")
         .unwrap_or_default()

@@ -22,6 +22,7 @@ mod decision;
 mod failure;
 mod fields;
 mod frame;
+mod held_mails;
 mod html;
 mod inbox;
 mod live;
@@ -142,5 +143,7 @@ fn pages() -> Pages {
         .get("/admin", admin::page)
         .post("/admin/effects/{id}", admin::effect)
         .post("/admin/users", admin::create_user)
+        .get("/admin/mails", held_mails::page)
+        .post("/admin/mails/{id}", held_mails::decide)
         .get("/assets/{file}", assets::file)
 }

@@ -383,6 +383,11 @@ texts! {
     effect: "Message", "消息";
     send_after_all: "Send", "发送";
     drop: "Drop", "放弃";
+    held_mails: "Mails that are held", "被拦下的邮件";
+    held_mails_what: "They came in and became no message. In the mailbox they stay, whatever is decided.", "这些邮件已收到但未成为消息。无论如何处理，邮箱中的原件都会保留。";
+    no_held_mails: "No mail is held.", "没有被拦下的邮件。";
+    more_held_mails: "And {} more, once these are decided.", "另有 {} 封，处理完以上邮件后显示。";
+    take_in: "Take it in", "收下";
     users: "Users", "用户";
     user: "User", "用户";
     roles: "Roles", "角色";

@@ -3,13 +3,14 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use relata_channels::{InboundMail, read_mail};
+use relata_model::{Area, Doing};
 use relata_store::HeldMail;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{ACTOR, FAULT, TakenMail};
 use crate::{
-    App, AppError, IntakeError, TakenMessage,
+    AccessError, App, AppError, IntakeError, TakenMessage, Viewer,
     activation::hex,
     doctor::{Finding, Severity},
     intake::line,
@@ -90,6 +91,49 @@ impl App {
     pub async fn held_mails(&self) -> Result<Vec<HeldMailView>, AppError> {
         let held = self.store().held_mail_list(MOST).await?;
         Ok(held.into_iter().map(HeldMailView::from).collect())
+    }
+
+    /// The mails that are held, for somebody who may see the host's affairs:
+    /// without what customers wrote, unless they may see all messages.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`] where they may not, or the database does not answer.
+    pub async fn held_mails_as(&self, viewer: &Viewer) -> Result<Vec<HeldMailView>, AccessError> {
+        self.must_may(viewer, Area::Operations, Doing::See).await?;
+        let mut held = self.held_mails().await?;
+        if !self.sees_all_messages(viewer)? {
+            for mail in &mut held {
+                (mail.from, mail.subject) = (None, None);
+            }
+        }
+        Ok(held)
+    }
+
+    /// The text of a mail that is held, for somebody who may see the host's
+    /// affairs and all messages; none for others, and where it is held no
+    /// longer.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`] where the database does not answer.
+    pub async fn held_mail_text_as(
+        &self,
+        viewer: &Viewer,
+        id: &str,
+    ) -> Result<Option<String>, AccessError> {
+        if !viewer.may(Area::Operations, Doing::See) || !self.sees_all_messages(viewer)? {
+            return Ok(None);
+        }
+        match self.held_mail(id).await {
+            Ok((_, bytes)) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(why) if why.is_wrong_input() => Ok(None),
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    fn sees_all_messages(&self, viewer: &Viewer) -> Result<bool, AppError> {
+        Ok(viewer.may_find(self.object("message")?, ""))
     }
 
     /// A mail that is held, as it came.

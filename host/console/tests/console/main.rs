@@ -9,5 +9,6 @@ mod desk;
 mod editor;
 mod everywhere;
 mod live;
+mod mails;
 mod records;
 mod routing;
