@@ -104,7 +104,7 @@ pub(crate) async fn new(
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Failure> {
     let definition = visit.app.objects().get(&object).ok_or(Failure::NotFound)?;
-    may(&visit, &object, Act::Create)?;
+    visit.app.may_any(&visit.viewer, &object, Act::Create).await?;
     let fields = definition.fields.keys();
     let given = fields.filter_map(|name| Some((name.clone(), asked(&query, name)?.to_owned())));
     let plan = Plan {
@@ -123,7 +123,7 @@ pub(crate) async fn edit(
     Path((object, key)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     let definition = visit.app.objects().get(&object).ok_or(Failure::NotFound)?;
-    may(&visit, &object, Act::Change)?;
+    visit.app.may_any(&visit.viewer, &object, Act::Change).await?;
     let record = visit.app.see(&visit.viewer, &Reference::new(&object, &key)).await?;
     let plan = Plan {
         definition,
@@ -141,6 +141,7 @@ pub(crate) async fn create(
     Sent { visit, form }: Sent,
 ) -> Result<Response, Failure> {
     let definition = visit.app.objects().get(&object).ok_or(Failure::NotFound)?;
+    visit.app.may_any(&visit.viewer, &object, Act::Create).await?;
     let (fields, errors) = read(&visit, definition, None, &form).await?;
     if errors.is_empty() {
         match visit.app.create_as(&visit.viewer, &object, &fields).await {
@@ -157,6 +158,7 @@ pub(crate) async fn change(
     Sent { visit, form }: Sent,
 ) -> Result<Response, Failure> {
     let definition = visit.app.objects().get(&object).ok_or(Failure::NotFound)?;
+    visit.app.may_any(&visit.viewer, &object, Act::Change).await?;
     let reference = Reference::new(&object, &key);
     let record = visit.app.see(&visit.viewer, &reference).await?;
     let revision = form.filled("revision").and_then(|revision| revision.parse().ok());
@@ -171,14 +173,6 @@ pub(crate) async fn change(
         }
     }
     again(&visit, definition, Some(&record), &form, (errors, None)).await
-}
-
-fn may(visit: &Visit, object: &str, act: Act) -> Result<(), Failure> {
-    if visit.viewer.may_object(object, act) {
-        return Ok(());
-    }
-    let what = format!("{object}: {act}");
-    Err(Failure::Forbidden(fill(visit.lang().texts().forbidden_area, &[&what])))
 }
 
 /// What is wrong, by field, and with none of them.

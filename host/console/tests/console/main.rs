@@ -11,4 +11,5 @@ mod everywhere;
 mod live;
 mod mails;
 mod records;
+mod roles;
 mod routing;
