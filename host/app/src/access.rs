@@ -708,8 +708,10 @@ impl App {
         reference: &Reference,
     ) -> Result<Vec<TimelineEntry>, AccessError> {
         let record = self.see(viewer, reference).await?;
-        let object = &reference.object;
-        let sees = |field: &str| viewer.sees_field(object, field);
+        let sees = |object: &str, field: &str| {
+            let whole = object == reference.object || viewer.may_all(object, Act::See);
+            whole && viewer.sees_field(object, field)
+        };
         Ok(self.timeline_of(&record.reference, &sees, viewer.may(Area::Runs, Doing::See)).await?)
     }
 }

@@ -6,6 +6,7 @@
 
 use std::ops::RangeInclusive;
 
+use relata_engine::{Happening, HappeningKind};
 use relata_model::{Fields, Record, RecordId, Reference, Timestamp, Value};
 use relata_store::{RecordError, Write};
 use serde_json::{Value as Json, json};
@@ -14,6 +15,9 @@ use crate::{App, AppError, intake::plain, links::LinkKind};
 
 /// The object of the answers.
 const OBJECT: &str = "survey_response";
+
+/// What an answer means to workflows.
+const ANSWERED: &str = "survey.answered";
 
 /// For how long an answer may be changed: whoever pressed the wrong number
 /// sees it at once, and a report of yesterday stays as it was.
@@ -52,6 +56,17 @@ impl SurveyView {
         let translated = survey.field(&format!("question_{language}")).as_text();
         translated.or_else(|| survey.field("question").as_text())
     }
+}
+
+/// What a customer answered, as a timeline tells it to somebody who sees these
+/// fields of these objects; none where it is something else, or not for them.
+pub(crate) fn told(happening: &Happening, sees: &dyn Fn(&str, &str) -> bool) -> Option<String> {
+    let HappeningKind::Named { name, about, data: Value::Map(data), .. } = &happening.kind else {
+        return None;
+    };
+    let response = about.first().filter(|first| name == ANSWERED && first.object == OBJECT)?;
+    let score = data.get("score").filter(|_| sees(OBJECT, "score"))?;
+    Some(format!("{response}: {name} (score: {score})"))
 }
 
 /// How far a survey is.

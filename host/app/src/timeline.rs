@@ -6,7 +6,7 @@ use relata_store::{Condition, Query, RunFilter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{App, AppError};
+use crate::{App, AppError, surveys};
 
 /// One line of a record's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -32,22 +32,24 @@ impl App {
     /// [`AppError::Wrong`] where there is no such record.
     pub async fn timeline(&self, reference: &Reference) -> Result<Vec<TimelineEntry>, AppError> {
         let record = self.record(reference).await?;
-        self.timeline_of(&record.reference, &|_| true, true).await
+        self.timeline_of(&record.reference, &|_, _| true, true).await
     }
 
     /// As [`App::timeline`], of a record that is there, for somebody who sees
-    /// some of its fields and perhaps no runs.
+    /// some fields of some objects and perhaps no runs.
     pub(crate) async fn timeline_of(
         &self,
         record: &Reference,
-        sees: &(dyn Fn(&str) -> bool + Sync),
+        sees: &(dyn Fn(&str, &str) -> bool + Sync),
         runs: bool,
     ) -> Result<Vec<TimelineEntry>, AppError> {
         let mut entries = Vec::new();
         for row in self.store().event_list(record, None, LONGEST).await? {
+            let own = |field: &str| sees(&record.object, field);
+            let answer = surveys::told(&row.happening, sees);
             entries.push(TimelineEntry {
                 at: row.happening.at.to_string(),
-                what: row.happening.describe_to(sees),
+                what: answer.unwrap_or_else(|| row.happening.describe_to(&own)),
                 by: row.actor,
                 run: row.happening.run.map(|run| run.to_string()),
             });

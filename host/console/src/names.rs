@@ -99,7 +99,11 @@ impl<'a> Names<'a> {
                     ..RecordSearch::default()
                 };
                 for record in self.visit.app.find(viewer, object, &search).await?.records {
-                    let label = definition.label_of(&record);
+                    // What has no name of its own is called after what it is.
+                    let label = label.map_or_else(
+                        || crate::words::singular(definition, self.visit.lang()),
+                        |_| definition.label_of(&record),
+                    );
                     self.known.insert(record.reference, Some(label));
                 }
             }

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 /// How long something may take that happens within a second on a machine with
 /// nothing else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often it is looked whether something is so.
 const LOOK: Duration = Duration::from_millis(15);
@@ -318,18 +318,24 @@ impl Page<'_> {
         address.as_str().unwrap_or_default().to_owned()
     }
 
-    /// What has this role and this name, as a screen reader tells them; the only one.
+    /// What has this role and this name, or this as a part of its name, as a screen
+    /// reader tells them; the only one.
     fn find(&self, role: &str, name: &str) -> Result<Json, String> {
         let document = self.try_ask("DOM.getDocument", json!({ "depth": 0 }))?;
-        let query =
-            json!({ "nodeId": document["root"]["nodeId"], "role": role, "accessibleName": name });
+        let query = json!({ "nodeId": document["root"]["nodeId"], "role": role });
         let found = self.try_ask("Accessibility.queryAXTree", query)?;
-        let nodes = found["nodes"].as_array().cloned().unwrap_or_default();
-        let mut nodes = nodes.into_iter().filter(|node| node["ignored"] != true);
-        match (nodes.next(), nodes.count()) {
-            (None, _) => Err("it is not on the page".to_owned()),
-            (Some(node), 0) => Ok(node["backendDOMNodeId"].clone()),
-            (Some(_), more) => Err(format!("there are {} of them", more + 1)),
+        let mut nodes = found["nodes"].as_array().cloned().unwrap_or_default();
+        nodes.retain(|node| node["ignored"] != true);
+        let called = |node: &Json| node["name"]["value"].as_str().unwrap_or_default().to_owned();
+        if nodes.iter().any(|node| called(node) == name) {
+            nodes.retain(|node| called(node) == name);
+        } else {
+            nodes.retain(|node| called(node).contains(name));
+        }
+        match nodes.as_slice() {
+            [] => Err("it is not on the page".to_owned()),
+            [node] => Ok(node["backendDOMNodeId"].clone()),
+            several => Err(format!("there are {} of them", several.len())),
         }
     }
 

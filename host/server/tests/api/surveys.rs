@@ -161,6 +161,7 @@ async fn a_solved_inquiry_leads_to_an_answer_that_the_workflow_hears() {
     let answered: Vec<_> =
         timeline.iter().filter(|entry| entry.what.contains("survey.answered")).collect();
     assert_eq!(answered.len(), 1, "{timeline:#?}");
+    assert!(answered[0].what.ends_with(": survey.answered (score: 2)"), "{}", answered[0].what);
     assert_eq!(answered[0].by, anna.to_string());
     drop::<TempDir>(folder);
 }
