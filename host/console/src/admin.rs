@@ -81,7 +81,9 @@ struct Entry {
 }
 
 struct Object {
-    link: Link,
+    title: String,
+    /// Where its records are.
+    records: String,
     fields: Vec<(String, String)>,
 }
 
@@ -134,7 +136,8 @@ pub(crate) async fn page(visit: Visit) -> Result<Response, Failure> {
             .iter()
             .filter(seen)
             .map(|object| Object {
-                link: Link::to(format!("/records/{}", object.name), words::singular(object, lang)),
+                title: words::singular(object, lang),
+                records: format!("/records/{}", object.name),
                 fields: object
                     .in_order()
                     .map(|(name, field)| (name.to_owned(), kind_of(&field.kind)))

@@ -10,4 +10,5 @@
 mod chromium;
 mod company;
 mod keyboard;
+mod screens;
 mod whole_way;
