@@ -233,12 +233,14 @@ const JUDGE: &str = "axe.run(document, { resultTypes: ['violations'] }).then(fou
     .filter(one => ['serious', 'critical'].includes(one.impact))
     .flatMap(one => one.nodes.map(node => `${one.id}: ${node.html.slice(0, 200)} ${node.any.map(check => check.message).join('; ')}`)))";
 
-/// What is wider than the window, if the whole page is.
+/// What is wider than the window, if the whole page is. (`innerWidth` would grow with it
+/// on a telephone.)
 const WIDER: &str = "(() => {
     const page = document.scrollingElement;
-    if (page.scrollWidth <= innerWidth) return [];
+    const window = document.documentElement.clientWidth;
+    if (page.scrollWidth <= window) return [];
     const wide = [...document.body.querySelectorAll('*')]
-        .filter(one => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest('.scroll'));
+        .filter(one => one.getBoundingClientRect().right > window + 1 && !one.closest('.scroll'));
     return [`${page.scrollWidth} wide: ` + wide.slice(0, 3).map(one => one.outerHTML.slice(0, 120)).join(' | ')];
 })()";
 
