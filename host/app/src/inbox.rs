@@ -29,9 +29,10 @@ const ACTOR: &str = "mail";
 /// What one host does for all: looking into the mailbox.
 const DUTY: &str = "inbox";
 
-/// How long a host has that at a time. A mail is fetched within it; if not,
-/// another host may fetch it as well, and finds that it was taken in.
-const DUTY_LASTS: Duration = Duration::from_secs(120);
+/// A host has that until its next look, and so much longer: for so long no mail
+/// is fetched after it went down. A mail that takes longer to be fetched may be
+/// fetched by another host as well, which finds that it was taken in.
+const DUTY_SPARE: Duration = Duration::from_secs(5);
 
 /// After so many failures a mail is passed over until the host starts again.
 const MOST_FAILURES: u32 = 3;
@@ -98,7 +99,7 @@ impl App {
         owner: &str,
     ) {
         let (Some(inbox), Some(config)) = (inbox, &self.config().mail.inbox) else { return };
-        let every = Duration::from_secs(config.poll_seconds.max(1));
+        let every = look_every(config);
         let mut failed: BTreeMap<u32, u32> = BTreeMap::new();
         let mut failures = 0;
         // What `relata doctor` is told; nobody knows what it was told before.
@@ -155,22 +156,23 @@ impl App {
         owner: &str,
         failed: &mut BTreeMap<u32, u32>,
     ) -> Result<(), LookError> {
-        if !self.on_inbox_duty(owner).await? {
+        if !self.on_inbox_duty(config, owner).await? {
             return Ok(());
         }
         self.check_queue(config).await?;
         let mut open = inbox.open().await?;
-        let emptied = self.empty(&mut open, owner, failed).await;
+        let emptied = self.empty(&mut open, config, owner, failed).await;
         open.close().await;
         emptied
     }
 
-    async fn on_inbox_duty(&self, owner: &str) -> Result<bool, AppError> {
+    async fn on_inbox_duty(&self, config: &InboxConfig, owner: &str) -> Result<bool, AppError> {
         if !self.is_shared() {
             return Ok(true);
         }
         let now = self.now();
-        Ok(self.store().duty_take(DUTY, owner, now, later(now, DUTY_LASTS)).await?)
+        let until = later(now, look_every(config).saturating_add(DUTY_SPARE));
+        Ok(self.store().duty_take(DUTY, owner, now, until).await?)
     }
 
     /// Mails stay in the mailbox as long as the queue for their tickets is
@@ -189,6 +191,7 @@ impl App {
     async fn empty(
         &self,
         open: &mut OpenInbox<'_>,
+        config: &InboxConfig,
         owner: &str,
         failed: &mut BTreeMap<u32, u32>,
     ) -> Result<(), LookError> {
@@ -198,7 +201,7 @@ impl App {
             if failed.get(&mail).is_some_and(|failures| *failures >= MOST_FAILURES) {
                 continue;
             }
-            if !self.on_inbox_duty(owner).await? {
+            if !self.on_inbox_duty(config, owner).await? {
                 return Ok(());
             }
             if let Err(why) = self.take_one(open, mail).await {
@@ -351,6 +354,11 @@ impl App {
         let found = self.store().record_query(&query).await?.records;
         Ok(found.first().and_then(|line| line.field("about").as_reference().cloned()))
     }
+}
+
+/// The pause between two looks into the mailbox.
+fn look_every(config: &InboxConfig) -> Duration {
+    Duration::from_secs(config.poll_seconds.max(1))
 }
 
 /// Reads a mail where it holds up nothing else, and brings nothing down.
