@@ -173,12 +173,13 @@ namespace inbox {{
         self.tls_port
     }
 
-    /// Lays a mail into the mailbox, as a mail server does.
+    /// Lays a mail into the mailbox, as a mail server does; answers what it is
+    /// called there.
     ///
     /// # Panics
     ///
     /// Where that cannot be written.
-    pub fn deliver(&self, mail: &[u8]) {
+    pub fn deliver(&self, mail: &[u8]) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let maildir = self.folder.join("home/Maildir");
@@ -187,21 +188,28 @@ namespace inbox {{
         fs::write(&unfinished, mail).expect("a mail");
         self.own(&unfinished);
         fs::rename(&unfinished, maildir.join("new").join(&name)).expect("a mail");
+        name
     }
 
     /// How many mails of a folder (`` for the first one) bear a mark: a letter
     /// of Maildir's, `S` for seen, `a` for the first keyword; none for all.
     pub fn count(&self, folder: &str, mark: Option<char>) -> usize {
+        self.names(folder, mark).len()
+    }
+
+    /// What these mails are called.
+    pub fn names(&self, folder: &str, mark: Option<char>) -> Vec<String> {
         let maildir = self.folder.join("home/Maildir").join(folder);
         let parts = ["new", "cur"].map(|part| fs::read_dir(maildir.join(part)));
         let files = parts.into_iter().flatten().flatten().flatten();
-        files
-            .filter(|file| {
-                let name = file.file_name().to_string_lossy().into_owned();
-                let marks = name.split_once(":2,").map_or("", |(_, marks)| marks).to_owned();
-                mark.is_none_or(|mark| marks.contains(mark))
-            })
-            .count()
+        let named = files.filter_map(|file| {
+            let file = file.file_name().to_string_lossy().into_owned();
+            let (name, marks) = file.split_once(":2,").unwrap_or((&file, ""));
+            // Dovecot writes behind the name how large the mail is.
+            let name = name.split_once(',').map_or(name, |(name, _)| name);
+            mark.is_none_or(|mark| marks.contains(mark)).then(|| name.to_owned())
+        });
+        named.collect()
     }
 
     /// Gives what lies in a folder to the user that Dovecot runs as.

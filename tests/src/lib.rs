@@ -12,7 +12,7 @@ pub use dovecot::Dovecot;
 pub use mailbox::{Mailbox, Mails, Moods};
 pub use postgres::Postgres;
 pub use receiver::Receiver;
-pub use server::{Backend, Place, Server, post};
+pub use server::{Backend, HttpAnswer, Place, Server, ask, post};
 
 use relata_app::{App, Offered, Opening, Packages, sandbox::Compiler};
 

@@ -224,11 +224,31 @@ pub fn post(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Option<(u16, String)> {
+    let headers = [&[("content-type", "application/json")], headers].concat();
+    let answer = ask(address, &format!("POST {path}"), &headers, body)?;
+    Some((answer.status, answer.body))
+}
+
+/// An answer over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// `200`.
+    pub status: u16,
+    /// The line of the status, and the headers.
+    pub head: String,
+    /// What comes behind them.
+    pub body: String,
+}
+
+/// Asks for something (`GET /path`, `POST /path`) on a connection of its own.
+/// None where nobody answers, so that nobody knows whether it was done.
+#[must_use]
+pub fn ask(address: &str, asked: &str, headers: &[(&str, &str)], body: &str) -> Option<HttpAnswer> {
     let mut stream = TcpStream::connect_timeout(&address.parse().ok()?, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;
     let mut head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
+        "{asked} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
     );
     for (name, value) in headers {
@@ -239,5 +259,5 @@ pub fn post(
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, body.to_owned()))
+    Some(HttpAnswer { status, head: head.to_owned(), body: body.to_owned() })
 }
