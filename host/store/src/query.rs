@@ -6,14 +6,17 @@ use relata_model::{
     Decimal, FieldDefinition, FieldError, FieldType, ObjectDefinition, Record, RecordId, Reference,
     Timestamp, Value, text,
 };
-use sea_query::{Alias, Expr, ExprTrait, Func, Order as Direction, Query as Statement};
+use sea_query::{
+    Alias, Expr, ExprTrait, Func, Order as Direction, Query as Statement, SelectStatement,
+    UnionType,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     RecordError, Store, StoreError, Tx,
     connection::Argument,
     record::{read, select},
-    table::columns_of,
+    table::{ObjectTable, columns_of},
     value,
 };
 
@@ -207,6 +210,229 @@ impl Store {
 #[derive(Serialize, Deserialize)]
 struct Cursor(String, Option<Value>);
 
+/// A condition, as an expression.
+struct Holds {
+    whole: Expr,
+    /// Where it leaves the field only some values.
+    fixed: Option<Fixed>,
+}
+
+/// What a field may be, value by value: no two hold at once.
+struct Fixed {
+    field: String,
+    each: Vec<Expr>,
+}
+
+impl From<Expr> for Holds {
+    fn from(whole: Expr) -> Self {
+        Self { whole, fixed: None }
+    }
+}
+
+/// A stretch of an order: first the records that have something in the field,
+/// then those that have nothing. Each is in the order of an index, which both
+/// together are in neither database.
+enum Stretch<'f> {
+    /// By the field, and by age among those that have the same; after this
+    /// value and id.
+    Filled(&'f str, &'f FieldDefinition, Option<(Value, String)>),
+    /// By age, after this id; of the records that have nothing in the field, if
+    /// there is one.
+    ByAge(Option<&'f str>, Option<String>),
+}
+
+impl<'f> Stretch<'f> {
+    /// What is left of an order behind a cursor, as far as conditions leave
+    /// anything in it.
+    fn of(
+        sorted: Option<(&'f str, &'f FieldDefinition)>,
+        cursor: Option<Cursor>,
+        filter: &[Condition],
+    ) -> Vec<Self> {
+        let (last, value) = match cursor {
+            None => (None, None),
+            Some(Cursor(last, value)) => (Some(last), value),
+        };
+        let Some((name, field)) = sorted else { return vec![Self::ByAge(None, last)] };
+        let mut stretches = Vec::new();
+        let on_it = || filter.iter().filter(|condition| condition.field == name);
+        let all_empty = on_it().any(|condition| {
+            condition.operator == Operator::IsEmpty
+                || (condition.operator == Operator::Equal && condition.value.is_nothing())
+        });
+        let none_empty = on_it().any(|condition| {
+            matches!(
+                condition.operator,
+                Operator::IsNotEmpty
+                    | Operator::Less
+                    | Operator::LessOrEqual
+                    | Operator::Greater
+                    | Operator::GreaterOrEqual
+                    | Operator::Contains
+            ) || (condition.operator == Operator::Equal && !condition.value.is_nothing())
+        });
+        let value = value.filter(|value| !value.is_nothing());
+        let in_empty = last.is_some() && value.is_none();
+        if !all_empty && !in_empty {
+            stretches.push(Self::Filled(name, field, value.zip(last.clone())));
+        }
+        if !none_empty {
+            stretches.push(Self::ByAge(Some(name), last.filter(|_| in_empty)));
+        }
+        stretches
+    }
+
+    /// The field by which it is in order, where that is not the age.
+    fn field(&self) -> Option<&'f str> {
+        match self {
+            Self::Filled(name, ..) => Some(name),
+            Self::ByAge(..) => None,
+        }
+    }
+}
+
+/// At most so many statements are put together into one.
+const MOST_TOGETHER: usize = 16;
+
+/// What a stretch of an order is called among the columns of a statement that
+/// is put together.
+const PLACE: &str = "relata_place";
+
+/// A look for records in one stretch of an order.
+struct Looking<'l> {
+    object: &'l ObjectDefinition,
+    table: &'l ObjectTable,
+    filter: &'l [Holds],
+    stretch: &'l Stretch<'l>,
+    descending: bool,
+    limit: u64,
+}
+
+impl Looking<'_> {
+    /// One statement. Where an index has the records of each of a few values in
+    /// this order, but not those of all of them, each value is looked for by
+    /// itself and what is found is merged: so it costs as much as what is
+    /// wanted, and not as much as there is.
+    fn statement(&self) -> SelectStatement {
+        let mut fields = self.one_by_one();
+        let mut combinations: Vec<Vec<&Expr>> = vec![Vec::new()];
+        let mut rest = Vec::new();
+        for holds in self.filter {
+            let of_index = holds.fixed.as_ref().and_then(|fixed| {
+                let place = fields.iter().position(|field| *field == fixed.field)?;
+                fields.swap_remove(place);
+                Some(&fixed.each)
+            });
+            let Some(each) = of_index else {
+                rest.push(&holds.whole);
+                continue;
+            };
+            combinations = combinations
+                .iter()
+                .flat_map(|before| each.iter().map(|one| [before.as_slice(), &[one]].concat()))
+                .collect();
+        }
+        let parts = combinations.into_iter().map(|fixed| {
+            let mut part = select(self.object, self.table);
+            for condition in fixed.into_iter().chain(rest.iter().copied()) {
+                part.and_where(condition.clone());
+            }
+            self.put_in_order(&mut part);
+            part
+        });
+        let mut parts: Vec<SelectStatement> = parts.collect();
+        if parts.len() == 1 {
+            return parts.remove(0);
+        }
+        let by = self.stretch.field();
+        let mut whole = parts.into_iter().enumerate().map(|(number, mut part)| {
+            if let Some(name) = by {
+                let column = Expr::col((Alias::new(&self.object.name), Alias::new(name)));
+                part.expr_as(column, Alias::new(PLACE));
+            }
+            Statement::select()
+                .expr(Expr::cust("*"))
+                .from_subquery(part, Alias::new(format!("part_{number}")))
+                .take()
+        });
+        let mut merged = whole.next().unwrap_or_default();
+        merged.unions(whole.map(|part| (UnionType::All, part)).collect::<Vec<_>>());
+        if by.is_some() {
+            merged.order_by(Alias::new(PLACE), self.direction());
+        }
+        merged.order_by(Alias::new("id"), self.direction()).limit(self.limit).take()
+    }
+
+    fn direction(&self) -> Direction {
+        if self.descending { Direction::Desc } else { Direction::Asc }
+    }
+
+    /// The fields that are looked for value by value: those of an index whose
+    /// fields are all fixed, and after which it is in the order that is wanted.
+    fn one_by_one(&self) -> Vec<&str> {
+        let values = |name: &String| {
+            let mut fixed = self.filter.iter().filter_map(|holds| holds.fixed.as_ref());
+            fixed.find(|fixed| fixed.field == *name).map(|fixed| fixed.each.len())
+        };
+        let empty = match self.stretch {
+            Stretch::ByAge(empty, _) => *empty,
+            Stretch::Filled(..) => None,
+        };
+        let leads = |index: &&Vec<String>| {
+            let fixed = match (index.split_last(), self.stretch.field()) {
+                (Some((last, front)), Some(by)) if last == by => front,
+                (_, Some(_)) => return false,
+                (_, None) => index.as_slice(),
+            };
+            let combinations: Option<usize> = fixed
+                .iter()
+                .map(|name| values(name).or((Some(name.as_str()) == empty).then_some(1)))
+                .try_fold(1_usize, |all, values| Some(all.saturating_mul(values?)));
+            combinations.is_some_and(|count| (2..=MOST_TOGETHER).contains(&count))
+        };
+        let index = self.object.indexes.iter().filter(leads).max_by_key(|index| index.len());
+        index.map_or_else(Vec::new, |index| index.iter().map(String::as_str).collect())
+    }
+
+    fn put_in_order(&self, statement: &mut SelectStatement) {
+        let further: fn(Expr, Expr) -> Expr = match self.descending {
+            true => |left, right| left.lt(right),
+            false => |left, right| left.gt(right),
+        };
+        let id = || Expr::col(Alias::new("id"));
+        match self.stretch {
+            Stretch::Filled(name, field, after) => {
+                // With the table's name, or a decimal would be in the order of
+                // the text that it leaves as.
+                let column = || Expr::col((Alias::new(&self.object.name), Alias::new(*name)));
+                match after {
+                    None => statement.and_where(column().is_not_null()),
+                    Some((value, last)) => {
+                        let value = || operand(field, value);
+                        let same = column().eq(value()).and(further(id(), Expr::val(last)));
+                        let reached = match self.descending {
+                            true => column().lte(value()),
+                            false => column().gte(value()),
+                        };
+                        statement.and_where(reached).and_where(further(column(), value()).or(same))
+                    }
+                };
+                let column = (Alias::new(&self.object.name), Alias::new(*name));
+                statement.order_by(column, self.direction());
+            }
+            Stretch::ByAge(empty, after) => {
+                if let Some(name) = empty {
+                    statement.and_where(Expr::col(Alias::new(*name)).is_null());
+                }
+                if let Some(last) = after {
+                    statement.and_where(further(id(), Expr::val(last)));
+                }
+            }
+        }
+        statement.order_by(Alias::new("id"), self.direction()).limit(self.limit);
+    }
+}
+
 impl Tx {
     /// Records that meet all conditions, a page at a time.
     ///
@@ -216,56 +442,40 @@ impl Tx {
     pub async fn record_query(&mut self, query: &Query) -> Result<Page, RecordError> {
         let tables = std::sync::Arc::clone(&self.tables);
         let (object, table) = tables.of(&query.object)?;
-        let mut statement = select(object, table);
-        for condition in self.conditions(object, &query.filter, &query.any).await? {
-            statement.and_where(condition);
-        }
-        let (direction, further): (_, fn(Expr, Expr) -> Expr) = if query.order.descending {
-            (Direction::Desc, |left, right| left.lt(right))
-        } else {
-            (Direction::Asc, |left, right| left.gt(right))
-        };
-        let id = || Expr::col(Alias::new("id"));
         let cursor = query
             .after
             .as_ref()
             .map(|after| serde_json::from_str::<Cursor>(after))
             .transpose()
             .map_err(|_| invalid("after", "is not the end of a page of this query"))?;
-
         let by = query.order.field.as_deref().filter(|field| *field != "id");
-        if let Some(name) = by {
-            let field = definition(object, name)?;
-            // With the table's name, or a decimal would be in the order of the
-            // text that it leaves as.
-            let column = || Expr::col((Alias::new(&object.name), Alias::new(name)));
-            statement
-                .order_by_expr(Expr::case(column().is_null(), 1).finally(0).into(), Direction::Asc)
-                .order_by((Alias::new(&object.name), Alias::new(name)), direction.clone());
-            if let Some(Cursor(last, value)) = cursor {
-                let same_and_further = |same: Expr| same.and(further(id(), Expr::val(last)));
-                statement.and_where(match value {
-                    None | Some(Value::Nothing) => same_and_further(column().is_null()),
-                    Some(value) => further(column(), operand(field, &value))
-                        .or(same_and_further(column().eq(operand(field, &value))))
-                        .or(column().is_null()),
-                });
-            }
-        } else if let Some(Cursor(last, _)) = cursor {
-            statement.and_where(further(id(), Expr::val(last)));
-        }
-        statement.order_by(Alias::new("id"), direction);
+        let sorted = match by {
+            Some(name) => Some((name, definition(object, name)?)),
+            None => None,
+        };
+        let filter = self.conditions(object, &query.filter, &query.any).await?;
 
-        let limit = query.limit.clamp(1, PAGE);
-        statement.limit(u64::from(limit) + 1);
-        let (sql, arguments) = self.dialect().build(&statement);
-        let rows = self.connection.rows("look for records", sql, arguments).await?;
-        let more = rows.len() > limit as usize;
-        let records = rows
-            .iter()
-            .take(limit as usize)
-            .map(|row| read(object, row))
-            .collect::<Result<Vec<_>, _>>()?;
+        let limit = query.limit.clamp(1, PAGE) as usize;
+        let mut rows = Vec::new();
+        for stretch in Stretch::of(sorted, cursor, &query.filter) {
+            let wanted = limit + 1 - rows.len();
+            if wanted == 0 {
+                break;
+            }
+            let looking = Looking {
+                object,
+                table,
+                filter: &filter,
+                stretch: &stretch,
+                descending: query.order.descending,
+                limit: wanted as u64,
+            };
+            let (sql, arguments) = self.dialect().build(&looking.statement());
+            rows.extend(self.connection.rows("look for records", sql, arguments).await?);
+        }
+        let more = rows.len() > limit;
+        let records =
+            rows.iter().take(limit).map(|row| read(object, row)).collect::<Result<Vec<_>, _>>()?;
         let next = records.last().filter(|_| more).map(|last| {
             let value = by.map(|name| last.field(name).clone());
             serde_json::json!(Cursor(last.reference.key.clone(), value)).to_string()
@@ -299,7 +509,7 @@ impl Tx {
             .expr_as(Func::count(Expr::col(Alias::new("id"))), Alias::new("found"))
             .from(Alias::new(&object.name));
         for condition in self.conditions(object, filter, any).await? {
-            statement.and_where(condition);
+            statement.and_where(condition.whole);
         }
         let (sql, arguments) = self.dialect().build(&statement);
         match self.connection.row("count records", sql, arguments).await? {
@@ -339,7 +549,7 @@ impl Tx {
                 .add_group_by([Expr::col((Alias::new(&object.name), Alias::new(&column.name)))]);
         }
         for condition in self.conditions(object, &query.filter, &query.any).await? {
-            statement.and_where(condition);
+            statement.and_where(condition.whole);
         }
         let (sql, arguments) = self.dialect().build(&statement);
         let rows = self.connection.rows("count records by a field", sql, arguments).await?;
@@ -360,7 +570,7 @@ impl Tx {
         let mut found = Statement::select();
         found.expr(Expr::cust("1")).from(Alias::new(&object.name)).limit(u64::from(most));
         for condition in self.conditions(object, &query.filter, &query.any).await? {
-            found.and_where(condition);
+            found.and_where(condition.whole);
         }
         let mut statement = Statement::select();
         statement
@@ -405,7 +615,7 @@ impl Tx {
         object: &ObjectDefinition,
         filter: &[Condition],
         any: &[Condition],
-    ) -> Result<Vec<Expr>, RecordError> {
+    ) -> Result<Vec<Holds>, RecordError> {
         let mut expressions = Vec::with_capacity(filter.len() + any.len());
         let mut errors = Vec::new();
         for condition in filter.iter().chain(any) {
@@ -416,8 +626,8 @@ impl Tx {
             }
         }
         if errors.is_empty() && !any.is_empty() {
-            let one = expressions.split_off(filter.len()).into_iter().reduce(ExprTrait::or);
-            expressions.extend(one);
+            let any = expressions.split_off(filter.len()).into_iter().map(|one| one.whole);
+            expressions.extend(any.reduce(ExprTrait::or).map(Holds::from));
         }
         if errors.is_empty() { Ok(expressions) } else { Err(RecordError::Invalid(errors)) }
     }
@@ -426,10 +636,10 @@ impl Tx {
         &mut self,
         object: &ObjectDefinition,
         condition: &Condition,
-    ) -> Result<Expr, RecordError> {
+    ) -> Result<Holds, RecordError> {
         let name = &condition.field;
         if name == "id" {
-            return self.condition_on_id(object, condition).await;
+            return self.condition_on_id(object, condition).await.map(Holds::from);
         }
         let field = definition(object, name)?;
         let column = || Expr::col(Alias::new(name));
@@ -460,14 +670,28 @@ impl Tx {
                 )),
             }
         };
-        match condition.operator {
-            Operator::IsEmpty => Ok(column().is_null()),
+        let fixed = |each: Vec<Expr>, whole: Expr| {
+            Ok(Holds { whole, fixed: Some(Fixed { field: name.clone(), each }) })
+        };
+        let is = |value: &Value| match value.is_nothing() {
+            true => column().is_null(),
+            false => equals(name, field, value),
+        };
+        let holds = match condition.operator {
+            Operator::IsEmpty => return fixed(vec![column().is_null()], column().is_null()),
+            Operator::Equal => return fixed(vec![is(&first())], is(&first())),
+            Operator::OneOf => {
+                let mut once = Vec::with_capacity(checked.len());
+                for value in checked {
+                    if !once.contains(&value) {
+                        once.push(value);
+                    }
+                }
+                return fixed(once.iter().map(is).collect(), is_one_of(name, field, &once));
+            }
             Operator::IsNotEmpty => Ok(column().is_not_null()),
-            Operator::Equal if first().is_nothing() => Ok(column().is_null()),
             Operator::NotEqual if first().is_nothing() => Ok(column().is_not_null()),
-            Operator::Equal => Ok(equals(name, field, &first())),
-            Operator::NotEqual => Ok(equals(name, field, &first()).not().or(column().is_null())),
-            Operator::OneOf => Ok(one_of(name, field, &checked)),
+            Operator::NotEqual => Ok(is(&first()).not().or(column().is_null())),
             Operator::Less => ordered(|left, right| left.lt(right)),
             Operator::LessOrEqual => ordered(|left, right| left.lte(right)),
             Operator::Greater => ordered(|left, right| left.gt(right)),
@@ -490,7 +714,8 @@ impl Tx {
                     )),
                 }
             }
-        }
+        };
+        holds.map(Holds::from)
     }
 
     /// `id` is text, but people give records.
@@ -611,21 +836,20 @@ pub(crate) fn equals(name: &str, field: &FieldDefinition, value: &Value) -> Expr
     }
 }
 
-/// Whether a field has one of some values: one list for the database, which looks
-/// each up in an index, where a chain of comparisons grows as deep as it is long.
-fn one_of(name: &str, field: &FieldDefinition, values: &[Value]) -> Expr {
+/// The field's columns hold one of these values.
+fn is_one_of(name: &str, field: &FieldDefinition, values: &[Value]) -> Expr {
     let column = || Expr::col(Alias::new(name));
     let (nothing, some): (Vec<&Value>, Vec<&Value>) =
         values.iter().partition(|value| value.is_nothing());
-    let any = match field.kind {
-        FieldType::Money => some
-            .into_iter()
-            .map(|value| equals(name, field, value))
-            .reduce(ExprTrait::or)
-            .unwrap_or_else(|| Expr::cust("1 = 0")),
-        _ => column().is_in(some.into_iter().map(|value| operand(field, value))),
-    };
-    if nothing.is_empty() { any } else { any.or(column().is_null()) }
+    let mut any = Vec::new();
+    match field.kind {
+        // Two columns.
+        FieldType::Money => any.extend(some.into_iter().map(|value| equals(name, field, value))),
+        _ if some.is_empty() => {}
+        _ => any.push(column().is_in(some.into_iter().map(|value| operand(field, value)))),
+    }
+    any.extend(nothing.first().map(|_| column().is_null()));
+    any.into_iter().reduce(ExprTrait::or).unwrap_or_else(|| Expr::cust("1 = 0"))
 }
 
 /// A value to compare a field's column with.

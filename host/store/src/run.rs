@@ -568,7 +568,8 @@ pub(crate) fn conditions(filter: &RunFilter) -> Conditions {
         Some(status @ (RunStatus::Active | RunStatus::Ended)) => {
             conditions.and("status = ?", status.as_str());
         }
-        Some(outcome) => conditions.and("outcome = ?", outcome.as_str()),
+        // As a word of the statement, by which a partial index is known.
+        Some(outcome) => conditions.and_plain(&format!("outcome = '{}'", outcome.as_str())),
     }
     if let Some(parent) = filter.parent {
         conditions.and("parent = ?", parent);

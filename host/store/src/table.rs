@@ -47,6 +47,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "limits", include_str!("../migrations/0010_limits.sql")),
     (11, "users", include_str!("../migrations/0011_users.sql")),
     (12, "held mails", include_str!("../migrations/0012_held_mails.sql")),
+    (13, "pages in order", include_str!("../migrations/0013_pages_in_order.sql")),
     (15, "subscriptions", include_str!("../migrations/0015_subscriptions.sql")),
 ];
 
@@ -397,8 +398,17 @@ fn indexes(
         .map(|fields| (fields.clone(), false));
     let mut missing = Vec::new();
     for (fields, unique) in unique.chain(plain) {
-        let kind = if unique { "unique" } else { "by" };
-        let name = index_name(format!("{}_{kind}_{}", object.name, fields.join("_")), dialect);
+        let named =
+            |kind| index_name(format!("{}_{kind}_{}", object.name, fields.join("_")), dialect);
+        let before = named("by");
+        if !unique && present.contains(&before) {
+            missing.push(Missing {
+                doing: "drop an index without the id",
+                sql: dialect.build_table(Index::drop().name(before)),
+                unique: None,
+            });
+        }
+        let name = named(if unique { "unique" } else { "list" });
         if present.contains(&name) {
             continue;
         }
@@ -412,6 +422,10 @@ fn indexes(
         }
         if unique {
             statement.unique();
+        } else {
+            // So the records that have the same are in the order of their age, which
+            // is that of every list: a page is read without what comes behind it.
+            statement.col(Alias::new("id"));
         }
         missing.push(Missing {
             doing: "make an index",

@@ -1,5 +1,5 @@
 use expect_test::{Expect, expect};
-use relata_model::{Money, Value};
+use relata_model::{Money, Record, Timestamp, Value};
 use relata_store::{Condition, Operator, Order, Query, Store};
 use serde_json::{Value as Json, json};
 
@@ -212,5 +212,77 @@ on_each_backend! {
                 assert_eq!(names.join(" "), expected, "{field:?} {descending} {limit}");
             }
         }
+    }
+
+    /// A few values of which an index has each in order are looked for one by one;
+    /// what comes of it is as if all had been sorted.
+    async fn what_is_looked_for_value_by_value_is_in_one_order(backend) {
+        let store = backend.open().await;
+        let mut chance = fastrand::Rng::with_seed(7);
+        for name in ["ben", "lea"] {
+            create(&store, "user", json!({"name": name, "email": format!("{name}@a.example"), "external_id": name})).await;
+        }
+        let mut all = Vec::new();
+        for number in 0..60 {
+            let status = ["new", "open", "on_hold", "solved"][chance.usize(..4)];
+            let owner = [None, Some("user/ben"), Some("user/lea")][chance.usize(..3)];
+            // Several are due at the same time, and some at none.
+            let due = chance.bool().then(|| at(chance.i64(0..6)).to_string());
+            let fields = json!({"subject": number.to_string(), "status": status, "owner": owner, "reply_due_at": due});
+            all.push(create(&store, "ticket", fields).await);
+        }
+        let one_of = |field: &str, words: &[&str]| {
+            let words = words.iter().map(|word| if word.is_empty() { Value::Nothing } else { text(word) });
+            Condition::new(field, Operator::OneOf, Value::List(words.collect()))
+        };
+        let statuses = || one_of("status", &["open", "new", "solved", "open"]);
+        let filters = [
+            vec![statuses()],
+            vec![statuses(), Condition::new("owner", Operator::IsEmpty, Value::Nothing)],
+            vec![statuses(), one_of("owner", &["user/lea", "", "user/ben"])],
+            vec![statuses(), Condition::new("reply_due_at", Operator::IsEmpty, Value::Nothing)],
+            vec![statuses(), Condition::new("reply_due_at", Operator::IsNotEmpty, Value::Nothing)],
+            vec![one_of("owner", &["user/lea", ""]), statuses(), one_of("status", &["new", "on_hold", "open"])],
+        ];
+        let mut looks = 0;
+        for filter in &filters {
+            let found = store.record_query(&Query::new("ticket", filter.clone())).await.unwrap().records;
+            assert!((3..60).contains(&found.len()), "{filter:?}");
+            for (field, descending) in [(None, false), (None, true), (Some("reply_due_at"), false), (Some("reply_due_at"), true)] {
+                let mut expected: Vec<&Record> = all.iter().filter(|ticket| found.iter().any(|one| one.reference == ticket.reference)).collect();
+                expected.sort_by_key(|ticket| {
+                    let due = field.and_then(|field: &str| ticket.field(field).as_time());
+                    let millis = due.map_or(0, Timestamp::as_millisecond);
+                    let place = if descending { -millis } else { millis };
+                    (field.is_some() && due.is_none(), place)
+                });
+                // Those that have the same are by age, in the same direction.
+                if descending {
+                    for same in expected.chunk_by_mut(|a, b| field.is_none_or(|field| a.field(field) == b.field(field))) {
+                        same.reverse();
+                    }
+                }
+                let expected: Vec<String> = expected.iter().map(|ticket| ticket.reference.key.clone()).collect();
+                for limit in [1, 7, 40] {
+                    let mut query = Query {
+                        order: Order { field: field.map(str::to_owned), descending },
+                        limit,
+                        ..Query::new("ticket", filter.clone())
+                    };
+                    let mut keys = Vec::new();
+                    loop {
+                        let page = store.record_query(&query).await.unwrap();
+                        keys.extend(page.records.into_iter().map(|record| record.reference.key));
+                        looks += 1;
+                        query.after = page.next;
+                        if query.after.is_none() {
+                            break;
+                        }
+                    }
+                    assert_eq!(keys, expected, "{filter:?} {field:?} {descending} {limit}");
+                }
+            }
+        }
+        assert!(looks > 100);
     }
 }
