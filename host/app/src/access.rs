@@ -697,7 +697,8 @@ impl App {
         }
     }
 
-    /// What happened to a record, oldest first, as far as the viewer sees it.
+    /// The last things that happened to a record, oldest first, as far as the
+    /// viewer sees them.
     ///
     /// # Errors
     ///
@@ -706,13 +707,15 @@ impl App {
         &self,
         viewer: &Viewer,
         reference: &Reference,
+        most: u32,
     ) -> Result<Vec<TimelineEntry>, AccessError> {
         let record = self.see(viewer, reference).await?;
         let sees = |object: &str, field: &str| {
             let whole = object == reference.object || viewer.may_all(object, Act::See);
             whole && viewer.sees_field(object, field)
         };
-        Ok(self.timeline_of(&record.reference, &sees, viewer.may(Area::Runs, Doing::See)).await?)
+        let runs = viewer.may(Area::Runs, Doing::See);
+        Ok(self.timeline_of(&record.reference, &sees, runs, most).await?)
     }
 }
 

@@ -157,7 +157,7 @@ pub use service_levels::{
 pub use starts::{ButtonView, Doors, GivenInputs, ManualStart};
 pub use surveys::{SurveyAnswer, SurveyError, SurveyState, SurveyView};
 pub use templates::{Purpose, Rendered, TemplateError, Templates};
-pub use timeline::TimelineEntry;
+pub use timeline::{LONGEST_TIMELINE, TimelineEntry};
 pub use tokens::{Caller, CallerError, NewToken, Scope, TokenView};
 pub use traces::TracesConfig;
 pub use trial::{Logged, Trial, TrialOutcome, Used};

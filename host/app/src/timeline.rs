@@ -2,7 +2,7 @@
 
 use relata_engine::Status;
 use relata_model::{Record, Reference, Value};
-use relata_store::{Condition, Query, RunFilter};
+use relata_store::{Condition, Order, Query, RunFilter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,30 +21,32 @@ pub struct TimelineEntry {
     pub run: Option<String>,
 }
 
-/// How many entries of the event log a timeline shows at the most.
-const LONGEST: u32 = 1_000;
+/// How many lines a whole timeline has at the most: the last ones.
+pub const LONGEST_TIMELINE: u32 = 1_000;
 
 impl App {
-    /// What happened to a record, oldest first.
+    /// What happened to a record, oldest first: the last [`LONGEST_TIMELINE`]
+    /// lines.
     ///
     /// # Errors
     ///
     /// [`AppError::Wrong`] where there is no such record.
     pub async fn timeline(&self, reference: &Reference) -> Result<Vec<TimelineEntry>, AppError> {
         let record = self.record(reference).await?;
-        self.timeline_of(&record.reference, &|_, _| true, true).await
+        self.timeline_of(&record.reference, &|_, _| true, true, LONGEST_TIMELINE).await
     }
 
-    /// As [`App::timeline`], of a record that is there, for somebody who sees
-    /// some fields of some objects and perhaps no runs.
+    /// The last lines of [`App::timeline`], of a record that is there, for
+    /// somebody who sees some fields of some objects and perhaps no runs.
     pub(crate) async fn timeline_of(
         &self,
         record: &Reference,
         sees: &(dyn Fn(&str, &str) -> bool + Sync),
         runs: bool,
+        most: u32,
     ) -> Result<Vec<TimelineEntry>, AppError> {
         let mut entries = Vec::new();
-        for row in self.store().event_list(record, None, LONGEST).await? {
+        for row in self.store().event_list(record, None, most).await? {
             let own = |field: &str| sees(&record.object, field);
             let answer = surveys::told(&row.happening, sees);
             entries.push(TimelineEntry {
@@ -54,9 +56,10 @@ impl App {
                 run: row.happening.run.map(|run| run.to_string()),
             });
         }
-        let filter = RunFilter { subject: Some(record.clone()), ..RunFilter::default() };
-        let runs = if runs { self.store().run_list(&filter, LONGEST).await? } else { Vec::new() };
-        for row in runs {
+        let filter =
+            RunFilter { subject: Some(record.clone()), newest_first: true, ..RunFilter::default() };
+        let runs = if runs { self.store().run_list(&filter, most).await? } else { Vec::new() };
+        for row in runs.into_iter().rev() {
             let run = Some(row.run.id.to_string());
             let by = format!("workflow/{}", row.run.workflow);
             entries.push(TimelineEntry {
@@ -74,7 +77,7 @@ impl App {
                 });
             }
         }
-        for record in self.interactions(record).await? {
+        for record in self.interactions(record, most).await? {
             let text = |field: &str| record.field(field).as_text().unwrap_or_default().to_owned();
             entries.push(TimelineEntry {
                 at: record
@@ -88,12 +91,18 @@ impl App {
             });
         }
         entries.sort_by(|a, b| a.at.cmp(&b.at));
+        entries.drain(..entries.len().saturating_sub(most as usize));
         Ok(entries)
     }
 
-    async fn interactions(&self, about: &Reference) -> Result<Vec<Record>, AppError> {
+    /// The last ones, oldest first.
+    async fn interactions(&self, about: &Reference, most: u32) -> Result<Vec<Record>, AppError> {
         let about = Condition::equal("about", Value::Reference(about.clone()));
-        let query = Query::new("interaction", vec![about]);
-        Ok(self.store().record_query(&query).await?.records)
+        let newest_first = Order { field: None, descending: true };
+        let query =
+            Query { order: newest_first, limit: most, ..Query::new("interaction", vec![about]) };
+        let mut found = self.store().record_query(&query).await?.records;
+        found.reverse();
+        Ok(found)
     }
 }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How many lines of the timeline the page shows.
-const TIMELINE: usize = 60;
+const TIMELINE: u32 = 60;
 
 #[derive(Template)]
 #[template(path = "record.html")]

@@ -45,7 +45,7 @@ const OTHER_TICKETS: u32 = 6;
 const COMPLAINTS: u32 = 3;
 
 /// How many lines of the customer's timeline stand beside a ticket.
-const TIMELINE: usize = 12;
+const TIMELINE: u32 = 12;
 
 /// What is worth knowing of a customer beside a ticket.
 const OF_CUSTOMER: [&str; 10] = [
@@ -529,11 +529,10 @@ fn shown_beside(
 pub(crate) async fn timeline(
     visit: &Visit,
     reference: &Reference,
-    most: usize,
+    most: u32,
     names: &mut Names<'_>,
 ) -> Result<Vec<Line>, Failure> {
-    let mut entries = visit.app.timeline_as(&visit.viewer, reference).await?;
-    entries.drain(..entries.len().saturating_sub(most));
+    let entries = visit.app.timeline_as(&visit.viewer, reference, most).await?;
     let actors: Vec<Reference> = entries.iter().filter_map(|entry| entry.by.parse().ok()).collect();
     names.learn(&actors.iter().collect::<Vec<_>>()).await?;
     let sentences: Vec<&str> = entries.iter().map(|entry| entry.what.as_str()).collect();

@@ -9,8 +9,8 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use relata_app::{
-    AccessError, App, Caller, Decision, IngestRequest, Put, RecordSearch, RecordsFound, Scope,
-    TimelineEntry,
+    AccessError, App, Caller, Decision, IngestRequest, LONGEST_TIMELINE, Put, RecordSearch,
+    RecordsFound, Scope, TimelineEntry,
     model::{Record, Reference},
     record_json,
     store::Written,
@@ -248,7 +248,7 @@ pub(crate) async fn timeline(
 ) -> Result<Json<Timeline>, ApiError> {
     let _room = gate.enter_to_read()?;
     let (caller, record) = seen(&app, &headers, &object, &key).await?;
-    let timeline = app.timeline_as(caller.viewer(), &record.reference).await;
+    let timeline = app.timeline_as(caller.viewer(), &record.reference, LONGEST_TIMELINE).await;
     let timeline = timeline.map_err(ApiError::no_access)?;
     Ok(Json(Timeline { timeline }))
 }

@@ -439,8 +439,13 @@ async fn a_role_of_the_company_hides_fields_and_nobody_makes_themselves_more() {
     app.change_record(&kim, &object(json!({ "phone": "+49307654321" })), None, "test")
         .await
         .unwrap();
-    let told: Vec<String> =
-        app.timeline_as(&caller, &kim).await.unwrap().into_iter().map(|entry| entry.what).collect();
+    let told: Vec<String> = app
+        .timeline_as(&caller, &kim, 99)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.what)
+        .collect();
     assert!(
         told.iter().all(|what| !what.contains("+49"))
             && told.iter().any(|what| what.contains("Kim K.")),
