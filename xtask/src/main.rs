@@ -125,6 +125,9 @@ enum Benchmark {
     /// Checking files of 100, 1,000 and 10,000 steps: 10 times as many steps may
     /// take 12 times as long.
     Check,
+    /// Pages of the console with 100,000 contacts and 50,000 tickets, against the same with a
+    /// tenth of them; `--quick`, `--json`, `--backend postgres --database-url URL URL`.
+    Console,
 }
 
 impl Benchmark {
@@ -135,6 +138,7 @@ impl Benchmark {
             Benchmark::Engine => "engine",
             Benchmark::Backtest => "backtest",
             Benchmark::Check => "check",
+            Benchmark::Console => "console",
         }
     }
 }
@@ -184,13 +188,13 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             let example = ["-p", "relata-workflow", "--example", "check_scaling"];
             cargo::exit_code(cargo::command().args(["run", "--release"]).args(example))
         }
-        // It looks at the program from outside.
-        Task::Bench { name: Benchmark::Engine, arguments } => {
+        // They look at the program from outside.
+        Task::Bench { name: name @ (Benchmark::Engine | Benchmark::Console), arguments } => {
             needs::ensure(needs::BUILD)?;
             release()?;
             cargo::run(&mut cargo::locked(&["build", "--release", "-p", "relata-load"]))?;
             let mut load = Command::new(cargo::built("release").with_file_name(LOAD));
-            load.arg("--relata").arg(cargo::built("release")).args(arguments);
+            load.args([name.name(), "--relata"]).arg(cargo::built("release")).args(arguments);
             cargo::exit_code(&mut load)
         }
         Task::Bench { name, arguments } => {

@@ -13,9 +13,10 @@ pub(crate) struct Connection {
     kept: Vec<u8>,
 }
 
-/// An answer: its status, and its body.
+/// An answer: its status, its headers, and its body.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
 
@@ -51,8 +52,9 @@ impl Connection {
             self.more().await?;
         }
         let body = self.kept[head..head + length].to_vec();
+        let told = String::from_utf8_lossy(&self.kept[..head]).into_owned();
         self.kept.drain(..head + length);
-        Ok(Answer { status, body })
+        Ok(Answer { status, head: told, body })
     }
 
     async fn more(&mut self) -> anyhow::Result<()> {

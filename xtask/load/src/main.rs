@@ -1,5 +1,5 @@
-//! The load generator of `cargo xtask bench engine`. It shares no code with
-//! the host: it starts the program `relata`, speaks HTTP to it over sockets of
+//! The load generator of `cargo xtask bench engine` and `bench console`. It shares
+//! no code with the host: it starts the program `relata`, speaks HTTP to it over sockets of
 //! its own, and looks at it from outside, as any other program could.
 
 #![expect(
@@ -10,6 +10,7 @@
 )]
 
 mod company;
+mod console;
 mod drive;
 mod floors;
 mod herd;
@@ -20,17 +21,45 @@ mod sleepers;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 
 use crate::{company::Company, drive::drive, report::Report};
 
 /// How many connections drive at a time.
 const CONNECTIONS: [usize; 4] = [1, 16, 64, 256];
 
-/// Starts `relata serve` on a fresh data directory, drives it over HTTP, and
-/// measures it and the floors under it in the same minutes.
+/// Starts `relata serve` on fresh data directories, and measures it over HTTP.
 #[derive(Debug, Parser)]
-struct Arguments {
+enum Arguments {
+    /// Runs: drives them, and measures the floors under them in the same minutes.
+    Engine(EngineArguments),
+    /// Pages of the console with many records, against the same pages with a
+    /// tenth of them.
+    Console(ConsoleArguments),
+}
+
+#[derive(Debug, Args)]
+struct ConsoleArguments {
+    /// The program to measure.
+    #[arg(long, value_name = "PROGRAM")]
+    relata: PathBuf,
+    /// What keeps the records.
+    #[arg(long, default_value = "sqlite")]
+    backend: Backend,
+    /// Two empty PostgreSQL databases, for `--backend postgres`: of the company
+    /// with fewer records, and of the one with more.
+    #[arg(long, value_name = "URL", num_args = 2, required_if_eq("backend", "postgres"))]
+    database_url: Vec<String>,
+    /// Fewer records, for a look: within 60 s.
+    #[arg(long)]
+    quick: bool,
+    /// The last line is one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct EngineArguments {
     /// The program to measure.
     #[arg(long, value_name = "PROGRAM")]
     relata: PathBuf,
@@ -83,7 +112,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let measured = runtime
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(async { Box::pin(measure(&arguments)).await }));
+        .and_then(|runtime| runtime.block_on(async { Box::pin(run(&arguments)).await }));
     match measured {
         Ok(told) => {
             print!("{told}");
@@ -96,8 +125,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures, and says what came of it.
-async fn measure(arguments: &Arguments) -> anyhow::Result<String> {
+async fn run(arguments: &Arguments) -> anyhow::Result<String> {
+    match arguments {
+        Arguments::Engine(arguments) => measure(arguments).await,
+        Arguments::Console(arguments) => {
+            console::measure(&console::Plan {
+                relata: &arguments.relata,
+                database_urls: match arguments.backend {
+                    Backend::Sqlite => &[],
+                    Backend::Postgres => &arguments.database_url,
+                },
+                quick: arguments.quick,
+                json: arguments.json,
+            })
+            .await
+        }
+    }
+}
+
+/// Measures the engine, and says what came of it.
+async fn measure(arguments: &EngineArguments) -> anyhow::Result<String> {
     let quick = arguments.quick;
     let seconds = arguments.seconds.unwrap_or(if quick { 3 } else { 15 });
     let span = Duration::from_secs(seconds);
