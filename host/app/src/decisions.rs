@@ -22,7 +22,7 @@ use crate::{App, AppError};
 const LONGEST: u32 = 1_000;
 
 /// The fields that say whose a record is.
-const FIELDS: [&str; 3] = ["owner", "queue", "queued_at"];
+pub(crate) const WHOSE: [&str; 3] = ["owner", "queue", "queued_at"];
 
 /// One decision about whose a record is.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -129,7 +129,7 @@ fn whose(event: &LoggedEvent) -> Option<(Option<String>, Option<String>)> {
     change.after.as_ref()?;
     let told =
         |field| Some(change.is(field)).filter(|value| !value.is_nothing()).map(Value::to_string);
-    let changed = FIELDS.iter().any(|field| change.touches(field));
+    let changed = WHOSE.iter().any(|field| change.touches(field));
     changed.then(|| (told("owner"), told("queue")))
 }
 

@@ -12,11 +12,11 @@ use std::{
 };
 
 use relata_engine::{
-    ActionOutcome, Call, Due, Event, Happening, HappeningKind, Input, Returned, Run, Status,
-    StepFailure, decide, due,
+    ActionOutcome, Call, Due, Event, Happening, HappeningKind, Input, Returned, Run, StepFailure,
+    decide, due,
 };
 use relata_model::{
-    Act, Area, Change, ChangeKind, Doing, FieldError, Fields, ObjectDefinition, Record, Reference,
+    Area, Change, ChangeKind, Doing, FieldError, Fields, ObjectDefinition, Record, Reference,
     Timestamp, Value, text,
 };
 use relata_sandbox::{CallRequest, Called, contract};
@@ -24,12 +24,13 @@ use relata_store::Write;
 use relata_workflow::{Definition, IfUnknown, StepKind, may_write};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::{
     AccessError, App, AppError, Decision, DecisionCandidate, Viewer,
     change_set::{ChangeSet, Written},
-    decisions::{PassedQueue, told_by},
+    decisions::{PassedQueue, WHOSE, told_by},
     fresh,
     host::{StepHost, StepScope},
     runner::{failure, seed},
@@ -39,6 +40,10 @@ use crate::{
 
 /// How many tickets are tried at once.
 pub const MOST_SIMULATED: u32 = 100;
+
+/// Whose tickets are tried now: it keeps a processor busy for a while, which
+/// real tickets wait for as well.
+static TURN: Semaphore = Semaphore::const_new(1);
 
 /// How often a run may move before that is a loop.
 const MOST_MOVES: usize = 10_000;
@@ -52,7 +57,7 @@ const MOST_NAMED: usize = 12;
 /// What the tickets are called that are given no subject.
 const SUBJECT: &str = "A ticket that is tried";
 
-/// The fields that say whose a ticket is.
+/// Who writes one of these gives tickets away.
 const GIVING: [&str; 2] = ["owner", "queue"];
 
 /// A ticket that might come, and how many like it.
@@ -153,15 +158,7 @@ impl App {
         scenario: &RoutingScenario,
     ) -> Result<RoutingSimulation, AccessError> {
         self.must_may(viewer, Area::Routing, Doing::See).await?;
-        let fields = self.scenario_fields(scenario).await?;
-        for record in fields.values().filter_map(Value::as_reference) {
-            // Queues and agents are what routing is about; whose other records
-            // there are is not told by the way.
-            if !matches!(record.object.as_str(), "queue" | "user") {
-                self.may_any(viewer, &record.object, Act::See).await?;
-                self.see(viewer, record).await?;
-            }
-        }
+        let fields = self.scenario_fields(scenario, Some(viewer)).await?;
         Ok(self.simulated(scenario, fields).await?)
     }
 
@@ -175,12 +172,16 @@ impl App {
         &self,
         scenario: &RoutingScenario,
     ) -> Result<RoutingSimulation, AccessError> {
-        let fields = self.scenario_fields(scenario).await?;
+        let fields = self.scenario_fields(scenario, None).await?;
         Ok(self.simulated(scenario, fields).await?)
     }
 
     /// The fields of the tickets, checked as those of a new ticket are.
-    async fn scenario_fields(&self, scenario: &RoutingScenario) -> Result<Fields, AccessError> {
+    async fn scenario_fields(
+        &self,
+        scenario: &RoutingScenario,
+        viewer: Option<&Viewer>,
+    ) -> Result<Fields, AccessError> {
         if !(1..=MOST_SIMULATED).contains(&scenario.tickets) {
             let why = format!("takes 1 to {MOST_SIMULATED}, not {}", scenario.tickets);
             return Err(AccessError::Invalid(vec![FieldError::new("tickets", why)]));
@@ -190,7 +191,18 @@ impl App {
         let mut wrong = Vec::new();
         for (name, value) in &mut fields {
             let Value::Reference(named) = value else { continue };
-            match self.store().record_fetch(named).await? {
+            // Queues and agents are what routing is about; what other records there
+            // are is not told by the way.
+            let asks = viewer.filter(|_| !matches!(named.object.as_str(), "queue" | "user"));
+            let found = match asks {
+                None => self.store().record_fetch(named).await?,
+                Some(viewer) => match self.see(viewer, named).await {
+                    Ok(record) => Some(record),
+                    Err(AccessError::NotFound(_)) => None,
+                    Err(other) => return Err(other),
+                },
+            };
+            match found {
                 Some(record) => *named = record.reference,
                 None => wrong.push(FieldError::new(name, self.no_such(named).await?)),
             }
@@ -240,6 +252,7 @@ impl App {
         scenario: &RoutingScenario,
         fields: Fields,
     ) -> Result<RoutingSimulation, AppError> {
+        let _turn = TURN.acquire().await;
         let now = scenario.at.unwrap_or_else(|| self.now());
         let catalog = self.catalog().await?;
         let active = self.active().await?;
@@ -399,6 +412,8 @@ impl Desk<'_> {
             self.app.admitted_over(digest, definition, happening, facts, written, self.now);
         match admitted.await? {
             Admitted::NoMatch => Ok(()),
+            // What a run itself changed starts nothing anew, and is no news.
+            Admitted::Refused { .. } if happening.run.is_some() => Ok(()),
             Admitted::Refused { reason, .. } => {
                 let workflow = definition.name.clone();
                 self.told.not_started.push(SimulatedRefusal { workflow, reason });
@@ -442,10 +457,8 @@ impl Desk<'_> {
                         .push(format!("{} would wait{until}, and then go on", run.workflow));
                     return Ok(());
                 }
-                Due::Ended(_) => {
-                    if let Status::Ended(outcome) = &run.status
-                        && outcome.kind() == "failed"
-                    {
+                Due::Ended(outcome) => {
+                    if outcome.kind() == "failed" {
                         let why = outcome.describe();
                         self.told.remarks.push(format!("{} would fail: {why}", run.workflow));
                     }
@@ -616,7 +629,7 @@ impl Desk<'_> {
         let told = output.map(|output| told_by(output, ticket));
         let moves = made.iter().any(|happening| match &happening.kind {
             HappeningKind::Change(change) => {
-                change.reference == *ticket && GIVING.iter().any(|field| change.touches(field))
+                change.reference == *ticket && WHOSE.iter().any(|field| change.touches(field))
             }
             HappeningKind::Named { .. } => false,
         });

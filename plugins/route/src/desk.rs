@@ -94,7 +94,7 @@ pub(crate) struct Routed {
     /// Everybody who was looked at.
     pub(crate) candidates: Vec<Candidate>,
     /// The queues from which it went on, in their order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) passed: Vec<Passed>,
 }
 

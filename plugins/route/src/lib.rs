@@ -60,7 +60,7 @@ struct Output {
     /// Everybody who was looked at.
     candidates: Vec<Candidate>,
     /// The queues from which it went on, in their order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     passed: Vec<Passed>,
 }
 

@@ -83,7 +83,9 @@ async fn told(company: &Company, simulated: &RoutingSimulation) -> String {
         let _ = writeln!(told, "{who} gets {}", share.tickets);
     }
     for refusal in &simulated.not_started {
-        let _ = writeln!(told, "{}: {}", refusal.workflow, refusal.reason);
+        // Without the id of whoever has it.
+        let reason = refusal.reason.split(" = user/").next().unwrap_or_default();
+        let _ = writeln!(told, "{}: {reason}", refusal.workflow);
     }
     for remark in &simulated.remarks {
         let _ = writeln!(told, "{remark}");
@@ -97,7 +99,16 @@ async fn a_run_of_tickets_fills_everybody_up_and_the_rest_waits() {
     let asked = scenario(&company, &[("queue", "first")], 4);
     let simulated = company.app.simulate_routing(&asked).await.expect("an answer");
     expect![[r#"
-        1: kim in First line, kim: picked: least to do for their capacity (0 of 1 open)
+        1: lea in First line, lea: picked: least to do for their capacity (0 of 2 open)
+        2: kim in First line, kim: picked: least to do for their capacity (0 of 1 open)
+        3: lea in First line, lea: picked: least to do for their capacity (1 of 2 open)
+        4: nobody in First line, nobody of the queue First line can take it; it waits
+          lea: picked: least to do for their capacity (0 of 2 open)
+          kim: could take it
+          out: is offline
+        lea gets 2
+        kim gets 1
+        out gets 0
     "#]]
     .assert_eq(&told(&company, &simulated).await);
 }
@@ -111,7 +122,18 @@ async fn the_chain_of_fallbacks_is_told_queue_by_queue() {
     let mut asked = scenario(&company, &[("queue", "first")], 1);
     asked.waited_minutes = Some(20);
     let simulated = company.app.simulate_routing(&asked).await.expect("an answer");
-    expect![[r#""#]].assert_eq(&told(&company, &simulated).await);
+    expect![[r#"
+        1: zoe in Second line, nobody of the queue First line can take it, and it has waited for 15 minutes; zoe: picked: least to do for their capacity (0 of 1 open)
+        passed First line: nobody of the queue First line can take it, and it has waited for 15 minutes
+          lea: is offline
+          kim: is offline
+          out: is offline
+          zoe: picked: least to do for their capacity (0 of 1 open)
+        zoe gets 1
+        lea gets 0
+        kim gets 0
+        out gets 0
+    "#]].assert_eq(&told(&company, &simulated).await);
     // Before that time it waits.
     asked.waited_minutes = Some(14);
     let simulated = company.app.simulate_routing(&asked).await.expect("an answer");
@@ -147,7 +169,27 @@ async fn a_ticket_that_is_nobodys_business_says_why() {
     let paused = tried(&[("queue", "first")]).await;
     company.app.deactivate("route-tickets").await.expect("it was active");
     let without = tried(&[("queue", "first")]).await;
-    expect![[r#""#]].assert_eq(&format!("{no_queue}--\n{owned}--\n{paused}--\n{without}"));
+    expect![[r#"
+        1: nobody in nobody, 
+        route-tickets: only_if does not hold: ticket.queue = (empty)
+        --
+        1: out in First line, 
+        out gets 1
+        route-tickets: only_if does not hold: ticket.owner
+        --
+        1: lea in First line, lea: picked: least to do for their capacity (0 of 2 open)
+          lea: picked: least to do for their capacity (0 of 2 open)
+          kim: could take it
+          out: is offline
+        lea gets 1
+        kim gets 0
+        out gets 0
+        everything is paused: it happens only when it is resumed
+        --
+        1: nobody in First line, 
+        no active workflow gives tickets away; activate workflows/route-tickets.yaml
+        everything is paused: it happens only when it is resumed
+    "#]].assert_eq(&format!("{no_queue}--\n{owned}--\n{paused}--\n{without}"));
 }
 
 #[tokio::test]
@@ -177,7 +219,13 @@ async fn what_cannot_be_is_told_all_of_it() {
     all += &wrong(&asked).await;
     asked.tickets = 101;
     all += &wrong(&asked).await;
-    expect![[r#""#]].assert_eq(&all);
+    expect![[r#"
+        customer: there is no contact `nobody`
+        queue: there is no queue `frist`; did you mean `queue/first`?
+        queue: there is no queue `elsewhere`; there are queue/complaints, queue/first, queue/second, queue/support, queue/unassigned
+        priority: takes one of low, normal, high, urgent, not `soon`
+        tickets: takes 1 to 100, not 101
+    "#]].assert_eq(&all);
 }
 
 /// A desk made by chance: teams, agents, queues that fall back on one another,

@@ -73,7 +73,7 @@ async fn what_does_not_read_stands_beside_its_field() {
 #[tokio::test]
 async fn whoever_may_not_see_routing_does_not_try_it() {
     let browser = desk().await;
-    browser.log_in_as("mara", &["agent"]).await;
+    browser.log_in_as("mara", &["sales"]).await;
     let page = browser.get("/routing/simulator?queue=queue/support&tickets=1").await;
     assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text());
     assert!(!page.html.contains("Lea"));

@@ -54,6 +54,15 @@ async fn a_program_learns_who_would_get_a_ticket() {
     let reader = token(&served.app, "reader", &[Scope::RecordsRead], &[]).await;
     let asked = served.request(Method::POST, "/v1/routing/simulations").bearer_auth(&reader);
     lines.push(told(asked.body("{}")).await);
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        422 invalid: nothing of this was written; `errors` says what is wrong
+            queue: there is no queue `nowhere`; there are queue/complaints, queue/support, queue/unassigned
+        422 invalid: nothing of this was written; `errors` says what is wrong
+            colour: is not a field
+            priority: takes one of low, normal, high, urgent, not `soon`
+        422 invalid: nothing of this was written; `errors` says what is wrong
+            tickets: takes 1 to 100, not 1000
+        400 no-json: the body does not read (unknown field `tikets`, expected one of `ticket`, `at`, `waited_minutes`, `tickets` at line 1 column 9); send {"ticket": {"queue": "queue/support"}, "tickets": 10}
+        403 scope: the token `reader` may not do this; it needs routing:read"#]].assert_eq(&lines.join("\n"));
     served.stop().await;
 }
