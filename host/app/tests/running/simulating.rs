@@ -189,7 +189,8 @@ async fn a_ticket_that_is_nobodys_business_says_why() {
         1: nobody in First line, 
         no active workflow gives tickets away; activate workflows/route-tickets.yaml
         everything is paused: it happens only when it is resumed
-    "#]].assert_eq(&format!("{no_queue}--\n{owned}--\n{paused}--\n{without}"));
+    "#]]
+    .assert_eq(&format!("{no_queue}--\n{owned}--\n{paused}--\n{without}"));
 }
 
 #[tokio::test]

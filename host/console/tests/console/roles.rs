@@ -77,13 +77,17 @@ fn needs(method: &Method, path: &str) -> Vec<(Need, Filled)> {
         ("GET", "/workflows" | "/workflows/{name}" | "/workflows/{name}/difference") => {
             one(of(Area::Workflows))
         }
+        (
+            "POST",
+            "/workflows/{name}/check" | "/workflows/{name}/complete" | "/workflows/{name}/hover",
+        ) => vec![(of(Area::Workflows), &[("source", "workflow: x"), ("offset", "0")])],
         ("POST", "/workflows/{name}") => vec![
             (of(Area::Workflows), &[("do", "check"), ("source", "workflow: x")]),
             (of(Area::Workflows), &[("do", "test"), ("source", "workflow: x")]),
             (change(Area::Workflows), &[("do", "activate"), ("source", "no workflow")]),
             (change(Area::Workflows), &[("do", "deactivate")]),
         ],
-        ("GET", "/routing") => one(of(Area::Routing)),
+        ("GET", "/routing" | "/routing/simulator") => one(of(Area::Routing)),
         ("GET", "/plugins") => one(of(Area::Plugins)),
         ("GET", "/admin" | "/admin/mails") => one(of(Area::Operations)),
         ("POST", "/admin/effects/{id}") => {
