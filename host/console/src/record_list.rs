@@ -10,7 +10,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use relata_app::{
     AccessError, RecordSearch,
-    model::{Act, FieldType, ObjectDefinition, Record, Reference},
+    model::{Act, FieldType, ObjectDefinition, Record, Reference, Value},
 };
 
 use crate::{
@@ -352,6 +352,7 @@ fn row(
         }
         let text = match record.field(column) {
             value if value.is_nothing() => record.reference.key.clone(),
+            Value::Reference(named) => names.label(named),
             value => value.to_string(),
         };
         Some(Shown::Link(Link::to(page_of(&record.reference), text)))
