@@ -299,7 +299,7 @@ fn pictures() -> Option<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_can_read_and_use_every_screen() {
-    let screens = Screens::set_up().await;
+    let screens = Box::pin(Screens::set_up()).await;
     let company = &screens.company;
     let _server = company.serve(company.place.command());
     let browser = Chromium::start();

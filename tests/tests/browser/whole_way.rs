@@ -161,7 +161,7 @@ fn looked_at_for(millis: u32) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ticket_goes_its_whole_way() {
-    let mut desk = Desk::open().await;
+    let mut desk = Box::pin(Desk::open()).await;
     let monday = desk.serve(MONDAY);
     let address = monday.address().to_owned();
     let browser = Chromium::start();
