@@ -106,7 +106,7 @@ pub(crate) async fn fill(program: &Program, size: Size) -> anyhow::Result<(Fille
         kept.insert(name, ids.into_iter().map(|(_, id)| id).collect());
     }
     kept.insert("queue", (0..QUEUES).map(|number| format!("q{number}")).collect());
-    kept.insert("user", filling.ids("/v1/records/user?limit=40", "record").await?);
+    kept.insert("user", filling.ids("/v1/records/user?limit=40", "records", "id").await?);
     kept.insert(
         "name",
         (0..contacts)
@@ -118,7 +118,7 @@ pub(crate) async fn fill(program: &Program, size: Size) -> anyhow::Result<(Fille
     // So that what is counted was counted after all had come.
     sleep(COUNTED_EVERY).await;
     filling.settle().await?;
-    kept.insert("run", filling.ids("/v1/runs?limit=100", "run").await?);
+    kept.insert("run", filling.ids("/v1/runs?limit=100", "runs", "run").await?);
     if let Some((name, _)) = kept.iter().find(|(_, keys)| keys.is_empty()) {
         anyhow::bail!("there is no {name}");
     }
@@ -202,10 +202,10 @@ impl Filling {
         Ok(said)
     }
 
-    /// The ids of a list.
-    async fn ids(&mut self, path: &str, name: &str) -> anyhow::Result<Vec<String>> {
+    /// The ids of a list, which are called so there.
+    async fn ids(&mut self, path: &str, list: &str, name: &str) -> anyhow::Result<Vec<String>> {
         let said = self.get(path).await?;
-        let list = said[format!("{name}s")].as_array().with_context(|| said.to_string())?;
+        let list = said[list].as_array().with_context(|| said.to_string())?;
         let id = |item: &Json| {
             let id = item[name].as_str()?;
             Some(id.rsplit('/').next().unwrap_or(id).to_owned())
