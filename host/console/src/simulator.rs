@@ -167,7 +167,7 @@ async fn controls(
         // Nothing chosen is what a ticket has of which nothing is said.
         let value = match asked(query, name) {
             Some(written) => written.to_owned(),
-            None => field.default.to_string(),
+            None => field.default.as_text().unwrap_or_default().to_owned(),
         };
         let kind = match name {
             "queue" => queues(visit, field, &value).await?,
