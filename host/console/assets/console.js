@@ -26,8 +26,10 @@
 
   const isField = (element) => element !== null && element.matches("input, select, textarea");
 
-  // Whether somebody is at a form: a field of it has the focus, or is begun.
+  // Whether somebody is at a form: a field of it has the focus, or is begun, or
+  // it came back with what was written, since that could not be sent.
   const inUse = (form) =>
+    form.hasAttribute("data-kept") ||
     (isField(document.activeElement) && form.contains(document.activeElement)) ||
     [...form.elements].some(begun);
 
@@ -67,7 +69,9 @@
 
   Object.assign(Idiomorph.defaults.callbacks, {
     beforeNodeMorphed: (old) => !(byItself && old instanceof HTMLFormElement && inUse(old)),
-    beforeNodeRemoved: (old) => !(byItself && holdsOneInUse(old)),
+    // Why something could not be sent stays until it is sent again.
+    beforeNodeRemoved: (old) =>
+      !(byItself && (holdsOneInUse(old) || (old instanceof Element && old.matches("[role=alert]")))),
     // What somebody has opened stays open.
     beforeAttributeUpdated: (name, node) =>
       !(byItself && name === "open" && node instanceof HTMLDetailsElement),

@@ -575,7 +575,10 @@ async fn how_a_ticket_stands_and_what_is_due() {
     let all = seen("all").await.unwrap();
     assert!(all.owner.is_some() && all.name.is_some() && all.calendar.is_some());
     let some = seen("some").await.unwrap();
-    assert_eq!((some.owner, some.service_level, some.name, some.calendar), Default::default());
+    assert_eq!(
+        (some.owner, some.service_level, some.name, some.calendar),
+        (None, None, None, None)
+    );
     assert_eq!(some.clocks, all.clocks);
     assert!(seen("none").await.is_err());
     let wrong = company.app.service_level_of(&"contact/anna".parse().unwrap()).await.unwrap_err();

@@ -178,6 +178,14 @@ async fn what_cannot_be_sent_is_kept_on_the_page_with_the_reason() {
     let again = page.send(&action, &filled, &browser).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(again.text().contains("cannot go from closed to solved"), "{}", again.text());
+    // Where the customer cannot be answered any more there is no form to keep it in;
+    // what comes back in one is marked, so that no script takes it away.
+    let note = format!("/tickets/{}/note", ticket.key);
+    let form = [("text", "A good customer."), ("nonce", " ")];
+    let again_noted = page.send(&note, &form, &browser).await;
+    let kept = again_noted.elements();
+    let kept = kept.iter().find(|it| it.attribute("id").as_deref() == Some("note")).unwrap();
+    assert!(kept.attribute("data-kept").is_some() && kept.text().contains("A good customer."));
     let mails = browser.app.store().outbox_list(&EffectFilter::default(), 10).await.unwrap();
     assert!(mails.is_empty(), "a mail went out for an answer that was not written");
     assert!(again.text().contains("Open it again") || again.text().contains("is closed"));
