@@ -21,13 +21,19 @@ use crate::{
     host::{Program, Served},
 };
 
-/// A company, and two who are logged in to its console.
-struct Desk {
+/// A company that is served.
+struct Company {
+    program: Program,
     filled: Filled,
-    agent: Session,
-    administrator: Session,
     served: Served,
     _folder: tempfile::TempDir,
+}
+
+/// Its console, and two who are logged in to it.
+struct Desk {
+    company: Company,
+    agent: Session,
+    administrator: Session,
 }
 
 /// What asking for a page came to, in the small company and in the large one.
@@ -54,10 +60,15 @@ pub(crate) async fn measure(plan: &Plan<'_>) -> anyhow::Result<String> {
         false => [Size { contacts: 10_000 }, Size { contacts: 100_000 }],
     };
     let rounds = if plan.quick { 20 } else { 200 };
-    let mut desks = Vec::new();
+    let mut companies = Vec::new();
     for (place, size) in sizes.into_iter().enumerate() {
         let url = plan.database_urls.get(place).map(String::as_str);
-        desks.push(Desk::open(plan.relata, url, size).await?);
+        companies.push(Company::fill(plan.relata, url, size).await?);
+    }
+    // After all were filled: a connection that is idle for long is closed.
+    let mut desks = Vec::new();
+    for company in companies {
+        desks.push(Desk::open(company).await?);
     }
     let mut measured = Vec::new();
     for page in pages::all() {
@@ -80,7 +91,7 @@ pub(crate) async fn measure(plan: &Plan<'_>) -> anyhow::Result<String> {
         }
     }
     for desk in desks {
-        desk.served.stop().await?;
+        desk.company.served.stop().await?;
     }
     let backend = if plan.database_urls.is_empty() { "sqlite" } else { "postgres" };
     let json =
@@ -88,8 +99,8 @@ pub(crate) async fn measure(plan: &Plan<'_>) -> anyhow::Result<String> {
     Ok(told(backend, sizes, &measured) + &json)
 }
 
-impl Desk {
-    async fn open(relata: &Path, url: Option<&str>, size: Size) -> anyhow::Result<Self> {
+impl Company {
+    async fn fill(relata: &Path, url: Option<&str>, size: Size) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("data");
         let program = Program {
@@ -102,14 +113,21 @@ impl Desk {
         eprintln!("{} contacts …", size.contacts);
         let (filled, served) = fill::fill(&program, size).await?;
         eprintln!("  filled in {:.1?}", began.elapsed());
-        let agent = Session::enter(&program, &served.address, fill::AGENT).await?;
-        let administrator = Session::enter(&program, &served.address, fill::ADMINISTRATOR).await?;
-        Ok(Self { filled, agent, administrator, served, _folder: folder })
+        Ok(Self { program, filled, served, _folder: folder })
+    }
+}
+
+impl Desk {
+    async fn open(company: Company) -> anyhow::Result<Self> {
+        let Company { program, served, .. } = &company;
+        let agent = Session::enter(program, &served.address, fill::AGENT).await?;
+        let administrator = Session::enter(program, &served.address, fill::ADMINISTRATOR).await?;
+        Ok(Self { company, agent, administrator })
     }
 
     /// Asks for a page once: how long it took, microseconds, and its bytes.
     async fn ask(&mut self, page: &Page, round: usize) -> anyhow::Result<(u64, usize)> {
-        let path = page.path(&self.filled, round);
+        let path = page.path(&self.company.filled, round);
         let session = match page.who {
             Who::Agent => &mut self.agent,
             Who::Administrator => &mut self.administrator,
