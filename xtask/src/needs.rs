@@ -181,8 +181,12 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     // One or the other: a machine that takes its programs from its distribution
     // should not find a download of rustup's beside them.
     if let Some(apt) = Apt::find() {
-        let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
-        if let Err(error) = apt.install(&packages) {
+        // What axe-core needs of it is a need of its own, and may be there from elsewhere.
+        let packages = missing.iter().filter(|need| need.why != AXE.why);
+        let packages: Vec<&str> = packages.flat_map(|need| need.packages).copied().collect();
+        if !packages.is_empty()
+            && let Err(error) = apt.install(&packages)
+        {
             eprintln!("{error:#}");
         }
     } else if !webassembly() && cargo::on_path("rustup") {
