@@ -29,6 +29,7 @@ mod outbox;
 mod pause;
 mod postgres;
 mod query;
+mod query_order;
 mod queue;
 mod record;
 mod record_batch;

@@ -6,17 +6,15 @@ use relata_model::{
     Decimal, FieldDefinition, FieldError, FieldType, ObjectDefinition, Record, RecordId, Reference,
     Timestamp, Value, text,
 };
-use sea_query::{
-    Alias, Expr, ExprTrait, Func, Order as Direction, Query as Statement, SelectStatement,
-    UnionType,
-};
+use sea_query::{Alias, Expr, ExprTrait, Func, Query as Statement};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     RecordError, Store, StoreError, Tx,
     connection::Argument,
-    record::{read, select},
-    table::{ObjectTable, columns_of},
+    query_order::{Fixed, Holds, Looking, Stretch},
+    record::read,
+    table::columns_of,
     value,
 };
 
@@ -208,230 +206,7 @@ impl Store {
 
 /// Where a page ended: the id, and the value that it was ordered by.
 #[derive(Serialize, Deserialize)]
-struct Cursor(String, Option<Value>);
-
-/// A condition, as an expression.
-struct Holds {
-    whole: Expr,
-    /// Where it leaves the field only some values.
-    fixed: Option<Fixed>,
-}
-
-/// What a field may be, value by value: no two hold at once.
-struct Fixed {
-    field: String,
-    each: Vec<Expr>,
-}
-
-impl From<Expr> for Holds {
-    fn from(whole: Expr) -> Self {
-        Self { whole, fixed: None }
-    }
-}
-
-/// A stretch of an order: first the records that have something in the field,
-/// then those that have nothing. Each is in the order of an index, which both
-/// together are in neither database.
-enum Stretch<'f> {
-    /// By the field, and by age among those that have the same; after this
-    /// value and id.
-    Filled(&'f str, &'f FieldDefinition, Option<(Value, String)>),
-    /// By age, after this id; of the records that have nothing in the field, if
-    /// there is one.
-    ByAge(Option<&'f str>, Option<String>),
-}
-
-impl<'f> Stretch<'f> {
-    /// What is left of an order behind a cursor, as far as conditions leave
-    /// anything in it.
-    fn of(
-        sorted: Option<(&'f str, &'f FieldDefinition)>,
-        cursor: Option<Cursor>,
-        filter: &[Condition],
-    ) -> Vec<Self> {
-        let (last, value) = match cursor {
-            None => (None, None),
-            Some(Cursor(last, value)) => (Some(last), value),
-        };
-        let Some((name, field)) = sorted else { return vec![Self::ByAge(None, last)] };
-        let mut stretches = Vec::new();
-        let on_it = || filter.iter().filter(|condition| condition.field == name);
-        let all_empty = on_it().any(|condition| {
-            condition.operator == Operator::IsEmpty
-                || (condition.operator == Operator::Equal && condition.value.is_nothing())
-        });
-        let none_empty = on_it().any(|condition| {
-            matches!(
-                condition.operator,
-                Operator::IsNotEmpty
-                    | Operator::Less
-                    | Operator::LessOrEqual
-                    | Operator::Greater
-                    | Operator::GreaterOrEqual
-                    | Operator::Contains
-            ) || (condition.operator == Operator::Equal && !condition.value.is_nothing())
-        });
-        let value = value.filter(|value| !value.is_nothing());
-        let in_empty = last.is_some() && value.is_none();
-        if !all_empty && !in_empty {
-            stretches.push(Self::Filled(name, field, value.zip(last.clone())));
-        }
-        if !none_empty {
-            stretches.push(Self::ByAge(Some(name), last.filter(|_| in_empty)));
-        }
-        stretches
-    }
-
-    /// The field by which it is in order, where that is not the age.
-    fn field(&self) -> Option<&'f str> {
-        match self {
-            Self::Filled(name, ..) => Some(name),
-            Self::ByAge(..) => None,
-        }
-    }
-}
-
-/// At most so many statements are put together into one.
-const MOST_TOGETHER: usize = 16;
-
-/// What a stretch of an order is called among the columns of a statement that
-/// is put together.
-const PLACE: &str = "relata_place";
-
-/// A look for records in one stretch of an order.
-struct Looking<'l> {
-    object: &'l ObjectDefinition,
-    table: &'l ObjectTable,
-    filter: &'l [Holds],
-    stretch: &'l Stretch<'l>,
-    descending: bool,
-    limit: u64,
-}
-
-impl Looking<'_> {
-    /// One statement. Where an index has the records of each of a few values in
-    /// this order, but not those of all of them, each value is looked for by
-    /// itself and what is found is merged: so it costs as much as what is
-    /// wanted, and not as much as there is.
-    fn statement(&self) -> SelectStatement {
-        let mut fields = self.one_by_one();
-        let mut combinations: Vec<Vec<&Expr>> = vec![Vec::new()];
-        let mut rest = Vec::new();
-        for holds in self.filter {
-            let of_index = holds.fixed.as_ref().and_then(|fixed| {
-                let place = fields.iter().position(|field| *field == fixed.field)?;
-                fields.swap_remove(place);
-                Some(&fixed.each)
-            });
-            let Some(each) = of_index else {
-                rest.push(&holds.whole);
-                continue;
-            };
-            combinations = combinations
-                .iter()
-                .flat_map(|before| each.iter().map(|one| [before.as_slice(), &[one]].concat()))
-                .collect();
-        }
-        let parts = combinations.into_iter().map(|fixed| {
-            let mut part = select(self.object, self.table);
-            for condition in fixed.into_iter().chain(rest.iter().copied()) {
-                part.and_where(condition.clone());
-            }
-            self.put_in_order(&mut part);
-            part
-        });
-        let mut parts: Vec<SelectStatement> = parts.collect();
-        if parts.len() == 1 {
-            return parts.remove(0);
-        }
-        let by = self.stretch.field();
-        let mut whole = parts.into_iter().enumerate().map(|(number, mut part)| {
-            if let Some(name) = by {
-                let column = Expr::col((Alias::new(&self.object.name), Alias::new(name)));
-                part.expr_as(column, Alias::new(PLACE));
-            }
-            Statement::select()
-                .expr(Expr::cust("*"))
-                .from_subquery(part, Alias::new(format!("part_{number}")))
-                .take()
-        });
-        let mut merged = whole.next().unwrap_or_default();
-        merged.unions(whole.map(|part| (UnionType::All, part)).collect::<Vec<_>>());
-        if by.is_some() {
-            merged.order_by(Alias::new(PLACE), self.direction());
-        }
-        merged.order_by(Alias::new("id"), self.direction()).limit(self.limit).take()
-    }
-
-    fn direction(&self) -> Direction {
-        if self.descending { Direction::Desc } else { Direction::Asc }
-    }
-
-    /// The fields that are looked for value by value: those of an index whose
-    /// fields are all fixed, and after which it is in the order that is wanted.
-    fn one_by_one(&self) -> Vec<&str> {
-        let values = |name: &String| {
-            let mut fixed = self.filter.iter().filter_map(|holds| holds.fixed.as_ref());
-            fixed.find(|fixed| fixed.field == *name).map(|fixed| fixed.each.len())
-        };
-        let empty = match self.stretch {
-            Stretch::ByAge(empty, _) => *empty,
-            Stretch::Filled(..) => None,
-        };
-        let leads = |index: &&Vec<String>| {
-            let fixed = match (index.split_last(), self.stretch.field()) {
-                (Some((last, front)), Some(by)) if last == by => front,
-                (_, Some(_)) => return false,
-                (_, None) => index.as_slice(),
-            };
-            let combinations: Option<usize> = fixed
-                .iter()
-                .map(|name| values(name).or((Some(name.as_str()) == empty).then_some(1)))
-                .try_fold(1_usize, |all, values| Some(all.saturating_mul(values?)));
-            combinations.is_some_and(|count| (2..=MOST_TOGETHER).contains(&count))
-        };
-        let index = self.object.indexes.iter().filter(leads).max_by_key(|index| index.len());
-        index.map_or_else(Vec::new, |index| index.iter().map(String::as_str).collect())
-    }
-
-    fn put_in_order(&self, statement: &mut SelectStatement) {
-        let further: fn(Expr, Expr) -> Expr = match self.descending {
-            true => |left, right| left.lt(right),
-            false => |left, right| left.gt(right),
-        };
-        let id = || Expr::col(Alias::new("id"));
-        match self.stretch {
-            Stretch::Filled(name, field, after) => {
-                // With the table's name, or a decimal would be in the order of
-                // the text that it leaves as.
-                let column = || Expr::col((Alias::new(&self.object.name), Alias::new(*name)));
-                match after {
-                    None => statement.and_where(column().is_not_null()),
-                    Some((value, last)) => {
-                        let value = || operand(field, value);
-                        let same = column().eq(value()).and(further(id(), Expr::val(last)));
-                        let reached = match self.descending {
-                            true => column().lte(value()),
-                            false => column().gte(value()),
-                        };
-                        statement.and_where(reached).and_where(further(column(), value()).or(same))
-                    }
-                };
-                let column = (Alias::new(&self.object.name), Alias::new(*name));
-                statement.order_by(column, self.direction());
-            }
-            Stretch::ByAge(empty, after) => {
-                if let Some(name) = empty {
-                    statement.and_where(Expr::col(Alias::new(*name)).is_null());
-                }
-                if let Some(last) = after {
-                    statement.and_where(further(id(), Expr::val(last)));
-                }
-            }
-        }
-        statement.order_by(Alias::new("id"), self.direction()).limit(self.limit);
-    }
-}
+pub(crate) struct Cursor(pub(crate) String, pub(crate) Option<Value>);
 
 impl Tx {
     /// Records that meet all conditions, a page at a time.
@@ -853,7 +628,7 @@ fn is_one_of(name: &str, field: &FieldDefinition, values: &[Value]) -> Expr {
 }
 
 /// A value to compare a field's column with.
-fn operand(field: &FieldDefinition, value: &Value) -> Expr {
+pub(crate) fn operand(field: &FieldDefinition, value: &Value) -> Expr {
     if let Value::Money(money) = value {
         return Expr::val(money.minor);
     }
