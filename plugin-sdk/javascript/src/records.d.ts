@@ -80,10 +80,10 @@ export function countBy<Value = unknown>(
 ): { value: Value | null; count: number }[];
 
 /**
- * Whether a calendar is open at a time, by default now: its holidays and extra
+ * Whether a calendar is open at a time, such as `new Date()`: its holidays and extra
  * days count, in its own time zone. Needs the permission to read calendars.
  */
-export function isOpen(calendar: Reference | Entity<unknown>, at?: Date): boolean;
+export function isOpen(calendar: Reference | Entity<unknown>, at: Date): boolean;
 
 /** Creates a record. Its id is known at once. */
 export function create<Fields = { [name: string]: unknown }>(

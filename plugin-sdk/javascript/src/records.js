@@ -52,7 +52,7 @@ export function countBy(object, field, where = {}) {
     return tallies.map(({ value, count }) => ({ value: JSON.parse(value), count }));
 }
 
-export function isOpen(calendar, at = new Date()) {
+export function isOpen(calendar, at) {
     return ask("records.is-open", () => host.isOpen(referenceOf(calendar), at.getTime()));
 }
 
