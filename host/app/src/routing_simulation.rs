@@ -41,6 +41,9 @@ use crate::{
 /// How many tickets are tried at once.
 pub const MOST_SIMULATED: u32 = 100;
 
+/// The longest that they may have waited, minutes: a year.
+const LONGEST_WAIT: u32 = 525_600;
+
 /// Whose tickets are tried now: it keeps a processor busy for a while, which
 /// real tickets wait for as well.
 static TURN: Semaphore = Semaphore::const_new(1);
@@ -75,6 +78,7 @@ pub struct RoutingScenario {
     /// For how many minutes it has waited by then: after some, queues ask for
     /// less, or let it go on.
     #[serde(default)]
+    #[schema(maximum = 525_600)]
     pub waited_minutes: Option<u32>,
     /// How many like it come one after another.
     #[serde(default = "one")]
@@ -185,6 +189,10 @@ impl App {
         if !(1..=MOST_SIMULATED).contains(&scenario.tickets) {
             let why = format!("takes 1 to {MOST_SIMULATED}, not {}", scenario.tickets);
             return Err(AccessError::Invalid(vec![FieldError::new("tickets", why)]));
+        }
+        if let Some(minutes) = scenario.waited_minutes.filter(|minutes| *minutes > LONGEST_WAIT) {
+            let why = format!("takes at most {LONGEST_WAIT}, a year, not {minutes}");
+            return Err(AccessError::Invalid(vec![FieldError::new("waited_minutes", why)]));
         }
         let definition = self.object("ticket")?;
         let mut fields = Self::fields_of_json(definition, &scenario.ticket)?;
