@@ -273,6 +273,9 @@ async fn a_ticket_goes_its_whole_way() {
     assert_eq!(agent.faults(), [""; 0]);
     assert_eq!(customer.faults(), [""; 0]);
 
+    // She goes home. A page that follows a host which is gone would say so.
+    agent.open("about:blank");
+
     // A minute before a day has passed nothing is sent, after it the survey is.
     let stop = |mut server: Server| assert!(server.terminate());
     stop(monday);
