@@ -274,7 +274,7 @@ async fn what_was_promised_stands_beside_a_ticket() {
     });
     browser.make("service_level", fields).await;
     let page = browser.get(&path).await;
-    let panel = promised(&page).expect("a panel");
+    let panel = promised(&page).unwrap_or_else(|| panic!("no panel: {}", page.text()));
     for part in ["Gold", "First reply Running 4 h left within 4 hours", "Solution Running 2 d left"]
     {
         assert!(panel.contains(part), "{panel}");
