@@ -223,7 +223,7 @@ impl App {
                 }
                 Ok(())
             };
-            let _ = fault_of(run, moved.await);
+            let _ = fault_of(run, Box::pin(moved).await);
             drop(place);
         });
     }
