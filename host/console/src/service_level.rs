@@ -1,7 +1,7 @@
 //! How a ticket stands to what its customer was promised: a panel with its
 //! clocks, and a pill of the one that is soonest.
 
-use relata_app::{ClockView, ServiceLevelView, model::Reference};
+use relata_app::{AccessError, ClockView, ServiceLevelView, model::Reference};
 
 use crate::{
     failure::Failure,
@@ -22,6 +22,8 @@ pub(crate) struct ServiceLevel {
     /// Whose opening hours count.
     pub(crate) hours: Option<Link>,
     pub(crate) clocks: Vec<Clock>,
+    /// Why nobody knows what is promised: a service level that does not read.
+    pub(crate) wrong: Option<String>,
 }
 
 /// A clock of it.
@@ -47,7 +49,19 @@ pub(crate) async fn of_ticket(
     ticket: &Reference,
     names: &mut Names<'_>,
 ) -> Result<Option<(ServiceLevel, Option<Pill>)>, Failure> {
-    let view = visit.app.service_level_as(&visit.viewer, ticket).await?;
+    let view = match visit.app.service_level_as(&visit.viewer, ticket).await {
+        // A level that somebody has written wrongly is no reason to answer nobody.
+        Err(AccessError::App(why)) if why.is_wrong_input() => {
+            let level = ServiceLevel {
+                name: Link { href: None, text: String::new() },
+                hours: None,
+                clocks: Vec::new(),
+                wrong: Some(why.to_string()),
+            };
+            return Ok(Some((level, None)));
+        }
+        seen => seen?,
+    };
     let Some(name) = &view.name else { return Ok(None) };
     let parse = |text: &Option<String>| text.as_deref()?.parse::<Reference>().ok();
     let (level, calendar) = (parse(&view.service_level), parse(&view.calendar));
@@ -61,6 +75,7 @@ pub(crate) async fn of_ticket(
             },
             hours: calendar.map(|calendar| names.link(&calendar)),
             clocks: view.clocks.iter().map(|clock| told(visit, clock)).collect(),
+            wrong: None,
         },
         pill,
     )))

@@ -272,7 +272,16 @@ async fn what_was_promised_stands_beside_a_ticket() {
         "name": "Gold", "first_reply": ["4 hours"], "solution": ["2 days"],
         "pauses": ["waiting_for_customer"],
     });
-    browser.make("service_level", fields).await;
+    let gold = browser.make("service_level", fields).await;
+    // One that does not read leaves the ticket readable.
+    let panel = promised(&browser.get(&path).await).expect("a panel");
+    assert!(panel.contains("`2 days` has no length of its own"), "{panel}");
+    let hours = Value::List(vec![Value::Text("48 hours".to_owned())]);
+    browser
+        .app
+        .update_record(&gold, [("solution".to_owned(), hours)].into(), "test")
+        .await
+        .unwrap();
     let page = browser.get(&path).await;
     let panel = promised(&page).unwrap_or_else(|| panic!("no panel: {}", page.text()));
     for part in ["Gold", "First reply Running 4 h left within 4 hours", "Solution Running 2 d left"]
