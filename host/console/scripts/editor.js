@@ -194,7 +194,11 @@ function start(field) {
         // Escape and then Tab leaves it; Tab alone moves the line in.
         keymap.of([...completionKeymap, ...lintKeymap, ...defaultKeymap, ...historyKeymap, indentWithTab]),
         EditorState.phrases.of(words.phrases),
-        EditorView.contentAttributes.of({ "aria-label": `${words.label}. ${words.leave}` }),
+        // What can be written in can be reached; said for those who only look for this.
+        EditorView.contentAttributes.of({
+          "aria-label": `${words.label}. ${words.leave}`,
+          tabindex: "0",
+        }),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) field.value = update.state.doc.toString();
         }),
