@@ -244,10 +244,13 @@ const WIDER: &str = "(() => {
     return [`${page.scrollWidth} wide: ` + wide.slice(0, 3).map(one => one.outerHTML.slice(0, 120)).join(' | ')];
 })()";
 
+/// Two ways to look at a screen: how wide, whether dark, whether what is folded is open.
+type TwoLooks = [(u32, bool, bool); 2];
+
 /// How each screen is looked at: so wide, dark or not, and with what is folded open or
 /// not. Of language, width, colours and folds each two meet; all sixteen would find
 /// no more, and take four times as long.
-const LOOKS: [(&str, [(u32, bool, bool); 2]); 2] = [
+const LOOKS: [(&str, TwoLooks); 2] = [
     ("en", [(1280, false, false), (390, true, true)]),
     ("zh", [(1280, true, true), (390, false, false)]),
 ];
