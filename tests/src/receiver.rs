@@ -4,17 +4,23 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use serde_json::Value as Json;
+
+/// How long a mail is waited for: a test that waits for ever tells nothing.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// aiosmtpd in a process of its own; it ends with the value.
 #[derive(Debug)]
 pub struct Receiver {
     child: Child,
     _end: ChildStdin,
-    lines: BufReader<ChildStdout>,
+    lines: mpsc::Receiver<String>,
     port: u16,
 }
 
@@ -32,12 +38,18 @@ impl Receiver {
             .stdout(Stdio::piped())
             .spawn()
             .expect("Python can be started");
-        let mut receiver = Self {
-            _end: child.stdin.take().expect("a pipe"),
-            lines: BufReader::new(child.stdout.take().expect("a pipe")),
-            child,
-            port: 0,
-        };
+        let stdout = child.stdout.take().expect("a pipe");
+        let (told, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines() {
+                let Ok(line) = line else { break };
+                if told.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut receiver =
+            Self { _end: child.stdin.take().expect("a pipe"), lines, child, port: 0 };
         let port = receiver.line()["port"].as_u64().and_then(|port| port.try_into().ok());
         receiver.port = port.expect("aiosmtpd says its port");
         receiver
@@ -52,10 +64,10 @@ impl Receiver {
     ///
     /// # Panics
     ///
-    /// Where it has ended.
+    /// Where it has ended, or no mail comes for long.
     pub fn line(&mut self) -> Json {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).expect("aiosmtpd says what it took");
+        let line = self.lines.recv_timeout(PATIENCE);
+        let line = line.unwrap_or_else(|why| panic!("no mail comes: {why}"));
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
     }
 }

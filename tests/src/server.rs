@@ -6,6 +6,7 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -15,6 +16,10 @@ use crate::{answer, program};
 
 /// How long an answer to an HTTP call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a server that is asked to end may take, and how often that is looked at.
+const LONGEST_END: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Which database a company lies in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,9 +198,19 @@ impl Server {
 
     /// SIGTERM, and waits until it has ended; false where it says that
     /// something went wrong.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not end for long.
     pub fn terminate(&mut self) -> bool {
         self.signal("-TERM");
-        self.process.wait().is_ok_and(|status| status.success())
+        for _ in 0..LONGEST_END.as_millis() / LOOK.as_millis() {
+            match self.process.try_wait() {
+                Ok(None) => thread::sleep(LOOK),
+                ended => return ended.is_ok_and(|status| status.is_some_and(|it| it.success())),
+            }
+        }
+        panic!("`relata serve` was asked to end, and goes on");
     }
 
     fn signal(&self, name: &str) {

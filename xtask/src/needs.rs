@@ -198,7 +198,8 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
         }
     }
     // They come from PyPI and from npm, once there are Python and Node.js.
-    let others: [(&Need, fn() -> Result<()>); 2] =
+    type Install = fn() -> Result<()>;
+    let others: [(&Need, Install); 2] =
         [(&SCHEMATHESIS, schemathesis::install), (&AXE, axe::install)];
     for (need, install) in others {
         if missing.iter().any(|missing| missing.why == need.why)

@@ -10,7 +10,11 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
-use relata_app::{NewToken, Running, SHIPPED, Scope, Secret, model::Record};
+use relata_app::{
+    NewToken, Running, SHIPPED, Scope, Secret,
+    model::{Record, Timestamp},
+    store::RunFilter,
+};
 use relata_tests::{Dovecot, Receiver, Server, post};
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
@@ -126,6 +130,23 @@ impl Desk {
                 return records;
             }
             assert!(start.elapsed() < PATIENCE, "there are no {many} of {object}: {records:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the run of the survey has come to its wait: 24 hours count from
+    /// there, and a host that is stopped before leaves that to the next one.
+    async fn wait_for_the_wait(&self) {
+        let start = Instant::now();
+        let survey =
+            RunFilter { workflow: Some("inquiry-survey".to_owned()), ..RunFilter::default() };
+        let tuesday: Timestamp = "2026-12-15T00:00:00Z".parse().unwrap();
+        loop {
+            let runs = self.company.app.store().run_list(&survey, 2).await.unwrap();
+            if runs.iter().any(|run| run.due_at.is_some_and(|due| due > tuesday)) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "no survey waits: {runs:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -273,6 +294,7 @@ async fn a_ticket_goes_its_whole_way() {
     assert_eq!(agent.faults(), [""; 0]);
     assert_eq!(customer.faults(), [""; 0]);
 
+    desk.wait_for_the_wait().await;
     // She goes home. A page that follows a host which is gone would say so.
     agent.open("about:blank");
 

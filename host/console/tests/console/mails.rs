@@ -37,7 +37,7 @@ async fn a_mail_that_is_held_is_taken_in_or_dropped() {
     let taken = page.send(&decide(&ids[0]), &[("do", "take")], &browser).await;
     let ticket = taken.leads_to();
     assert!(ticket.starts_with("/tickets/"), "{ticket}");
-    assert!(browser.get(&ticket).await.text().contains("I am away."));
+    assert!(browser.get(ticket).await.text().contains("I am away."));
     let dropped = page.send(&decide(&ids[1]), &[("do", "drop")], &browser).await;
     assert_eq!(dropped.leads_to(), "/admin/mails");
     assert!(browser.app.held_mails().await.unwrap().is_empty());
