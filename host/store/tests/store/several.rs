@@ -473,10 +473,22 @@ async fn a_turn_that_was_overtaken_cannot_commit() {
                 .unwrap()
         }
     };
-    let first = enter(0, 0, 10).await.unwrap();
+    // The commit of a step that passes its turn on keeps it.
+    let pass_on = |host: usize, turn: relata_store::Turn, until| {
+        let store = stores[host].clone();
+        async move {
+            store
+                .write(move |tx| Box::pin(async move { tx.lane_renew(&turn, at(until)).await }))
+                .await
+                .unwrap()
+        }
+    };
+    let first = enter(0, 0, 5).await.unwrap();
+    assert!(pass_on(0, first.clone(), 10).await);
     assert_eq!(enter(1, 9, 19).await, None);
     let second = enter(1, 10, 20).await.unwrap();
     assert_ne!(first, second);
+    assert!(!pass_on(0, first.clone(), 30).await);
     assert!(!leave(0, first.clone()).await);
     assert!(leave(1, second.clone()).await);
     assert!(!leave(1, second).await);
