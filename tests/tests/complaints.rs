@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fair::undone;
+use fair::undone_at;
 use relata_app::{
     App, NewToken, Running, Scope,
     model::{Decimal, Fields, Reference, Timestamp, Value},
@@ -85,7 +85,7 @@ async fn each_complaint_gets_to_a_senior() {
     }
     sent.extend(sending.join_all().await);
     let sent_in = began.elapsed();
-    while undone(&places[0]).await > 0 {
+    while undone_at(&app).await > 0 {
         let patience = Duration::from_secs(60) + Duration::from_millis(500) * mails as u32;
         assert!(began.elapsed() < patience, "what is left is not finished");
         sleep(Duration::from_millis(200)).await;

@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fair::undone;
+use fair::undone_at;
 use relata_app::{
     App, Running,
     model::{Decimal, Fields, Reference, Value},
@@ -89,7 +89,7 @@ async fn check(places: &[Place]) {
         }
     })
     .await;
-    finish(places, tickets).await;
+    finish(&app, tickets).await;
     let routed = began.elapsed();
     // Half of what somebody has is solved at once, and makes room for what waits.
     let mut owned = Vec::new();
@@ -115,7 +115,7 @@ async fn check(places: &[Place]) {
         }
     })
     .await;
-    finish(places, tickets).await;
+    finish(&app, tickets).await;
     println!(
         "{tickets} tickets by {writers} writers on {} hosts: routed in {routed:.1?}, {:.0} a second",
         places.len(),
@@ -210,10 +210,10 @@ fn judge(history: &[Change], capacity: &BTreeMap<String, u64>) {
     assert!(given >= capacity.len() as u64, "only {given} were given before somebody was full");
 }
 
-async fn finish(places: &[Place], tickets: usize) {
+async fn finish(app: &App, tickets: usize) {
     let patience = Duration::from_secs(60) + PATIENCE_EACH * u32::try_from(tickets).unwrap();
     let began = Instant::now();
-    while undone(&places[0]).await > 0 {
+    while undone_at(app).await > 0 {
         assert!(began.elapsed() < patience, "what is left is not finished");
         sleep(Duration::from_millis(200)).await;
     }

@@ -13,7 +13,10 @@ use std::{
     path::Path,
 };
 
-use relata_app::store::{EffectFilter, EffectStatus, RunFilter, RunStatus};
+use relata_app::{
+    App,
+    store::{EffectFilter, RunFilter},
+};
 use relata_tests::{Place, data, open};
 
 /// The fair's file as `count` files of about the same length.
@@ -37,23 +40,24 @@ pub fn parts(folder: &Path, count: usize) -> Vec<String> {
 }
 
 /// How many events, runs and effects wait to be worked at, now.
-pub async fn undone(place: &Place) -> usize {
+pub async fn undone(place: &Place) -> u64 {
     let app = open(place).await;
-    let now = app.now();
-    let store = app.store();
-    let events = store.event_pending(1_000).await.unwrap().len();
-    let active = RunFilter { status: Some(RunStatus::Active), ..RunFilter::default() };
-    let runs = store.run_list(&active, u32::MAX).await.unwrap();
-    let runs = runs
-        .iter()
-        .filter(|run| run.lease_owner.is_some() || run.due_at.is_some_and(|due| due <= now));
-    let effects = store.outbox_list(&EffectFilter::default(), u32::MAX).await.unwrap();
-    let effects = effects
-        .iter()
-        .filter(|effect| matches!(effect.status, EffectStatus::Due | EffectStatus::Sending));
-    let undone = events + runs.count() + effects.count();
+    let undone = undone_at(&app).await;
     app.close().await;
     undone
+}
+
+/// The same of a company that is open. The database counts: it is asked again and
+/// again while hosts work.
+pub async fn undone_at(app: &App) -> u64 {
+    let counts = app.store().health_counts(app.now()).await.unwrap();
+    let in_one_of = |counts: &[(String, u64)], states: [&str; 2]| -> u64 {
+        let counted = counts.iter().filter(|(state, _)| states.contains(&state.as_str()));
+        counted.map(|(_, count)| count).sum()
+    };
+    counts.pending_events.count
+        + in_one_of(&counts.runs, ["due", "held"])
+        + in_one_of(&counts.effects, ["due", "sending"])
 }
 
 /// How many entries all logs of runs have.
