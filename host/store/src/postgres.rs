@@ -19,6 +19,16 @@ const OLDEST: i64 = 150_000;
 /// So long may one attempt to connect take.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// How many statements a connection keeps prepared, if the URL does not say. An
+/// update has a text for each set of fields: with the driver's 100 they would push
+/// each other out, and each would be read and planned anew.
+const STATEMENTS: usize = 512;
+
+/// The ways of reading a table that a writer does without: each of its statements
+/// finds its rows by an index. A server plans them while the tables are still empty,
+/// when to read a whole one looks cheap, and may keep the plan.
+const BY_INDEX: [&str; 3] = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin"];
+
 /// How often a writer tries to get its connection back before those that wait
 /// are told. The pauses between double from [`FIRST_PAUSE`]: 6 s in all.
 const ATTEMPTS: u32 = 7;
@@ -91,9 +101,12 @@ impl FromStr for DatabaseUrl {
                 "does not read ({why}; special characters in a password are written as %40 and the like)"
             )));
         }
-        let options = PgConnectOptions::from_str(text).map_err(|_| {
+        let mut options = PgConnectOptions::from_str(text).map_err(|_| {
             wrong("has a parameter that does not read; sslmode is one of disable, allow, prefer, require, verify-ca and verify-full, and numbers are digits")
         })?;
+        if !text.contains("statement-cache-capacity=") {
+            options = options.statement_cache_capacity(STATEMENTS);
+        }
         let place = match options.get_socket() {
             Some(socket) => socket.display().to_string(),
             None => format!("{}:{}", options.get_host(), options.get_port()),
@@ -135,10 +148,14 @@ impl Server {
         let options = PgConnectOptions::clone(&self.url.options);
         let named = options.get_application_name().is_some();
         let options = if named { options } else { options.application_name("relata") };
-        // A host that was stopped in the middle of a transaction must not hold
-        // up the others for ever.
-        options
-            .options([("idle_in_transaction_session_timeout", self.stall.as_millis().to_string())])
+        options.options([
+            // A host that was stopped in the middle of a transaction must not hold
+            // up the others for ever.
+            ("idle_in_transaction_session_timeout", self.stall.as_millis().to_string()),
+            // Our statements are short, and are estimated as long where they read JSON:
+            // to compile one takes longer than to run it.
+            ("jit", "off".to_owned()),
+        ])
     }
 
     /// Connections for reads, made when they are needed.
@@ -154,7 +171,7 @@ impl Server {
 
     /// A connection that writes, to a server that can be trusted.
     pub(crate) async fn connect(&self) -> Result<Connection, StoreError> {
-        let options = self.options();
+        let options = self.options().options(BY_INDEX.map(|way| (way, "off")));
         let connecting = <PgConnection as sqlx::Connection>::connect_with(&options);
         let connection = match tokio::time::timeout(CONNECT, connecting).await {
             Ok(Ok(connection)) => connection,
