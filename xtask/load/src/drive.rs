@@ -36,6 +36,22 @@ impl Driven {
     }
 }
 
+/// Drives the workflow at a steady rate, as runs a second: each request has its
+/// time, and what it takes counts from then, also where the one before it on its
+/// connection was late.
+pub(crate) async fn pace(
+    served: &Served,
+    secret: &str,
+    records: &[String],
+    connections: usize,
+    rate: f64,
+    span: Duration,
+) -> anyhow::Result<Driven> {
+    let every = Duration::from_secs_f64(connections as f64 / rate);
+    let requests = runs_of(secret, records);
+    drive_every(&served.address, requests, connections, span, judge_run, every).await
+}
+
 /// Whether an answer is as it has to be.
 type Judge = fn(u16, &[u8]) -> bool;
 
@@ -47,12 +63,17 @@ pub(crate) async fn drive(
     connections: usize,
     span: Duration,
 ) -> anyhow::Result<Driven> {
-    let requests = records
-        .iter()
-        .map(|record| request("POST", PATH, secret, &body(record)))
-        .collect::<Vec<_>>();
-    let judge: Judge = |status, body| status == 200 && is_done(body);
-    drive_with(&served.address, requests, connections, span, judge).await
+    drive_with(&served.address, runs_of(secret, records), connections, span, judge_run).await
+}
+
+/// A request for a run about each record.
+fn runs_of(secret: &str, records: &[String]) -> Vec<Vec<u8>> {
+    records.iter().map(|record| request("POST", PATH, secret, &body(record))).collect()
+}
+
+/// Whether an answer says that its run is done.
+fn judge_run(status: u16, body: &[u8]) -> bool {
+    status == 200 && is_done(body)
 }
 
 /// Drives any requests.
@@ -62,6 +83,19 @@ pub(crate) async fn drive_with(
     connections: usize,
     span: Duration,
     judge: Judge,
+) -> anyhow::Result<Driven> {
+    drive_every(address, requests, connections, span, judge, Duration::ZERO).await
+}
+
+/// Drives any requests; on each connection one begins at least `every` so often
+/// after the one before it.
+async fn drive_every(
+    address: &str,
+    requests: Vec<Vec<u8>>,
+    connections: usize,
+    span: Duration,
+    judge: Judge,
+    every: Duration,
 ) -> anyhow::Result<Driven> {
     ensure!(requests.len() >= connections, "each connection needs requests of its own");
     let requests = Arc::new(requests);
@@ -74,7 +108,8 @@ pub(crate) async fn drive_with(
     let mut driving = JoinSet::new();
     for (number, connection) in open.into_iter().enumerate() {
         let requests = Arc::clone(&requests);
-        driving.spawn(one(connection, requests, number, connections, end, judge));
+        let turn = Turn { number, of: connections };
+        driving.spawn(one(connection, requests, turn, began, end, judge, every));
     }
     let mut all = Histogram::<u64>::new(3)?;
     while let Some(ended) = driving.join_next().await {
@@ -90,22 +125,40 @@ pub(crate) async fn drive_with(
     })
 }
 
-/// One connection: the requests `number`, `number + step`, …, over and over.
+/// Which of all connections one is.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    number: usize,
+    of: usize,
+}
+
+impl Turn {
+    /// Its part of a span, so that not all connections begin at once.
+    fn part(self, span: Duration) -> Duration {
+        span.mul_f64(self.number as f64 / self.of as f64)
+    }
+}
+
+/// One connection: the requests `number`, `number + of`, …, over and over.
 async fn one(
     mut connection: Connection,
     requests: Arc<Vec<Vec<u8>>>,
-    number: usize,
-    step: usize,
+    turn: Turn,
+    from: Instant,
     end: Instant,
     judge: Judge,
+    every: Duration,
 ) -> anyhow::Result<Histogram<u64>> {
     let mut spans = Histogram::<u64>::new(3)?;
-    let mut next = number;
+    let mut next = turn.number;
+    let mut due = from + turn.part(every);
     loop {
-        let began = Instant::now();
-        if began >= end {
+        tokio::time::sleep(due.saturating_duration_since(Instant::now())).await;
+        let began = if every.is_zero() { Instant::now() } else { due };
+        if Instant::now() >= end {
             return Ok(spans);
         }
+        due += every;
         let answer = connection.send(&requests[next]).await?;
         let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         if !judge(answer.status, &answer.body) {
@@ -113,9 +166,9 @@ async fn one(
             bail!("an answer is not as it has to be: {} {body}", answer.status);
         }
         spans.record(micros.max(1))?;
-        next += step;
+        next += turn.of;
         if next >= requests.len() {
-            next = number;
+            next = turn.number;
         }
     }
 }

@@ -18,6 +18,7 @@ mod host;
 mod http;
 mod report;
 mod sleepers;
+mod soak;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -90,6 +91,15 @@ struct EngineArguments {
     /// takes until all have woken, and how long new events wait meanwhile.
     #[arg(long, value_name = "N", conflicts_with_all = ["json", "sleepers", "only", "quick"])]
     herd: Option<u64>,
+    /// Drives half of what the host can bear for so many minutes, and tells what
+    /// its memory and its answers were like in each.
+    #[arg(
+        long,
+        value_name = "MINUTES",
+        value_parser = clap::value_parser!(u32).range(1..),
+        conflicts_with_all = ["json", "sleepers", "only", "quick", "herd", "seconds"]
+    )]
+    soak: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -153,6 +163,9 @@ async fn measure(arguments: &EngineArguments) -> anyhow::Result<String> {
 
     if let Some(count) = arguments.herd {
         return herd::measure(&company, count).await;
+    }
+    if let Some(minutes) = arguments.soak {
+        return soak::measure(&company, minutes).await;
     }
     if let Some(connections) = arguments.only {
         let served = company.serve().await?;
