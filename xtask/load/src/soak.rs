@@ -156,6 +156,8 @@ mod tests {
             The last 2 minutes against the first 2 (the middle of each): memory x 1.00, half of the answers x 1.00, 99 of 100 x 1.00.
         "#]]
         .assert_eq(&told(&[look(80.0, 9.0), look(88.0, 18.0)], 1_400.8));
-        assert!(middle(&[look(2.0, 0.0), look(9.0, 0.0), look(1.0, 0.0)], |look| look.rss_mib) < 2.1);
+        assert!(
+            middle(&[look(2.0, 0.0), look(9.0, 0.0), look(1.0, 0.0)], |look| look.rss_mib) < 2.1
+        );
     }
 }
