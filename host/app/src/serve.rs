@@ -10,7 +10,7 @@ use std::{
 
 use relata_model::Timestamp;
 use relata_store::Part;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::{
     App, AppError, DataDirectory, fresh,
@@ -47,6 +47,14 @@ const SEGMENTS_IN_TESTS: Duration = Duration::from_secs(24 * 3_600);
 /// The setting that holds when the segments are due again.
 const SEGMENTS_DUE: &str = "segments_due";
 
+/// What a turn of a part came to.
+enum Turn {
+    /// There was something to do, and there may be more.
+    Busy,
+    /// There was nothing, and something falls due then, as far as that is known.
+    Idle(Option<Timestamp>),
+}
+
 impl App {
     /// Runs workflows until `stop` is ready, then lets the steps that have
     /// begun come to their end.
@@ -65,7 +73,7 @@ impl App {
         let inbox = self.inbox()?;
         let owner = format!("host-{}", fresh::uuid(self.now()).simple());
         let moving = self.inner.moving.get_or_init(|| Moving::new(owner.clone()));
-        let hints = self.store().hints().unwrap_or_default();
+        self.store().hear_hints(&owner);
         let (halt, halted) = watch::channel(false);
         let stopped = async {
             stop.await;
@@ -73,7 +81,6 @@ impl App {
         };
         tokio::join!(
             stopped,
-            self.pass_on(halted.clone(), &hints),
             self.repeat(halted.clone(), Part::Clocks, moving),
             self.repeat(halted.clone(), Part::Events, moving),
             self.repeat(halted.clone(), Part::Runs, moving),
@@ -97,11 +104,11 @@ impl App {
         // Between two turns is the one place to stop: never within a write.
         while !*halted.borrow() {
             let pause = match self.turn_of(part, moving).await {
-                Ok(0) => {
+                Ok(Turn::Idle(next)) => {
                     idle += 1;
-                    self.idle(idle).await.unwrap_or(FAULT_PAUSE)
+                    self.rest(next, idle)
                 }
-                Ok(_) => {
+                Ok(Turn::Busy) => {
                     idle = 0;
                     tokio::task::yield_now().await;
                     continue;
@@ -122,23 +129,27 @@ impl App {
         }
     }
 
-    /// Wakes all loops when another host says that there is something.
-    async fn pass_on(&self, mut halted: watch::Receiver<bool>, hints: &Notify) {
-        loop {
-            tokio::select! {
-                _ = halted.wait_for(|halted| *halted) => return,
-                () = hints.notified() => self.store().wakes().all(),
+    async fn turn_of(&self, part: Part, moving: &Moving) -> Result<Turn, AppError> {
+        let (count, next) = match part {
+            Part::Clocks => match self.turn_clocks(moving.owner()).await? {
+                0 => (0, self.next_due_of(part).await?),
+                count => (count, None),
+            },
+            Part::Events => (self.turn_events(moving.owner()).await?, None),
+            Part::Runs | Part::Effects => {
+                if part == Part::Effects {
+                    self.recover_effects().await?;
+                }
+                let next = self.next_due_of(part).await?;
+                let count = match next.filter(|next| *next <= self.now()) {
+                    None => 0,
+                    Some(_) if part == Part::Runs => self.begin_moving(moving).await?,
+                    Some(_) => self.deliver().await?,
+                };
+                (count, next)
             }
-        }
-    }
-
-    async fn turn_of(&self, part: Part, moving: &Moving) -> Result<usize, AppError> {
-        match part {
-            Part::Clocks => self.turn_clocks(moving.owner()).await,
-            Part::Events => self.turn_events(moving.owner()).await,
-            Part::Runs => self.begin_moving(moving).await,
-            Part::Effects => self.turn_effects().await,
-        }
+        };
+        Ok(if count == 0 { Turn::Idle(next) } else { Turn::Busy })
     }
 
     /// What only the time brings about. Answers how much there was.
@@ -163,16 +174,11 @@ impl App {
         if self.on_duty(owner).await? { self.match_events().await } else { Ok(0) }
     }
 
-    /// What goes to the outside. Answers how much there was.
-    async fn turn_effects(&self) -> Result<usize, AppError> {
-        self.recover_effects().await?;
-        self.deliver().await
-    }
-
-    /// How long there is nothing to do, after so many turns without work.
-    async fn idle(&self, idle: u32) -> Result<Duration, AppError> {
+    /// How long a part has nothing to do for which something falls due next at a time,
+    /// after so many turns without work.
+    fn rest(&self, next: Option<Timestamp>, idle: u32) -> Duration {
         let now = self.now().as_millisecond();
-        let next = self.next_due().await?.map_or(i64::MAX, Timestamp::as_millisecond);
+        let next = next.map_or(i64::MAX, Timestamp::as_millisecond);
         let pause = Duration::from_millis(u64::try_from(next.saturating_sub(now)).unwrap_or(0));
         let longest = if self.is_shared() {
             jitter(LONGEST_SLEEP * idle.clamp(1, LONGEST_SLEEPS))
@@ -182,19 +188,35 @@ impl App {
         // What is due and was not to be done here is another host's.
         let others = self.is_shared() && next <= now;
         let shortest = if others { jitter(OTHERS_SLEEP) } else { SHORTEST_SLEEP };
-        Ok(pause.clamp(shortest, longest))
+        pause.clamp(shortest, longest)
     }
 
     /// When something falls due next, by the database.
     pub(crate) async fn next_due(&self) -> Result<Option<Timestamp>, AppError> {
-        let mut next = match self.all_paused() {
-            true => self.store().schedule_next().await?,
-            false => self.store().run_next_due().await?,
-        };
-        for other in [self.segments_due().await?, self.service_clocks_due().await?] {
-            next = next.into_iter().chain(other).min();
+        let mut next = None;
+        for part in Part::ALL {
+            next = next.into_iter().chain(self.next_due_of(part).await?).min();
         }
         Ok(next)
+    }
+
+    /// When something falls due next that one part sees to.
+    async fn next_due_of(&self, part: Part) -> Result<Option<Timestamp>, AppError> {
+        match part {
+            Part::Clocks => {
+                let times = [
+                    self.store().schedule_next().await?,
+                    self.segments_due().await?,
+                    self.service_clocks_due().await?,
+                ];
+                Ok(times.into_iter().flatten().min())
+            }
+            // An event is there at once, or not.
+            Part::Events => Ok(None),
+            Part::Runs | Part::Effects if self.all_paused() => Ok(None),
+            Part::Runs => Ok(self.store().run_next_due().await?),
+            Part::Effects => Ok(self.store().outbox_next_due().await?),
+        }
     }
 
     /// When the segments are due; none where no workflow watches one.

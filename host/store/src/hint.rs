@@ -1,5 +1,6 @@
-//! Hints between hosts that share a server: "there is something to do". Only
-//! hints: whoever waits for one looks at the database now and then anyway.
+//! Hints between hosts that share a server: "there is something to do for these
+//! parts of you". Only hints: whoever waits for one looks at the database now and
+//! then anyway.
 //!
 //! A NOTIFY makes the commits of a database wait for one another, so none is
 //! sent from a transaction that does work: one task sends them on a connection
@@ -7,14 +8,16 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
 
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::sync::Notify;
+
+use crate::wake::{Parts, Wakes};
 
 /// The channel's name.
 const CHANNEL: &str = "relata_work";
@@ -31,21 +34,25 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Hints {
     pool: PgPool,
-    pending: AtomicBool,
+    /// By which a host that listens knows its own hints: it has woken itself
+    /// already.
+    sender: OnceLock<String>,
+    /// The parts that others are to be told of.
+    pending: AtomicU8,
     ready: Notify,
-    heard: Arc<Notify>,
-    listens: AtomicBool,
+    wakes: Arc<Wakes>,
 }
 
 impl Hints {
-    /// Begins to send what [`Self::give`] asks for.
-    pub(crate) fn start(pool: PgPool) -> Arc<Self> {
+    /// Begins to send what [`Self::give`] asks for. Those of others wake parts of
+    /// this host, once it listens.
+    pub(crate) fn start(pool: PgPool, wakes: Arc<Wakes>) -> Arc<Self> {
         let hints = Arc::new(Self {
             pool,
-            pending: AtomicBool::new(false),
+            sender: OnceLock::new(),
+            pending: AtomicU8::new(Parts::new().bits()),
             ready: Notify::new(),
-            heard: Arc::new(Notify::new()),
-            listens: AtomicBool::new(false),
+            wakes,
         });
         let (sender, closed) = (Arc::downgrade(&hints), hints.pool.clone());
         tokio::spawn(async move {
@@ -63,29 +70,31 @@ impl Hints {
         hints
     }
 
-    /// Wakes the other hosts, soon.
-    pub(crate) fn give(&self) {
-        if !self.pending.swap(true, Ordering::AcqRel) {
+    /// Wakes these parts of the other hosts, soon.
+    pub(crate) fn give(&self, parts: Parts) {
+        let before = self.pending.fetch_or(parts.bits(), Ordering::AcqRel);
+        if before == Parts::new().bits() {
             self.ready.notify_one();
         }
     }
 
     async fn send(&self) {
-        if !self.pending.swap(false, Ordering::AcqRel) {
+        let parts = self.pending.swap(Parts::new().bits(), Ordering::AcqRel);
+        if parts == Parts::new().bits() {
             return;
         }
-        let sent = sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(&self.pool).await;
-        if let Err(why) = sent {
+        let hint = said(self.sender.get().map_or("", String::as_str), Parts::from_bits(parts));
+        let sent = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(hint);
+        if let Err(why) = sent.execute(&self.pool).await {
             tracing::debug!(error = %why, "a hint was not sent; the other hosts will see by themselves");
         }
     }
 
-    /// Notified when another host, or this one, has given a hint.
-    pub(crate) fn hear(self: &Arc<Self>) -> Arc<Notify> {
-        if !self.listens.swap(true, Ordering::AcqRel) {
-            tokio::spawn(listen(self.pool.clone(), Arc::clone(&self.heard)));
+    /// Begins, as `name`, to hear what other hosts have to say.
+    pub(crate) fn listen(&self, name: &str) {
+        if self.sender.set(name.to_owned()).is_ok() {
+            tokio::spawn(listen(self.pool.clone(), Arc::clone(&self.wakes), name.to_owned()));
         }
-        Arc::clone(&self.heard)
     }
 
     /// Sends what is still to be sent, and ends.
@@ -95,13 +104,28 @@ impl Hints {
     }
 }
 
+/// A hint as it is sent: who gives it, and for which parts.
+fn said(sender: &str, parts: Parts) -> String {
+    format!("{sender} {}", parts.bits())
+}
+
+/// The parts that a hint wakes: none where it is our own, all where it does not
+/// read, as another version's may not.
+fn meant(hint: &str, own: &str) -> Parts {
+    match hint.split_once(' ') {
+        Some((sender, _)) if sender == own => Parts::new(),
+        Some((_, parts)) => parts.parse().map_or(Parts::all(), Parts::from_bits),
+        None => Parts::all(),
+    }
+}
+
 /// Listens until the pool is closed, and again whenever the connection is lost.
-async fn listen(pool: PgPool, heard: Arc<Notify>) {
+async fn listen(pool: PgPool, wakes: Arc<Wakes>, own: String) {
     loop {
         let closed = pool.clone();
         tokio::select! {
             () = closed.close_event() => return,
-            why = listen_once(&pool, &heard) => {
+            why = listen_once(&pool, &wakes, &own) => {
                 if pool.is_closed() {
                     return;
                 }
@@ -112,7 +136,7 @@ async fn listen(pool: PgPool, heard: Arc<Notify>) {
     }
 }
 
-async fn listen_once(pool: &PgPool, heard: &Notify) -> sqlx::Error {
+async fn listen_once(pool: &PgPool, wakes: &Wakes, own: &str) -> sqlx::Error {
     let mut listener = match PgListener::connect_with(pool).await {
         Ok(listener) => listener,
         Err(why) => return why,
@@ -121,12 +145,34 @@ async fn listen_once(pool: &PgPool, heard: &Notify) -> sqlx::Error {
     if let Err(why) = listener.listen(CHANNEL).await {
         return why;
     }
+    // What was missed before it listened shows in the database.
+    wakes.all();
     loop {
-        // What was missed before it listened shows in the database.
-        heard.notify_one();
-        // None where the connection was lost and is there again.
-        if let Err(why) = listener.try_recv().await {
-            return why;
+        match listener.try_recv().await {
+            Ok(Some(hint)) => wakes.those(meant(hint.payload(), own)),
+            // The connection was lost and is there again.
+            Ok(None) => wakes.all(),
+            Err(why) => return why,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wake::Part;
+
+    #[test]
+    fn a_hint_wakes_what_it_names_and_nobody_wakes_themselves() {
+        let mut parts = Parts::new();
+        parts.add(Part::Runs);
+        parts.add_log();
+        let hint = said("a", parts);
+        assert_eq!(meant(&hint, "b"), parts);
+        assert_eq!(meant(&hint, "a"), Parts::new());
+        assert_eq!(meant(&said("a", Parts::all()), "b"), Parts::all());
+        // What an older version says.
+        assert_eq!(meant("", "b"), Parts::all());
+        assert_eq!(meant("a runs", "b"), Parts::all());
     }
 }

@@ -242,6 +242,19 @@ impl Store {
         Ok(row?.is_some())
     }
 
+    /// When the next effect is due; none where none will ever be. It may lie in the
+    /// past.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn outbox_next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT MIN(due_at) AS next FROM relata_outbox WHERE status = 'due'";
+        let mut tx = self.read().await?;
+        let row = tx.connection.row("look for due effects", sql, arguments![]).await?;
+        row.map_or(Ok(None), |row| row.time_or_none("next"))
+    }
+
     /// Takes up to `limit` effects that are due and marks them as being
     /// carried out, longest due first, for `lease_ms` milliseconds. Whoever
     /// takes them says with [`Tx::outbox_settle`] what became of each.

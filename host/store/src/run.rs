@@ -274,8 +274,8 @@ impl Store {
         self.read().await?.run_stranded().await
     }
 
-    /// When the next run, effect or schedule is due: the earliest of all;
-    /// none where nothing will ever be. It may lie in the past.
+    /// When the next run is due: the earliest of all; none where none will ever be.
+    /// It may lie in the past.
     ///
     /// # Errors
     ///
@@ -464,8 +464,8 @@ impl Tx {
         rows.iter().map(|row| row.parsed("id")).collect()
     }
 
-    /// When the next run, effect or schedule is due: the earliest of all;
-    /// none where nothing will ever be. It may lie in the past.
+    /// When the next run is due: the earliest of all; none where none will ever be.
+    /// It may lie in the past.
     ///
     /// # Errors
     ///
@@ -474,12 +474,8 @@ impl Tx {
         let row = self
             .connection
             .row(
-                "look for what is due next",
-                "SELECT MIN(at) AS next FROM (
-                     SELECT MIN(due_at) AS at FROM relata_run WHERE due_at IS NOT NULL
-                     UNION ALL SELECT MIN(due_at) FROM relata_outbox WHERE status = 'due'
-                     UNION ALL SELECT MIN(next_at) FROM relata_schedule WHERE next_at IS NOT NULL
-                 ) AS due",
+                "look for the run that is due next",
+                "SELECT MIN(due_at) AS next FROM relata_run WHERE due_at IS NOT NULL",
                 arguments![],
             )
             .await?;
@@ -547,7 +543,7 @@ impl Tx {
             given.table(self.dialect(), "$1")
         );
         self.connection
-            .post("write what runs did", AssertSqlSafe(sql), vec![given.into_argument()])
+            .post_apart("write what runs did", AssertSqlSafe(sql), vec![given.into_argument()])
             .await
     }
 }

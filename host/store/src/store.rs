@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use relata_model::{Objects, Timestamp};
 use sqlx::{Connection as _, PgPool, SqliteConnection};
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::timeout,
 };
 
@@ -134,6 +134,7 @@ impl Store {
             Place::Server(_) => Dialect::Postgres,
         };
         let tables = Arc::new(Tables::new(objects, dialect)?);
+        let wakes = Arc::<Wakes>::default();
         let (connection, readers, server, hints) = match &config.place {
             Place::File(path) => {
                 let (connection, readers) = sqlite::open(path, config, &tables).await?;
@@ -144,14 +145,13 @@ impl Store {
                 let mut connection = server.connect().await?;
                 crate::table::bring_up(&mut connection, &tables).await?;
                 let readers = server.readers(config.readers.max(1));
-                let hints = Hints::start(server.readers(2));
+                let hints = Hints::start(server.readers(2), Arc::clone(&wakes));
                 (connection, Readers::Postgres(readers), Some(server), Some(hints))
             }
         };
         let tx = Tx::new(connection, Arc::clone(&tables));
         let (messages, receiver) = mpsc::channel(QUEUE);
         let observed = Arc::<Observed>::default();
-        let wakes = Arc::<Wakes>::default();
         let told = Told {
             observed: Arc::clone(&observed),
             wakes: Arc::clone(&wakes),
@@ -173,7 +173,7 @@ impl Store {
     pub fn wake(&self) {
         self.wakes.all();
         if let Some(hints) = &self.hints {
-            hints.give();
+            hints.give(Parts::all());
         }
     }
 
@@ -183,11 +183,13 @@ impl Store {
         &self.wakes
     }
 
-    /// Notified when a host has given a hint; none where there is no other
-    /// host.
-    #[must_use]
-    pub fn hints(&self) -> Option<Arc<Notify>> {
-        self.hints.as_ref().map(Hints::hear)
+    /// Begins to hear the other hosts: their hints wake parts of this one, which
+    /// they know as `name`, a name that no other has. Does nothing where there are no
+    /// others.
+    pub fn hear_hints(&self, name: &str) {
+        if let Some(hints) = &self.hints {
+            hints.listen(name);
+        }
     }
 
     /// The database's time, for a clock that all hosts share.

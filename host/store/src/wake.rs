@@ -38,6 +38,21 @@ impl Parts {
         self.0 |= 1 << part as u8;
     }
 
+    /// All that there are.
+    pub(crate) const fn all() -> Self {
+        Self(u8::MAX)
+    }
+
+    /// As a number, for a text.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From that number.
+    pub(crate) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     pub(crate) const fn has(self, part: Part) -> bool {
         self.0 & (1 << part as u8) != 0
     }
@@ -78,10 +93,7 @@ impl Wakes {
 
     /// Wakes all parts.
     pub fn all(&self) {
-        for part in Part::ALL {
-            self.of(part).notify_one();
-        }
-        self.log.notify_one();
+        self.those(Parts::all());
     }
 
     pub(crate) fn those(&self, parts: Parts) {

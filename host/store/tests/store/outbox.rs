@@ -57,7 +57,7 @@ on_each_backend! {
         let id = EffectId::from_uuid(fresh());
         assert!(put(&store, mail(id)).await);
         assert!(!put(&store, NewEffect { body: json!({"text": "Other"}), ..mail(id) }).await);
-        assert_eq!(store.run_next_due().await.unwrap(), Some(at(0)));
+        assert_eq!(store.outbox_next_due().await.unwrap(), Some(at(0)));
 
         let claimed = store.outbox_claim(Way::Mail, at(0), 30_000, 9).await.unwrap();
         assert_eq!((claimed.len(), claimed[0].attempts, &claimed[0].body), (1, 1, &json!({"text": "Hello"})));

@@ -45,7 +45,7 @@ on_each_backend! {
         activate(&store, vec![schedule("0 0 9 * * * *", 100)]).await;
         assert_eq!(store.schedule_due(at(99)).await.unwrap(), []);
         assert_eq!(store.schedule_due(at(100)).await.unwrap().len(), 1);
-        assert_eq!(store.run_next_due().await.unwrap(), Some(at(100)));
+        assert_eq!(store.schedule_next().await.unwrap(), Some(at(100)));
         assert!(fire(&store, 100, Fire::Fired { run: None }).await);
         assert!(!fire(&store, 100, Fire::Fired { run: None }).await);
         let missed = Fire::Missed { reason: "the host was away".to_owned() };

@@ -10,11 +10,12 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt as _;
 use relata_engine::{HappeningKind, Outcome, Status, Watch};
 use relata_model::{EventId, Objects, RunId, Value};
 use relata_store::{
     Cause, DatabaseUrl, EffectStatus, Enrolment, Entered, Fire, Limit, NewEnrolment, NewEvent,
-    NewRun, NewVersion, Place, RecordError, RunFilter, Store, StoreConfig, StoreError, Way,
+    NewRun, NewVersion, Part, Place, RecordError, RunFilter, Store, StoreConfig, StoreError, Way,
 };
 use relata_workflow::{IfMissed, WhileRunning};
 use serde_json::json;
@@ -539,11 +540,22 @@ async fn who_tells_waits_for_who_begins_to_listen() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hint_is_heard_by_the_other_host() {
     let (stores, _database) = hosts(2).await;
-    let heard = stores[1].hints().unwrap();
-    // It says so once when it has begun to listen.
-    heard.notified().await;
+    for (store, name) in stores.iter().zip(["one", "other"]) {
+        store.hear_hints(name);
+        // It wakes all parts when it has begun to listen.
+        store.wakes().of(Part::Clocks).notified().await;
+        store.wakes().of(Part::Effects).notified().await;
+    }
     stores[0].wake();
-    heard.notified().await;
+    stores[1].wakes().of(Part::Effects).notified().await;
+    stores[1].wakes().of(Part::Clocks).notified().await;
+
+    // A hint wakes what has something to do by it, and nothing else.
+    create(&stores[0], "team", json!({"name": "t"})).await;
+    stores[1].wakes().of(Part::Events).notified().await;
+    for part in [Part::Effects, Part::Clocks] {
+        assert!(stores[1].wakes().of(part).notified().now_or_never().is_none(), "{part:?}");
+    }
 }
 
 /// The server crashes and comes back: reads and writes go on by themselves.
@@ -552,7 +564,8 @@ async fn a_restart_of_the_server_is_survived() {
     let server = Postgres::own();
     let database = server.database();
     let store = open(&database.url()).await.unwrap();
-    let heard = store.hints().unwrap();
+    store.hear_hints("host");
+    let heard = store.wakes().of(Part::Effects);
     heard.notified().await;
     for round in 0..3_u64 {
         create(&store, "team", json!({"name": "t"})).await;
