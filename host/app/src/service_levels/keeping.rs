@@ -61,6 +61,9 @@ impl App {
                 *depth = happening.depth.max(*depth);
             }
         }
+        if !tickets.is_empty() && self.policies_in_order().await?.is_empty() {
+            self.leave_what_is_in_order(&mut tickets).await?;
+        }
         for (ticket, depth) in &tickets {
             self.keep_or_tell(ticket, *depth).await?;
         }
@@ -124,9 +127,6 @@ impl App {
     async fn keep_once(&self, ticket: &Reference, depth: u32) -> Result<bool, AppError> {
         let now = self.now();
         let policies = self.policies().await?;
-        if policies.0.is_empty() && self.is_in_order(ticket).await? {
-            return Ok(false);
-        }
         // The clocks of a ticket that is gone end when they are due.
         let Some(seen) = self.seen(ticket).await? else { return Ok(false) };
         let policy = self.policy_for(&policies, &seen.ticket).await?;
@@ -170,21 +170,45 @@ impl App {
         self.write_kept(writes, depth, now).await
     }
 
-    /// Whether nothing is to be kept of a ticket where nothing is promised: most
-    /// companies begin without service levels, and need not pay for them.
-    async fn is_in_order(&self, ticket: &Reference) -> Result<bool, AppError> {
-        let Some(ticket) = self.store().record_fetch(ticket).await? else { return Ok(false) };
-        let is_empty = |field: &str| ticket.field(field).is_nothing();
-        let is_open = ticket.field("status").as_text().is_some_and(|word| OPEN.contains(&word));
-        if !is_empty("service_level") || is_open != is_empty("solved_at") {
-            return Ok(false);
+    /// Leaves out the tickets of which nothing is to be kept where nothing is
+    /// promised, in two reads for all of them: most companies begin without service
+    /// levels, and need not pay for them.
+    async fn leave_what_is_in_order(
+        &self,
+        tickets: &mut BTreeMap<Reference, u32>,
+    ) -> Result<(), AppError> {
+        let listed = |tickets: &BTreeMap<Reference, u32>| {
+            Value::List(tickets.keys().cloned().map(Value::Reference).collect())
+        };
+        let these = Condition::new("id", Operator::OneOf, listed(tickets));
+        let found = self.store().record_query(&Query::new("ticket", vec![these])).await?.records;
+        let mut unanswered = BTreeMap::new();
+        for ticket in &found {
+            let is_empty = |field: &str| ticket.field(field).is_nothing();
+            let is_open = ticket.field("status").as_text().is_some_and(|word| OPEN.contains(&word));
+            if !is_empty("service_level") || is_open != is_empty("solved_at") {
+                continue;
+            }
+            if let Some(depth) = tickets.remove(&ticket.reference)
+                && is_empty("first_reply_at")
+            {
+                unanswered.insert(ticket.reference.clone(), depth);
+            }
         }
-        let answers = [
-            Condition::equal("ticket", Value::Reference(ticket.reference.clone())),
+        if unanswered.is_empty() {
+            return Ok(());
+        }
+        // What was answered, and does not say so yet.
+        let answers = vec![
+            Condition::new("ticket", Operator::OneOf, listed(&unanswered)),
             Condition::equal("direction", Value::Text("out".to_owned())),
         ];
-        Ok(!is_empty("first_reply_at")
-            || self.store().record_count("message", &answers).await? == 0)
+        let answers = Query::new("message", answers);
+        for (ticket, _) in self.store().record_count_by(&answers, "ticket").await? {
+            let answered = ticket.as_reference().and_then(|ticket| unanswered.remove_entry(ticket));
+            tickets.extend(answered);
+        }
+        Ok(())
     }
 
     /// What is known of a ticket; none where it is there no longer.
