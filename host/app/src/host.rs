@@ -33,6 +33,9 @@ pub(crate) use crate::change_set::Cap;
 /// A step that had to wait for its turn for longer reads its records again.
 const STALE_US: u64 = 50_000;
 
+/// So many of the records that a step has found are kept for it.
+const MOST_KNOWN: usize = 1_000;
+
 /// Records by reference; none where there is no such record.
 pub(crate) type Records = BTreeMap<Reference, Option<Record>>;
 
@@ -335,6 +338,10 @@ impl HostCalls for StepHost {
         // as it is now, what it created joins the last page.
         let mut records: Vec<Record> = Vec::with_capacity(stored.len());
         for record in stored {
+            // Whoever is found is often named or read next.
+            if self.known.len() < MOST_KNOWN {
+                self.known.entry(record.reference.clone()).or_insert_with(|| Some(record.clone()));
+            }
             match self.changes.record(&record.reference) {
                 None => records.push(record),
                 Some(Some(changed)) if matches(changed, &filter) => records.push(changed.clone()),

@@ -23,14 +23,15 @@ use crate::runner::later;
 
 /// How long one host's steps follow each other before the other hosts have their
 /// chance. A turn that changes hands costs as much as several steps.
-const TENURE: Duration = Duration::from_millis(250);
+const TENURE: Duration = Duration::from_millis(400);
 
 /// How long a lane is left to the others then: long enough for one that looks
 /// every [`PAUSE`] to find it free.
 const YIELD: Duration = Duration::from_millis(40);
 
-/// How long a step waits before it looks again whether another host has left.
-pub(crate) const PAUSE: Duration = Duration::from_millis(20);
+/// How long a step waits before it looks again whether another host has left. One
+/// step of a host looks at a time, and to look is a read.
+pub(crate) const PAUSE: Duration = Duration::from_millis(8);
 
 /// All lanes of this host, by key. A lane lives as long as somebody uses it.
 #[derive(Debug, Default)]
@@ -220,11 +221,11 @@ mod tests {
         let second = second.enter().await;
         assert_eq!(second.turn(), Some(&turn(1)));
         let third = lanes.line_up("routing").await;
-        assert!(second.passes_on(at(249)));
-        assert!(!second.passes_on(at(250)), "others have their chance");
-        second.done(false, at(250));
+        assert!(second.passes_on(at(399)));
+        assert!(!second.passes_on(at(400)), "others have their chance");
+        second.done(false, at(400));
         let third = third.enter().await;
-        assert_eq!((third.turn(), third.left_until()), (None, Some(at(290))));
+        assert_eq!((third.turn(), third.left_until()), (None, Some(at(440))));
     }
 
     #[tokio::test]

@@ -56,6 +56,15 @@ impl Store {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<Turn>, StoreError> {
+        // To try it locks the lane until the commit, and whoever is inside could not
+        // leave so long.
+        let sql =
+            "SELECT turn FROM relata_lane WHERE lane = $1 AND holder IS NOT NULL AND until > $2";
+        let mut tx = self.read().await?;
+        if tx.connection.row("look at a lane", sql, arguments![lane, now]).await?.is_some() {
+            return Ok(None);
+        }
+        drop(tx);
         let (lane, holder) = (lane.to_owned(), holder.to_owned());
         self.write(move |tx| {
             Box::pin(async move { tx.lane_enter(&lane, &holder, now, until).await })
