@@ -7,7 +7,7 @@ use std::{
 
 use relata_engine::HappeningKind;
 use relata_model::{ChangeKind, Timestamp};
-use relata_store::{StoreError, Tx};
+use relata_store::StoreError;
 use relata_workflow::{Catalog, Definition, Diagnostic, Head, Trigger};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -45,13 +45,6 @@ impl ActiveSet {
     /// The store's stamp for it; a later one is higher.
     pub(crate) const fn stamp(&self) -> u64 {
         self.stamp
-    }
-
-    /// Whether these are still the active ones; then they are until the
-    /// transaction ends.
-    pub(crate) async fn is_current(&self, tx: &mut Tx) -> Result<bool, StoreError> {
-        tx.workflow_hold(false).await?;
-        Ok(tx.workflow_stamp().await? == self.stamp)
     }
 
     /// Whether an event may start something, move a record into a segment

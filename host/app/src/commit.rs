@@ -117,6 +117,7 @@ impl Together for Step {
 
 /// Writes the runs, their logs, and what their steps changed.
 async fn write_steps(tx: &mut Tx, steps: &[Step]) -> Result<Outcomes<Step>, StoreError> {
+    tx.workflow_hold(false).await?;
     if steps.iter().any(|step| step.commit.decided_at.is_some()) {
         tx.listening_lock(true).await?;
     }
@@ -126,14 +127,7 @@ async fn write_steps(tx: &mut Tx, steps: &[Step]) -> Result<Outcomes<Step>, Stor
         [step] => HashSet::from([step.commit.run.id]),
         _ => tx.run_held(&commits).await?,
     };
-    // What no workflow answers is settled as it is written, if these are the
-    // active ones.
-    let active = match steps.iter().max_by_key(|step| step.active.stamp()) {
-        Some(step) if step.active.is_current(tx).await? => Some(&step.active),
-        _ => None,
-    };
-    let heard = |kind: &HappeningKind| active.is_none_or(|active| active.may_answer(kind));
-    let mut records = RecordBatch::hearing(&heard);
+    let mut records = RecordBatch::new();
     let mut foreseen = Vec::new();
     for step in steps {
         foreseen.extend(step.changes.record_writes());
@@ -164,7 +158,15 @@ async fn write_steps(tx: &mut Tx, steps: &[Step]) -> Result<Outcomes<Step>, Stor
             }
         }
     }
-    let mut committed = tx.run_commit_all(&written).await?.into_iter();
+    let committed = tx.run_commit_all(&written).await?;
+    // What no workflow answers is settled as it is written, if these are the active
+    // ones: they are held until this transaction ends.
+    let stamp = committed.iter().flatten().map(|committed| committed.stamp).next();
+    let last = steps.iter().map(|step| &step.active).max_by_key(|active| active.stamp());
+    let active = last.filter(|active| Some(active.stamp()) == stamp);
+    let heard = |kind: &HappeningKind| active.is_none_or(|active| active.may_answer(kind));
+    records.hear(&heard);
+    let mut committed = committed.into_iter();
     match records.flush(tx).await {
         Ok(()) => {}
         Err(RecordError::Store(why)) => return Err(why),

@@ -23,6 +23,8 @@ pub(crate) struct Connection {
     /// What went wrong last, until somebody asks ([`Connection::take_fault`]).
     fault: Option<StoreError>,
     posted: Posted,
+    /// For a server: what goes with the next statement that has arguments.
+    apart: Vec<(SqlStr, Vec<Argument>)>,
 }
 
 #[derive(Debug)]
@@ -58,7 +60,7 @@ impl From<PgConnection> for Connection {
 impl Connection {
     const fn over(driver: Driver) -> Self {
         let posted = Posted { sql: String::new(), arguments: Vec::new() };
-        Self { driver, fault: None, posted }
+        Self { driver, fault: None, posted, apart: Vec::new() }
     }
 
     /// One of a server's readers; another one takes its place where the server
@@ -96,26 +98,58 @@ impl Connection {
             .filter(|why| matches!(why, StoreError::Lost(_) | StoreError::Crossed(_)));
     }
 
-    /// Has a statement run of which nobody needs the answer: on a file with the
-    /// next one that is run, and if it fails, that one does. A trip to the
-    /// file's thread takes longer than most statements.
+    /// Has a statement run of which nobody needs the answer: with the next one that
+    /// is run, and if it fails, that one does. A trip to a file's thread takes longer
+    /// than most statements, and one to a server does too; there only statements
+    /// without arguments go together.
     pub(crate) async fn post(
         &mut self,
         doing: &'static str,
         sql: impl SqlSafeStr,
         arguments: Vec<Argument>,
     ) -> Result<(), StoreError> {
-        if self.dialect() == Dialect::Sqlite {
-            self.posted.add(sql.into_sql_str().as_str(), arguments);
-            return Ok(());
+        match self.dialect() {
+            Dialect::Sqlite => self.posted.add(sql.into_sql_str().as_str(), arguments),
+            Dialect::Postgres if arguments.is_empty() => {
+                self.run_apart(doing).await?;
+                self.posted.add(sql.into_sql_str().as_str(), arguments);
+            }
+            Dialect::Postgres => return self.execute(doing, sql, arguments).await.map(drop),
         }
-        self.execute(doing, sql, arguments).await.map(drop)
+        Ok(())
+    }
+
+    /// The same for an INSERT, UPDATE or DELETE that reads and writes nothing which
+    /// the next statement does, nor what else is posted apart before that: to a server
+    /// they go as one.
+    pub(crate) async fn post_apart(
+        &mut self,
+        doing: &'static str,
+        sql: impl SqlSafeStr,
+        arguments: Vec<Argument>,
+    ) -> Result<(), StoreError> {
+        match self.dialect() {
+            Dialect::Sqlite => self.post(doing, sql, arguments).await,
+            Dialect::Postgres => {
+                self.apart.push((sql.into_sql_str(), arguments));
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs what was posted apart, where the next statement cannot take it along.
+    async fn run_apart(&mut self, doing: &'static str) -> Result<(), StoreError> {
+        match self.apart.pop() {
+            Some((sql, arguments)) => self.execute(doing, sql, arguments).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Forgets what was posted and has not been run: it belongs to what is
     /// undone.
     pub(crate) fn recall(&mut self) {
         self.posted = Posted::default();
+        self.apart.clear();
     }
 
     /// Runs a statement; yields how many rows it touched.
@@ -126,6 +160,10 @@ impl Connection {
         arguments: Vec<Argument>,
     ) -> Result<u64, StoreError> {
         let sql = sql.into_sql_str();
+        if arguments.is_empty() {
+            Box::pin(self.run_apart(doing)).await?;
+        }
+        let (sql, arguments) = with_apart(&mut self.apart, sql, arguments);
         let done = match &mut self.driver {
             Driver::Sqlite(connection) => {
                 let (sql, arguments) = self.posted.before(sql, arguments);
@@ -134,7 +172,14 @@ impl Connection {
             Driver::SqliteReader(connection) => {
                 sqlite_run(connection, sql, arguments).await.map(|(touched, _)| touched)
             }
-            Driver::Postgres(connection) => postgres_execute(connection, sql, arguments).await,
+            Driver::Postgres(connection) if arguments.is_empty() => {
+                let (sql, arguments) = self.posted.before(sql, arguments);
+                postgres_execute(connection, sql, arguments).await
+            }
+            Driver::Postgres(connection) => match self.posted.run(connection).await {
+                Ok(()) => postgres_execute(connection, sql, arguments).await,
+                Err(why) => Err(why),
+            },
             Driver::PostgresReader(connection, _) => {
                 postgres_execute(connection, sql, arguments).await
             }
@@ -149,7 +194,7 @@ impl Connection {
         sql: impl SqlSafeStr,
         arguments: Vec<Argument>,
     ) -> Result<Vec<Row>, StoreError> {
-        let sql = sql.into_sql_str();
+        let (sql, arguments) = with_apart(&mut self.apart, sql.into_sql_str(), arguments);
         let rows = match &mut self.driver {
             Driver::Sqlite(connection) => {
                 let (sql, arguments) = self.posted.before(sql, arguments);
@@ -158,7 +203,10 @@ impl Connection {
             Driver::SqliteReader(connection) => {
                 sqlite_run(connection, sql, arguments).await.map(|(_, rows)| rows)
             }
-            Driver::Postgres(connection) => postgres_rows(connection, sql, arguments).await,
+            Driver::Postgres(connection) => match self.posted.run(connection).await {
+                Ok(()) => postgres_rows(connection, sql, arguments).await,
+                Err(why) => Err(why),
+            },
             Driver::PostgresReader(connection, pool) => {
                 // Where the server has closed the connections that lie ready, each of them
                 // may be lent before a new one is made.
@@ -224,7 +272,7 @@ impl Connection {
     }
 }
 
-/// Statements for a file that go to it with the next one.
+/// Statements that go to the database with the next one.
 #[derive(Debug, Default)]
 struct Posted {
     sql: String,
@@ -249,6 +297,40 @@ impl Posted {
         let all = std::mem::take(self);
         (AssertSqlSafe(all.sql).into_sql_str(), all.arguments)
     }
+
+    /// Runs what was posted to a server, before a statement with arguments: it takes
+    /// several at once only without.
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.sql.is_empty() {
+            return Ok(());
+        }
+        let posted = std::mem::take(self);
+        postgres_execute(connection, AssertSqlSafe(posted.sql).into_sql_str(), Vec::new()).await?;
+        Ok(())
+    }
+}
+
+/// A statement, and before it what was posted apart: as parts of the same one, which
+/// all see the database as it was before it.
+fn with_apart(
+    apart: &mut Vec<(SqlStr, Vec<Argument>)>,
+    sql: SqlStr,
+    arguments: Vec<Argument>,
+) -> (SqlStr, Vec<Argument>) {
+    if apart.is_empty() {
+        return (sql, arguments);
+    }
+    let (mut whole, mut all) = (String::from("WITH "), Vec::new());
+    for (number, (sql, arguments)) in apart.drain(..).enumerate() {
+        let comma = if number == 0 { "" } else { "), " };
+        whole.push_str(&format!("{comma}apart_{number} AS ("));
+        renumber(sql.as_str(), all.len(), &mut whole);
+        all.extend(arguments);
+    }
+    whole.push_str(") ");
+    renumber(sql.as_str(), all.len(), &mut whole);
+    all.extend(arguments);
+    (AssertSqlSafe(whole).into_sql_str(), all)
 }
 
 /// A statement whose arguments (`$1`, or `?` for each in turn) stand behind so
@@ -624,5 +706,23 @@ mod tests {
         );
         assert_eq!(all, arguments![1_i64, "two", "[]", "x", "y", "last"]);
         assert_eq!(posted.before("COMMIT".into_sql_str(), arguments![]).0.as_str(), "COMMIT");
+    }
+
+    #[test]
+    fn statements_apart_become_parts_of_the_next_one() {
+        let next = || "SELECT a FROM b WHERE c = $1".into_sql_str();
+        let mut apart = Vec::new();
+        let (sql, all) = with_apart(&mut apart, next(), arguments!["c"]);
+        assert_eq!((sql.as_str(), all), (next().as_str(), arguments!["c"]));
+        apart.push(("DELETE FROM d WHERE e = $1".into_sql_str(), arguments![1_i64]));
+        apart.push(("INSERT INTO f VALUES ($2, $1)".into_sql_str(), arguments!["g", "h"]));
+        let (sql, all) = with_apart(&mut apart, next(), arguments!["c"]);
+        assert_eq!(
+            sql.as_str(),
+            "WITH apart_0 AS (DELETE FROM d WHERE e = $1), \
+             apart_1 AS (INSERT INTO f VALUES ($3, $2)) SELECT a FROM b WHERE c = $4"
+        );
+        assert_eq!(all, arguments![1_i64, "g", "h", "c"]);
+        assert!(apart.is_empty());
     }
 }

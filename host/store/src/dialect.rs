@@ -235,11 +235,32 @@ impl Dialect {
         }
     }
 
-    /// Whether a column's text is one of a JSON list of texts.
+    /// Whether a column has one of the values that a query yields. A server looks
+    /// them up in the column's index: of `IN` it makes a join, and may read the whole
+    /// table for it.
+    pub(crate) fn is_among(self, column: &str, values: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{column} IN ({values})"),
+            Self::Postgres => format!("{column} = ANY(ARRAY({values}))"),
+        }
+    }
+
+    /// Whether a column's text is one of a JSON list of texts, which is an argument.
+    pub(crate) fn is_listed(self, column: &str, placeholder: &str) -> String {
+        let values = match self {
+            Self::Sqlite => format!("SELECT value FROM json_each({placeholder})"),
+            Self::Postgres => {
+                format!("SELECT jsonb_array_elements_text(CAST({placeholder} AS jsonb))")
+            }
+        };
+        self.is_among(column, &values)
+    }
+
+    /// The same of a list that is at hand.
     pub(crate) fn is_one_of(self, column: &str, list: &str) -> Expr {
         let sql = match self {
-            Self::Sqlite => "? IN (SELECT value FROM json_each(?))",
-            Self::Postgres => "$1 IN (SELECT jsonb_array_elements_text(CAST($2 AS jsonb)))",
+            Self::Sqlite => self.is_listed("?", "?"),
+            Self::Postgres => self.is_listed("$1", "$2"),
         };
         Expr::cust_with_exprs(sql, [Expr::col(Alias::new(column)), Expr::val(list)])
     }

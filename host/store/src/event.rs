@@ -213,8 +213,9 @@ impl Tx {
         let sql = format!(
             "INSERT INTO relata_event_about (record, seq)
              SELECT given.record, event.seq FROM {} JOIN relata_event AS event ON event.id = given.event_id
-             WHERE 1 = 1 ON CONFLICT DO NOTHING",
-            further.table(self.dialect(), "$1")
+             WHERE 1 = 1{} ON CONFLICT DO NOTHING",
+            further.table(self.dialect(), "$1"),
+            further.narrow(self.dialect(), "$1", "event_id", "event.id")
         );
         self.connection.post(doing, AssertSqlSafe(sql), vec![further.into_argument()]).await
     }
@@ -290,8 +291,8 @@ impl Tx {
         }
         let sql = format!(
             "UPDATE relata_event SET pending = 0
-             WHERE pending = 1 AND id IN (SELECT given.id FROM {}) RETURNING id",
-            given.table(self.dialect(), "$1")
+             WHERE pending = 1 AND {} RETURNING id",
+            given.have(self.dialect(), "$1", "id", "id")
         );
         let rows = self
             .connection

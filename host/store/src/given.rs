@@ -68,6 +68,37 @@ impl<'c> Given<'c> {
         dialect.given_rows(placeholder, &self.columns)
     }
 
+    /// A condition: a column of another table has one of the values that these rows
+    /// have in one of theirs. Found by an index of that column, however small the
+    /// tables were when a server planned it.
+    pub(crate) fn have(
+        &self,
+        dialect: Dialect,
+        placeholder: &str,
+        name: &str,
+        column: &str,
+    ) -> String {
+        let values = format!("SELECT given.{name} FROM {}", self.table(dialect, placeholder));
+        dialect.is_among(column, &values)
+    }
+
+    /// The same as one condition more, for a join that says so already: on a server,
+    /// whose plan may begin at the wrong end and read the other table whole.
+    pub(crate) fn narrow(
+        &self,
+        dialect: Dialect,
+        placeholder: &str,
+        name: &str,
+        column: &str,
+    ) -> String {
+        match dialect {
+            Dialect::Sqlite => String::new(),
+            Dialect::Postgres => {
+                format!(" AND {}", self.have(dialect, placeholder, name, column))
+            }
+        }
+    }
+
     /// The rows as the argument.
     pub(crate) fn into_argument(mut self) -> Argument {
         self.json.push(']');

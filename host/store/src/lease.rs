@@ -16,6 +16,7 @@ use crate::{
     run::{self, standing},
     table::ColumnType::{Text, Whole},
     wake::Part,
+    workflow::STAMP,
 };
 
 /// What is due within so long is told to those who sleep until something is.
@@ -87,6 +88,9 @@ pub struct Committed {
     pub freed: Option<String>,
     /// The end of the event log before this commit.
     pub log_end: u64,
+    /// The stamp of the active workflows ([`Tx::workflow_stamp`]), as this commit saw
+    /// it.
+    pub stamp: u64,
 }
 
 impl Store {
@@ -113,19 +117,6 @@ impl Store {
             Box::pin(async move { tx.run_claim(&owner, now, lease_ms, limit).await })
         })
         .await
-    }
-
-    /// Whether there is a run to be claimed now: most looks find none, and take
-    /// nothing of the writer's time.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub async fn run_is_due(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let sql = "SELECT id FROM relata_run WHERE due_at <= $1 LIMIT 1";
-        let row =
-            self.read().await?.connection.row("look for due runs", sql, arguments![now]).await;
-        Ok(row?.is_some())
     }
 
     /// Keeps a run for longer; yields why it shall end, if somebody asked for
@@ -327,9 +318,10 @@ impl Tx {
                  crash_count = crash_count + given.begins
              FROM {}
              WHERE relata_run.id = given.id AND relata_run.epoch = given.epoch
-               AND relata_run.lease_owner IS NOT NULL
+               AND relata_run.lease_owner IS NOT NULL{}
              RETURNING relata_run.id, relata_run.cancel_requested",
-            given.table(self.dialect(), "$1")
+            given.table(self.dialect(), "$1"),
+            given.narrow(self.dialect(), "$1", "id", "relata_run.id")
         );
         let rows = self
             .connection
@@ -380,8 +372,9 @@ impl Tx {
         let sql = format!(
             "SELECT run.id FROM {} JOIN relata_run AS run
                  ON run.id = given.id AND run.epoch = given.epoch AND run.seq = given.seq
-             WHERE run.status = 'active' AND run.lease_owner IS NOT NULL{}",
+             WHERE run.status = 'active' AND run.lease_owner IS NOT NULL{}{}",
             given.table(self.dialect(), "$1"),
+            given.narrow(self.dialect(), "$1", "id", "run.id"),
             self.dialect().locked_of("run")
         );
         let rows = self
@@ -402,7 +395,7 @@ impl Tx {
         &mut self,
         commits: &[(&RunCommit, Timestamp)],
     ) -> Result<Vec<Result<Committed, StoreError>>, StoreError> {
-        let (log_end, cancels) = self.run_update_all(commits).await?;
+        let Updated { log_end, stamp, cancels } = self.run_update_all(commits).await?;
         let kept = |commit: &RunCommit| cancels.contains_key(&commit.run.id);
         let written: Vec<&RunCommit> =
             commits.iter().map(|(commit, _)| *commit).filter(|commit| kept(commit)).collect();
@@ -432,7 +425,7 @@ impl Tx {
             };
             if commit.run.has_ended() {
                 let freed = freed.remove(&id);
-                answers.push(Ok(Committed { freed, log_end, ..Committed::default() }));
+                answers.push(Ok(Committed { freed, log_end, stamp, ..Committed::default() }));
                 continue;
             }
             let committed = Committed {
@@ -440,6 +433,7 @@ impl Tx {
                 cancel: cancel.clone(),
                 freed: None,
                 log_end,
+                stamp,
             };
             let came = !committed.inbox.is_empty() || committed.cancel.is_some();
             let sleeps = commit.keep_lease_until.is_none()
@@ -456,13 +450,11 @@ impl Tx {
         Ok(answers)
     }
 
-    /// Writes the runs' rows; yields the end of the event log before that, and
-    /// the runs that were still the worker's, each with the wish for its end
-    /// that it has not taken in.
+    /// Writes the runs' rows.
     async fn run_update_all(
         &mut self,
         commits: &[(&RunCommit, Timestamp)],
-    ) -> Result<(u64, HashMap<RunId, Option<String>>), StoreError> {
+    ) -> Result<Updated, StoreError> {
         let mut given = Given::new(&[
             ("id", Text),
             ("epoch", Whole),
@@ -511,21 +503,24 @@ impl Tx {
              FROM {}
              WHERE relata_run.id = given.id AND relata_run.epoch = given.epoch
                AND relata_run.seq = given.seq_before AND relata_run.status = 'active'
-               AND relata_run.lease_owner IS NOT NULL
+               AND relata_run.lease_owner IS NOT NULL{}
              RETURNING relata_run.id, relata_run.cancel_requested,
-                       (SELECT COALESCE(MAX(seq), 0) FROM relata_event) AS log_end",
-            given.table(self.dialect(), "$1")
+                       (SELECT COALESCE(MAX(seq), 0) FROM relata_event) AS log_end,
+                       ({STAMP}) AS stamp",
+            given.table(self.dialect(), "$1"),
+            given.narrow(self.dialect(), "$1", "id", "relata_run.id")
         );
         let rows = self
             .connection
             .rows("commit runs", AssertSqlSafe(sql), vec![given.into_argument()])
             .await?;
         let log_end = rows.first().map_or(Ok(0), |row| row.count("log_end"))?;
+        let stamp = rows.first().map_or(Ok(0), |row| row.count("stamp"))?;
         let mut cancels = HashMap::with_capacity(rows.len());
         for row in &rows {
             cancels.insert(row.parsed("id")?, row.text_or_none("cancel_requested")?);
         }
-        Ok((log_end, cancels))
+        Ok(Updated { log_end, stamp, cancels })
     }
 
     /// Gives a run back as it was claimed, with no call begun, to be looked
@@ -693,17 +688,17 @@ impl Tx {
         let runs = ids(ended.iter().map(|commit| commit.run.id));
         for table in ["relata_waiter", "relata_inbox"] {
             let sql = format!(
-                "DELETE FROM {table} WHERE run_id IN (SELECT given.id FROM {})",
-                runs.table(self.dialect(), "$1")
+                "DELETE FROM {table} WHERE {}",
+                runs.have(self.dialect(), "$1", "id", "run_id")
             );
             let runs = vec![runs.clone().into_argument()];
-            self.connection.post("end runs", AssertSqlSafe(sql), runs).await?;
+            self.connection.post_apart("end runs", AssertSqlSafe(sql), runs).await?;
         }
         let sql = format!(
             "UPDATE relata_enrolment SET running = 0
-             WHERE running = 1 AND run_id IN (SELECT given.id FROM {})
+             WHERE running = 1 AND {}
              RETURNING run_id, enrolment_key",
-            runs.table(self.dialect(), "$1")
+            runs.have(self.dialect(), "$1", "id", "run_id")
         );
         let rows = self
             .connection
@@ -711,6 +706,17 @@ impl Tx {
             .await?;
         rows.iter().map(|row| Ok((row.parsed("run_id")?, row.text("enrolment_key")?))).collect()
     }
+}
+
+/// What the update of runs' rows came to.
+struct Updated {
+    /// The end of the event log before it.
+    log_end: u64,
+    /// The stamp of the active workflows.
+    stamp: u64,
+    /// The runs that were still the worker's, each with the wish for its end that it
+    /// has not taken in.
+    cancels: HashMap<RunId, Option<String>>,
 }
 
 fn is_soon(at: Timestamp, now: Timestamp) -> bool {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use relata_engine::{Happening, Watch};
 use relata_model::{RunId, Timestamp};
-use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::{
     RunCommit, StoreError, Tx,
     connection::{arguments, to_json},
+    dialect::Dialect,
     event,
     given::Given,
     table::ColumnType::{Text, Whole},
@@ -39,13 +39,14 @@ impl Tx {
             return Ok(());
         }
         let sql = format!(
-            "SELECT given.run, event.* FROM {}
+            "SELECT given.run, event.* FROM {0}
              JOIN relata_event AS event ON event.seq > given.decided_at AND (
                  (event.kind <> 'named' AND given.topic = 'changed' AND event.record = given.topic_key)
                  OR (event.kind = 'named' AND event.name = given.topic AND (
                      event.record = given.topic_key OR event.event_key = given.topic_key
                      OR EXISTS (SELECT 1 FROM relata_event_about AS about
                                 WHERE about.seq = event.seq AND about.record = given.topic_key))))
+             WHERE event.seq > (SELECT MIN(given.decided_at) FROM {0})
              ORDER BY event.seq",
             given.table(self.dialect(), "$1")
         );
@@ -105,19 +106,15 @@ impl Tx {
     ///
     /// The database's.
     pub async fn waiter_runs(&mut self, topics: &[Watch]) -> Result<Vec<RunId>, StoreError> {
+        let given = watched(topics);
         let sql = format!(
-            "SELECT DISTINCT waiter.run_id FROM {}
-             JOIN relata_waiter AS waiter ON waiter.topic = given.topic AND waiter.topic_key = given.topic_key
-             ORDER BY waiter.run_id",
-            self.dialect().given("$1", &["topic", "topic_key"])
+            "SELECT DISTINCT waiter.run_id FROM {} {} ORDER BY waiter.run_id",
+            given.table(self.dialect(), "$1"),
+            waiters_of(self.dialect())
         );
         let rows = self
             .connection
-            .rows(
-                "look for waiting runs",
-                AssertSqlSafe(sql),
-                arguments![watches_json(topics.iter())],
-            )
+            .rows("look for waiting runs", AssertSqlSafe(sql), vec![given.into_argument()])
             .await?;
         rows.iter().map(|row| row.parsed("run_id")).collect()
     }
@@ -128,18 +125,14 @@ impl Tx {
     ///
     /// The database's.
     pub async fn waiter_topics(&mut self, topics: &[Watch]) -> Result<HashSet<Watch>, StoreError> {
-        let mut given = Given::new(&[("topic", Text), ("topic_key", Text)]);
-        for watch in topics {
-            given.push(arguments![watch.topic.as_str(), watch.key.as_str()]);
-        }
+        let given = watched(topics);
         if given.is_empty() {
             return Ok(HashSet::new());
         }
         let sql = format!(
-            "SELECT DISTINCT given.topic, given.topic_key FROM {}
-             JOIN relata_waiter AS waiter
-               ON waiter.topic = given.topic AND waiter.topic_key = given.topic_key",
-            given.table(self.dialect(), "$1")
+            "SELECT DISTINCT given.topic, given.topic_key FROM {} {}",
+            given.table(self.dialect(), "$1"),
+            waiters_of(self.dialect())
         );
         let rows = self
             .connection
@@ -202,19 +195,19 @@ impl Tx {
             return Ok(());
         }
         let none = watches.is_empty();
-        let (listening_table, table) =
-            (listening.table(self.dialect(), "$1"), watches.table(self.dialect(), "$2"));
+        let table = watches.table(self.dialect(), "$2");
         let watches = watches.into_argument();
         let sql = format!(
-            "DELETE FROM relata_waiter WHERE run_id IN (SELECT given.id FROM {listening_table})
+            "DELETE FROM relata_waiter WHERE {}
                AND NOT EXISTS (
                  SELECT 1 FROM {table}
                  WHERE given.topic = relata_waiter.topic AND given.topic_key = relata_waiter.topic_key
-                   AND given.run_id = relata_waiter.run_id)"
+                   AND given.run_id = relata_waiter.run_id)",
+            listening.have(self.dialect(), "$1", "id", "run_id")
         );
         let doing = "set what runs listen for";
         let both = vec![listening.into_argument(), watches.clone()];
-        self.connection.post(doing, AssertSqlSafe(sql), both).await?;
+        self.connection.post_apart(doing, AssertSqlSafe(sql), both).await?;
         if none {
             return Ok(());
         }
@@ -224,6 +217,7 @@ impl Tx {
              ON CONFLICT (topic, topic_key, run_id) DO NOTHING",
             table.replace("$2", "$1")
         );
+        // None of these is one of those that go.
         self.connection.post(doing, AssertSqlSafe(sql), vec![watches]).await
     }
 
@@ -239,8 +233,9 @@ impl Tx {
         }
         let sql = format!(
             "UPDATE relata_inbox SET consumed = 1 FROM {}
-             WHERE relata_inbox.run_id = given.run_id AND relata_inbox.event_id = given.event_id",
-            given.table(self.dialect(), "$1")
+             WHERE relata_inbox.run_id = given.run_id AND relata_inbox.event_id = given.event_id{}",
+            given.table(self.dialect(), "$1"),
+            given.narrow(self.dialect(), "$1", "run_id", "relata_inbox.run_id")
         );
         self.connection
             .post("take in what happened", AssertSqlSafe(sql), vec![given.into_argument()])
@@ -258,8 +253,8 @@ impl Tx {
         let given = ids(runs.iter().copied());
         let sql = format!(
             "SELECT run_id, happening FROM relata_inbox
-             WHERE consumed = 0 AND run_id IN (SELECT given.id FROM {}) ORDER BY seq, event_id",
-            given.table(self.dialect(), "$1")
+             WHERE consumed = 0 AND {} ORDER BY seq, event_id",
+            given.have(self.dialect(), "$1", "id", "run_id")
         );
         for row in self
             .connection
@@ -272,10 +267,29 @@ impl Tx {
     }
 }
 
-fn watches_json<'a>(watches: impl Iterator<Item = &'a Watch>) -> String {
-    let rows: Vec<_> =
-        watches.map(|watch| json!({ "topic": watch.topic, "topic_key": watch.key })).collect();
-    serde_json::Value::Array(rows).to_string()
+/// What is listened for, as rows.
+fn watched(topics: &[Watch]) -> Given<'static> {
+    let mut given = Given::new(&[("topic", Text), ("topic_key", Text)]);
+    for watch in topics {
+        given.push(arguments![watch.topic.as_str(), watch.key.as_str()]);
+    }
+    given
+}
+
+/// Joins who listens for it to what is listened for (`given`). A server is told to
+/// look for each by itself: it might begin with all that listen for anything.
+const fn waiters_of(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "JOIN relata_waiter AS waiter
+               ON waiter.topic = given.topic AND waiter.topic_key = given.topic_key"
+        }
+        Dialect::Postgres => {
+            "CROSS JOIN LATERAL (
+                 SELECT run_id FROM relata_waiter
+                 WHERE topic = given.topic AND topic_key = given.topic_key OFFSET 0) AS waiter"
+        }
+    }
 }
 
 /// Ids of runs as rows.

@@ -555,16 +555,19 @@ impl Tx {
         Ok(checked)
     }
 
-    /// Those references among some values that are the ids of records, looked up
-    /// once for each object and not once for each reference.
+    /// Those references among some values that are the ids of records. What was not
+    /// seen before is looked up once for each object and not once for each reference.
     async fn ids_known(&mut self, values: &[Value]) -> Result<HashSet<Reference>, RecordError> {
+        let tables = std::sync::Arc::clone(&self.tables);
         let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut known = HashSet::new();
         for reference in values.iter().filter_map(Value::as_reference) {
-            if is_id(reference) && self.tables.objects().get(&reference.object).is_some() {
+            if tables.ids().has(reference) {
+                known.insert(reference.clone());
+            } else if is_id(reference) && tables.objects().get(&reference.object).is_some() {
                 wanted.entry(&reference.object).or_default().push(&reference.key);
             }
         }
-        let mut known = HashSet::new();
         for (object, ids) in wanted {
             let statement = Statement::select()
                 .column(Alias::new("id"))
@@ -576,6 +579,7 @@ impl Tx {
                 known.insert(Reference::new(object, row.text("id")?));
             }
         }
+        tables.ids().add(known.iter().cloned());
         Ok(known)
     }
 }

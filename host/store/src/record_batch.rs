@@ -80,14 +80,15 @@ impl<'h> RecordBatch<'h> {
         Self::default()
     }
 
-    /// An empty batch; `heard` says which events a trigger may answer.
-    #[must_use]
-    pub fn hearing(heard: Heard<'h>) -> Self {
-        Self { heard: Some(heard), ..Self::default() }
+    /// From now on `heard` says which events a trigger may answer; those that were
+    /// flushed before have to be seen.
+    pub fn hear(&mut self, heard: Heard<'h>) {
+        self.heard = Some(heard);
     }
 
-    /// Reads the records that will be written or named, those given by id, in
-    /// one statement an object. The writes work without it, a read each.
+    /// Reads the records that will be written, one statement an object, and looks
+    /// for those that are named, one statement for all; those given by id. The writes
+    /// work without it, a read each.
     ///
     /// # Errors
     ///
@@ -130,19 +131,21 @@ impl<'h> RecordBatch<'h> {
                 self.stored.insert(record.reference.clone(), record);
             }
         }
-        for (object, keys) in named {
-            if tables.of(object).is_err() {
-                continue;
-            }
-            let statement = Statement::select()
-                .column(Alias::new("id"))
-                .from(Alias::new(object))
-                .and_where(tx.dialect().is_one_of("id", &serde_json::json!(keys).to_string()))
-                .take();
-            let (sql, arguments) = tx.dialect().build(&statement);
-            for row in tx.connection.rows("look for records", sql, arguments).await? {
-                self.there.insert(Reference::new(object, row.text("id")?));
-            }
+        named.retain(|object, _| tables.of(object).is_ok());
+        if named.is_empty() {
+            return Ok(());
+        }
+        let (mut sql, mut lists) = (String::new(), Vec::new());
+        for (object, keys) in &named {
+            let union = if sql.is_empty() { "" } else { " UNION ALL " };
+            lists.push(Argument::from(&serde_json::json!(keys)));
+            let is_named = tx.dialect().is_listed("id", &format!("${}", lists.len()));
+            sql.push_str(&format!(
+                "{union}SELECT '{object}' AS object, id FROM \"{object}\" WHERE {is_named}"
+            ));
+        }
+        for row in tx.connection.rows("look for records", AssertSqlSafe(sql), lists).await? {
+            self.there.insert(Reference::new(row.text("object")?, row.text("id")?));
         }
         Ok(())
     }
@@ -729,9 +732,10 @@ async fn update(
     }
     let sql = format!(
         "UPDATE \"{0}\" SET {set} FROM {1}
-         WHERE \"{0}\".id = given.id AND \"{0}\".revision = given.revision_before",
+         WHERE \"{0}\".id = given.id AND \"{0}\".revision = given.revision_before{2}",
         object.name,
-        given.table(tx.dialect(), "$1")
+        given.table(tx.dialect(), "$1"),
+        given.narrow(tx.dialect(), "$1", "id", &format!("\"{}\".id", object.name))
     );
     let (doing, sql, given) = ("write records", AssertSqlSafe(sql), vec![given.into_argument()]);
     if tx.dialect() == Dialect::Sqlite {

@@ -2,11 +2,11 @@
 //! definition.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use relata_model::{FieldDefinition, FieldType, ObjectDefinition, Objects};
+use relata_model::{FieldDefinition, FieldType, ObjectDefinition, Objects, Reference};
 use sea_query::{Alias, ColumnDef, Expr, ExprTrait as _, Index, Table};
 use sqlx::{
     AssertSqlSafe, SqlStr,
@@ -163,6 +163,31 @@ pub(crate) struct Tables {
     dialect: Dialect,
     objects: Arc<Objects>,
     by_object: BTreeMap<String, ObjectTable>,
+    ids: SeenIds,
+}
+
+/// References that were found to be by id, and not by an external id. That stays
+/// true when the record is deleted: nothing else gets its id.
+#[derive(Debug, Default)]
+pub(crate) struct SeenIds(Mutex<HashSet<Reference>>);
+
+impl SeenIds {
+    /// So many are kept; then it begins anew.
+    const MOST: usize = 10_000;
+
+    pub(crate) fn has(&self, reference: &Reference) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(reference)
+    }
+
+    pub(crate) fn add(&self, references: impl IntoIterator<Item = Reference>) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for reference in references {
+            if seen.len() >= Self::MOST {
+                seen.clear();
+            }
+            seen.insert(reference);
+        }
+    }
 }
 
 impl Tables {
@@ -171,11 +196,16 @@ impl Tables {
             .iter()
             .map(|object| Ok((object.name.clone(), ObjectTable::new(object, dialect)?)))
             .collect::<Result<_, StoreError>>()?;
-        Ok(Self { dialect, objects, by_object })
+        Ok(Self { dialect, objects, by_object, ids: SeenIds::default() })
     }
 
     pub(crate) fn objects(&self) -> &Objects {
         &self.objects
+    }
+
+    /// References that are known to be by id.
+    pub(crate) const fn ids(&self) -> &SeenIds {
+        &self.ids
     }
 
     /// An object's definition and table.

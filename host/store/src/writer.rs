@@ -301,7 +301,16 @@ async fn begin_part(tx: &mut Tx) -> Result<(), StoreError> {
 
 /// Ends it; fails where what was posted within it does.
 async fn end_part(tx: &mut Tx) -> Result<(), StoreError> {
-    tx.connection.execute("end a part", "RELEASE inner_part", arguments![]).await.map(drop)
+    release(tx, "RELEASE inner_part").await
+}
+
+/// Ends a part of a transaction. To a server nothing was posted within it that could
+/// still fail: there the end goes with the next statement.
+async fn release(tx: &mut Tx, sql: &'static str) -> Result<(), StoreError> {
+    match tx.dialect() {
+        Dialect::Sqlite => tx.connection.execute("end a part", sql, arguments![]).await.map(drop),
+        Dialect::Postgres => tx.connection.post("end a part", sql, arguments![]).await,
+    }
 }
 
 async fn undo_part(tx: &mut Tx) -> Result<(), StoreError> {
@@ -340,7 +349,7 @@ impl Told {
             return;
         }
         if let Some(hints) = &self.hints {
-            hints.give();
+            hints.give(parts);
         }
     }
 }
@@ -555,8 +564,8 @@ async fn run_part(tx: &mut Tx, work: &mut dyn Work) -> Result<Ran, StoreError> {
     tx.connection.execute("begin a part", "SAVEPOINT part", arguments![]).await?;
     let mut ran = run_work(tx, work).await?;
     if matches!(ran, Ran::Kept) {
-        match tx.connection.execute("end a part", "RELEASE part", arguments![]).await {
-            Ok(_) => return Ok(ran),
+        match release(tx, "RELEASE part").await {
+            Ok(()) => return Ok(ran),
             Err(why) if is_of_all(&why) => return Err(why),
             // Something that was posted within it, and is undone with it: no
             // fault of whoever comes next.

@@ -17,6 +17,7 @@ mod log;
 mod logins;
 mod moving;
 mod outbox;
+mod plans;
 // The file and not its crate: that one builds plugins.
 #[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
 #[path = "../../../../tests/src/postgres.rs"]
