@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 
 use relata_model::{Record, Value};
-use relata_store::{Condition, Operator, Query};
+use relata_store::{Condition, Operator, Query, ValueCount};
 
 use crate::{AccessError, App, AppError, RecordSearch, Viewer};
 
@@ -35,7 +35,7 @@ impl App {
     }
 
     /// How many records a viewer would find by a search, for each value that a
-    /// field has among them; the most frequent first.
+    /// field has among them, and the oldest of those; the most frequent first.
     ///
     /// # Errors
     ///
@@ -47,13 +47,13 @@ impl App {
         object: &str,
         search: &RecordSearch,
         field: &str,
-    ) -> Result<Vec<(Value, u64)>, AccessError> {
+    ) -> Result<Vec<ValueCount>, AccessError> {
         // Whoever may not sort by a field may not count by it.
         let sorted = RecordSearch { sort: Some(field.to_owned()), ..search.clone() };
         let any = self.find_bounds(viewer, object, &sorted).await?;
         let query = self.query_of(object, search, any)?;
         let mut counts = self.store().record_count_by(&query, field).await?;
-        counts.sort_by_cached_key(|(value, count)| (Reverse(*count), value.to_string()));
+        counts.sort_by_cached_key(|one| (Reverse(one.count), one.value.to_string()));
         Ok(counts)
     }
 

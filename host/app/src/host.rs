@@ -410,10 +410,11 @@ impl HostCalls for StepHost {
         }
         let filter = self.filter(object, filter).await?;
         let asked = store::Query::new(object, filter.clone());
-        let mut tallies = match self.app.store().record_count_by(&asked, field).await {
-            Ok(tallies) => tallies,
-            Err(why) => return Err(self.refuse(why.into())),
-        };
+        let mut tallies: Vec<(Value, u64)> =
+            match self.app.store().record_count_by(&asked, field).await {
+                Ok(counts) => counts.into_iter().map(|one| (one.value, one.count)).collect(),
+                Err(why) => return Err(self.refuse(why.into())),
+            };
         for (before, now) in self.own_changes(object, &filter).await? {
             for (record, step) in [(before, -1), (now, 1)] {
                 let Some(record) = record else { continue };

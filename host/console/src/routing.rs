@@ -8,6 +8,7 @@ use axum::response::Response;
 use relata_app::{
     RecordSearch,
     model::{Act, Area, Doing, Record, Reference, Value},
+    store::ValueCount,
 };
 
 use crate::{
@@ -97,32 +98,52 @@ pub(crate) async fn found(
     Ok(visit.app.find(&visit.viewer, object, &search).await?.records)
 }
 
-/// How many tickets meet conditions that an index answers, and the oldest of
-/// them.
-async fn counted(visit: &Visit, filter: &[(&str, &str)]) -> Result<(u64, Option<Record>), Failure> {
-    if !visit.viewer.may_object("ticket", Act::See) {
-        return Ok((0, None));
+/// How many tickets there are that name each of some records in a field, and the
+/// oldest of them: one question, which an index answers, however many records
+/// they are.
+async fn tickets_by(
+    visit: &Visit,
+    field: &str,
+    named: &[Record],
+    further: &[(&str, &str)],
+) -> Result<BTreeMap<Reference, ValueCount>, Failure> {
+    if named.is_empty() || !visit.viewer.may_object("ticket", Act::See) {
+        return Ok(BTreeMap::new());
     }
-    let filter = filter.iter().map(|(field, value)| ((*field).to_owned(), (*value).to_owned()));
-    let search =
-        RecordSearch { filter: filter.collect(), limit: 1, count: true, ..RecordSearch::default() };
-    let mut found = visit.app.find(&visit.viewer, "ticket", &search).await?;
-    Ok((found.total.unwrap_or_default(), found.records.pop()))
+    let any = listed_references(named.iter().map(|record| &record.reference));
+    let mut filter = vec![(field.to_owned(), any)];
+    filter.extend(further.iter().map(|(field, value)| ((*field).to_owned(), (*value).to_owned())));
+    let search = RecordSearch { filter, ..RecordSearch::default() };
+    let counts = visit.app.count_by(&visit.viewer, "ticket", &search, field).await?;
+    let by_record = |one: ValueCount| Some((one.value.as_reference()?.clone(), one));
+    Ok(counts.into_iter().filter_map(by_record).collect())
+}
+
+/// References as a condition takes them: one of these.
+fn listed_references<'r>(references: impl Iterator<Item = &'r Reference>) -> String {
+    references.map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 async fn queues(visit: &Visit) -> Result<Vec<Queue>, Failure> {
     let queues = found(visit, "queue", &[], Some("name"), MOST).await?;
     let names = Names::of_records(visit, &queues).await?;
-    let mut shown = Vec::with_capacity(queues.len());
-    for queue in &queues {
-        let reference = queue.reference.to_string();
-        let of_queue =
-            [("queue", reference.as_str()), ("owner.empty", "true"), ("status", "new,open")];
-        let (waiting, oldest) = counted(visit, &of_queue).await?;
-        let oldest = oldest.and_then(|ticket| {
-            ticket.field("queued_at").as_time().or(ticket.field("created_at").as_time())
-        });
-        shown.push(Queue {
+    let waiting =
+        tickets_by(visit, "queue", &queues, &[("owner.empty", "true"), ("status", "new,open")])
+            .await?;
+    let oldest = match waiting.is_empty() {
+        true => Vec::new(),
+        false => {
+            let oldest = listed_references(waiting.values().map(|one| &one.oldest));
+            found(visit, "ticket", &[("id", &oldest)], None, MOST).await?
+        }
+    };
+    let since = |oldest_of: &ValueCount| {
+        let ticket = oldest.iter().find(|ticket| ticket.reference == oldest_of.oldest)?;
+        ticket.field("queued_at").as_time().or(ticket.field("created_at").as_time())
+    };
+    let shown = queues.iter().map(|queue| {
+        let waiting = waiting.get(&queue.reference);
+        Queue {
             link: Link::to(page_of(&queue.reference), text_of(queue, "name")),
             team: queue.field("team").as_reference().map(|team| names.link(team)),
             policy: words::choice(text_of(queue, "policy"), visit.lang()),
@@ -130,14 +151,14 @@ async fn queues(visit: &Visit) -> Result<Vec<Queue>, Failure> {
             waiting: Link::to(
                 format!(
                     "/records/ticket?queue={}&owner.empty=true&status=new,open",
-                    in_query(&reference)
+                    in_query(&queue.reference.to_string())
                 ),
-                waiting.to_string(),
+                waiting.map_or(0, |one| one.count).to_string(),
             ),
-            oldest: oldest.map(|at| visit.moment(at)),
-        });
-    }
-    Ok(shown)
+            oldest: waiting.and_then(since).map(|at| visit.moment(at)),
+        }
+    });
+    Ok(shown.collect())
 }
 
 fn listed(value: &Value) -> String {
@@ -150,26 +171,27 @@ fn listed(value: &Value) -> String {
 async fn agents(visit: &Visit) -> Result<Vec<Agent>, Failure> {
     let users = found(visit, "user", &[("active", "true")], Some("name"), MOST).await?;
     let names = Names::of_records(visit, &users).await?;
-    let mut agents = Vec::with_capacity(users.len());
-    for user in &users {
-        let reference = user.reference.to_string();
-        let of_user = [("owner", reference.as_str()), ("status", "new,open")];
-        let (open, _) = counted(visit, &of_user).await?;
+    let open = tickets_by(visit, "owner", &users, &[("status", "new,open")]).await?;
+    let agents = users.iter().map(|user| {
+        let open = open.get(&user.reference).map_or(0, |one| one.count);
         let capacity = user.field("capacity").as_number();
-        agents.push(Agent {
+        Agent {
             link: Link::to(page_of(&user.reference), text_of(user, "name")),
             team: user.field("team").as_reference().map(|team| names.link(team)),
             presence: Pill::of_word(text_of(user, "presence"), visit.lang()),
             skills: listed(user.field("skills")),
             open: Link::to(
-                format!("/records/ticket?owner={}&status=new,open", in_query(&reference)),
+                format!(
+                    "/records/ticket?owner={}&status=new,open",
+                    in_query(&user.reference.to_string())
+                ),
                 open.to_string(),
             ),
             full: capacity.is_some_and(|capacity| capacity <= open.into()),
             capacity: capacity.map_or_else(String::new, |number| number.normalize().to_string()),
-        });
-    }
-    Ok(agents)
+        }
+    });
+    Ok(agents.collect())
 }
 
 /// The last decision about each of the tickets that came last.

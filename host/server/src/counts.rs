@@ -79,6 +79,6 @@ pub(crate) async fn show(
     let counts =
         app.count_by(caller.viewer(), &object, &search, &by).await.map_err(wrong_search)?;
     let counts =
-        counts.into_iter().map(|(value, count)| Count { value: value.to_json(), count }).collect();
+        counts.iter().map(|one| Count { value: one.value.to_json(), count: one.count }).collect();
     Ok(Json(Counts { by, counts }))
 }

@@ -67,7 +67,7 @@ pub use observe::{WriteBatch, WriteObserver};
 pub use outbox::{Delivery, Effect, EffectFilter, EffectKind, EffectStatus, NewEffect, Way};
 pub use pause::{Pause, PauseScope, PauseScopeError, Unparked};
 pub use postgres::{DatabaseUrl, DatabaseUrlError};
-pub use query::{Condition, Operator, Order, PAGE, Page, Query};
+pub use query::{Condition, Operator, Order, PAGE, Page, Query, ValueCount};
 pub use queue::{NewQueued, QueueFilter, Queued};
 pub use record::{Cause, Fresh, Write, Written};
 pub use record_batch::{Heard, RecordBatch};

@@ -121,6 +121,17 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// How many of some records have the same in a field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValueCount {
+    /// What they have in it; [`Value::Nothing`] where it is empty.
+    pub value: Value,
+    /// How many they are.
+    pub count: u64,
+    /// The one with the lowest id, which is the oldest.
+    pub oldest: Reference,
+}
+
 impl Store {
     /// Records that meet all conditions, a page at a time.
     ///
@@ -145,8 +156,7 @@ impl Store {
     }
 
     /// How many records a query would find on all its pages, for each value that a
-    /// field has among them: [`Value::Nothing`] for those where it is empty. In no
-    /// order.
+    /// field has among them, and the oldest of those. In no order.
     ///
     /// # Errors
     ///
@@ -157,7 +167,7 @@ impl Store {
         &self,
         query: &Query,
         field: &str,
-    ) -> Result<Vec<(Value, u64)>, RecordError> {
+    ) -> Result<Vec<ValueCount>, RecordError> {
         self.read().await?.record_count_by(query, field).await
     }
 
@@ -302,7 +312,7 @@ impl Tx {
         &mut self,
         query: &Query,
         field: &str,
-    ) -> Result<Vec<(Value, u64)>, RecordError> {
+    ) -> Result<Vec<ValueCount>, RecordError> {
         let tables = std::sync::Arc::clone(&self.tables);
         let (object, _) = tables.of(&query.object)?;
         let by = definition(object, field)?;
@@ -315,6 +325,8 @@ impl Tx {
         let mut statement = Statement::select();
         statement
             .expr_as(Expr::cust("COUNT(*)"), Alias::new("found"))
+            // Ids are in the order of age.
+            .expr_as(Func::min(Expr::col(Alias::new("id"))), Alias::new("oldest"))
             .from(Alias::new(&object.name))
             .limit(u64::from(PAGE) + 1);
         for column in columns_of(field, by) {
@@ -333,8 +345,13 @@ impl Tx {
                 format!("has more than {PAGE} different values among these; narrow the conditions");
             return Err(invalid(field, why));
         }
-        let counted =
-            rows.iter().map(|row| Ok((value::read(field, by, row)?, row.count("found")?)));
+        let counted = rows.iter().map(|row| {
+            Ok(ValueCount {
+                value: value::read(field, by, row)?,
+                count: row.count("found")?,
+                oldest: Reference::new(&object.name, row.text("oldest")?),
+            })
+        });
         Ok(counted.collect::<Result<_, StoreError>>()?)
     }
 

@@ -1,7 +1,7 @@
 //! The simulator of routing.
 
 use axum::http::StatusCode;
-use relata_app::Running;
+use relata_app::{Running, model::Record};
 use serde_json::json;
 
 use crate::browser::{Browser, Page};
@@ -75,6 +75,50 @@ async fn what_does_not_read_stands_beside_its_field() {
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{query}: {}", page.text());
         assert!(page.texts("p", Some("error")).join(" ").contains(expected), "{}", page.text());
     }
+}
+
+#[tokio::test]
+async fn it_counts_what_waits_and_what_each_agent_has() {
+    let browser = desk().await;
+    let users = browser.app.records_all("user").await.unwrap();
+    let user = |name: &str| {
+        let named = |user: &&Record| user.field("name").to_string() == name;
+        users.iter().find(named).unwrap().reference.to_string()
+    };
+    let (lea, kim) = (user("Lea"), user("Kim"));
+    for (owner, status, queued_at) in [
+        (None, "new", Some("2026-12-14T07:00:00Z")),
+        (None, "open", Some("2026-12-14T06:00:00Z")),
+        (None, "closed", Some("2026-12-14T05:00:00Z")),
+        (Some(&lea), "open", None),
+        (Some(&lea), "new", None),
+        (Some(&lea), "solved", None),
+        (Some(&kim), "open", None),
+    ] {
+        let ticket = json!({
+            "subject": "Where is it?", "queue": "queue/support", "owner": owner, "status": status,
+            "queued_at": queued_at,
+        });
+        browser.make("ticket", ticket).await;
+    }
+    browser.log_in_as("mara", &["administrator"]).await;
+    let page = browser.get("/routing").await;
+    let rows = shares(&page);
+    let row = |name: &str| rows.iter().find(|row| row.starts_with(name)).unwrap().as_str();
+    assert_eq!(row("Support"), "Support Support Least busy  2 2 h ago");
+    assert_eq!(row("Lea"), "Lea Online Support  2 3");
+    assert_eq!(row("Kim"), "Kim Online Support  1 1");
+    assert_eq!(row("mara"), "mara Online   0 20");
+
+    // Who sees the tickets of a team alone is told of no others.
+    let other = browser.another();
+    other.log_in_as("kai", &["agent"]).await;
+    let page = other.get("/routing").await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+    let rows = shares(&page);
+    let row = |name: &str| rows.iter().find(|row| row.starts_with(name)).unwrap().as_str();
+    assert_eq!(row("Support"), "Support Support Least busy  0");
+    assert_eq!((row("Lea"), row("Kim")), ("Lea Online Support  0 3", "Kim Online Support  0 1"));
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ on_each_backend! {
                 Ok(counts) => {
                     let mut counts: Vec<String> = counts
                         .iter()
-                        .map(|(value, count)| format!("{}: {count}", value.to_json()))
+                        .map(|one| format!("{}: {}", one.value.to_json(), one.count))
                         .collect();
                     counts.sort();
                     counts.join(", ")
@@ -150,6 +150,16 @@ on_each_backend! {
             .assert_eq(&counts("opportunity", &[], "amount").await);
         let tens = [Condition::equal("score", Value::Number(10.into()))];
         expect![[r#""AT": 1, "DE": 1"#]].assert_eq(&counts("lead", &tens, "country").await);
+        let all = Query::new("lead", Vec::new());
+        let leads = store.record_query(&all).await.unwrap().records;
+        let tied = store.record_count_by(&all, "score").await.unwrap();
+        let oldest = |score| {
+            let one = tied.iter().find(|one| one.value == score).unwrap();
+            let place = leads.iter().position(|lead| lead.reference == one.oldest).unwrap();
+            leads[place].field("name").to_string()
+        };
+        assert_eq!(oldest(Value::Number(10.into())), "a");
+        assert_eq!(oldest(Value::Nothing), "d");
         let nobody = [Condition::equal("owner", text("user/00000000000000000000000001"))];
         expect![""].assert_eq(&counts("lead", &nobody, "country").await);
         expect!["tags: has several values at once; count by a field that has one"]
