@@ -204,7 +204,8 @@ impl Dialect {
     }
 
     /// A table out of a JSON list of lists, a list a row in the order of the
-    /// columns ([`crate::given::Given`]); `place` is the row's place.
+    /// columns ([`crate::given::Given`]); `_place` is the row's place, which no field is
+    /// called.
     pub(crate) fn given_rows(self, placeholder: &str, columns: &[(&str, ColumnType)]) -> String {
         let column = |(place, (name, kind)): (usize, &(&str, ColumnType))| {
             let value = format!("value ->> {place}");
@@ -225,12 +226,12 @@ impl Dialect {
             // A row is taken apart once, not once a column.
             Self::Sqlite => format!(
                 "(WITH list AS MATERIALIZED (
-                      SELECT key AS place, jsonb(value) AS value FROM json_each({placeholder}))
-                  SELECT place, {columns} FROM list) AS given"
+                      SELECT key AS _place, jsonb(value) AS value FROM json_each({placeholder}))
+                  SELECT _place, {columns} FROM list) AS given"
             ),
             Self::Postgres => format!(
-                "(SELECT place, {columns} FROM jsonb_array_elements(CAST({placeholder} AS jsonb))
-                  WITH ORDINALITY AS list(value, place)) AS given"
+                "(SELECT _place, {columns} FROM jsonb_array_elements(CAST({placeholder} AS jsonb))
+                  WITH ORDINALITY AS list(value, _place)) AS given"
             ),
         }
     }

@@ -198,7 +198,7 @@ impl Tx {
         }
         let names = given.names();
         let sql = format!(
-            "INSERT INTO relata_event ({names}) SELECT {names} FROM {} ORDER BY place",
+            "INSERT INTO relata_event ({names}) SELECT {names} FROM {} ORDER BY _place",
             given.table(self.dialect(), "$1")
         );
         let doing = "write to the event log";

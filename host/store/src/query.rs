@@ -324,9 +324,10 @@ impl Tx {
         }
         let mut statement = Statement::select();
         statement
-            .expr_as(Expr::cust("COUNT(*)"), Alias::new("found"))
+            // No field is called so.
+            .expr_as(Expr::cust("COUNT(*)"), Alias::new("_found"))
             // Ids are in the order of age.
-            .expr_as(Func::min(Expr::col(Alias::new("id"))), Alias::new("oldest"))
+            .expr_as(Func::min(Expr::col(Alias::new("id"))), Alias::new("_oldest"))
             .from(Alias::new(&object.name))
             .limit(u64::from(PAGE) + 1);
         for column in columns_of(field, by) {
@@ -348,8 +349,8 @@ impl Tx {
         let counted = rows.iter().map(|row| {
             Ok(ValueCount {
                 value: value::read(field, by, row)?,
-                count: row.count("found")?,
-                oldest: Reference::new(&object.name, row.text("oldest")?),
+                count: row.count("_found")?,
+                oldest: Reference::new(&object.name, row.text("_oldest")?),
             })
         });
         Ok(counted.collect::<Result<_, StoreError>>()?)

@@ -695,7 +695,7 @@ async fn insert(
     }
     let names = given.names();
     let sql = format!(
-        "INSERT INTO \"{}\" ({names}) SELECT {names} FROM {} WHERE 1 = 1 ORDER BY place
+        "INSERT INTO \"{}\" ({names}) SELECT {names} FROM {} WHERE 1 = 1 ORDER BY _place
          ON CONFLICT DO NOTHING",
         object.name,
         given.table(tx.dialect(), "$1")

@@ -1,7 +1,7 @@
 use expect_test::expect;
 use relata_model::{Duration, ObjectDefinition, Record, Value};
-use relata_store::{RecordError, StoreError};
-use serde_json::json;
+use relata_store::{Order, Query, RecordError, StoreError};
+use serde_json::{Value as Json, json};
 
 use crate::backend::*;
 
@@ -227,6 +227,31 @@ indexes: [[budget]]
         let store = backend.open_with(objects_with(custom)).await;
         let anna = store.record_fetch(&anna.reference).await.unwrap().unwrap();
         assert_eq!(anna.field("budget").to_string(), "5.00 EUR");
+    }
+
+    /// A field may be called as something is in our own statements.
+    async fn fields_have_whatever_names(backend) {
+        let names = ["place", "value", "key", "list", "given", "found", "oldest", "word", "words", "near", "order", "select"];
+        let fields: String = names.iter().map(|name| format!("  {name}: {{ type: text }}\n")).collect();
+        let stall = format!("object: stall\ntitle: Stall\nsummary: Of a market.\nfields:\n{fields}");
+        let store = backend.open_with(objects_with(&stall)).await;
+        let json = |what: &str| Json::Object(names.iter().map(|name| ((*name).to_owned(), json!(format!("{what} {name}")))).collect());
+        let is = |record: &Record, what: &str| {
+            for name in names {
+                assert_eq!(record.field(name), &Value::Text(format!("{what} {name}")));
+            }
+        };
+        let made = create(&store, "stall", json("old")).await;
+        is(&store.record_fetch(&made.reference).await.unwrap().unwrap(), "old");
+        set(&store, &made.reference, json("new")).await;
+        is(&store.record_fetch(&made.reference).await.unwrap().unwrap(), "new");
+        for name in names {
+            let by = Order { field: Some(name.to_owned()), descending: true };
+            let found = store.record_query(&Query { order: by, ..Query::new("stall", vec![]) }).await.unwrap();
+            is(&found.records[0], "new");
+            let counts = store.record_count_by(&Query::new("stall", vec![]), name).await.unwrap();
+            assert_eq!(counts[0].value, Value::Text(format!("new {name}")));
+        }
     }
 
     async fn a_definition_that_does_not_fit_is_refused(backend) {
