@@ -8,7 +8,10 @@ use std::{
 };
 
 use relata_engine::HappeningKind;
-use relata_model::{Fields, Record, Reference, Timestamp, Value};
+use relata_model::{
+    Fields, Record, Reference, Timestamp, Value,
+    text::{has_words, words},
+};
 use relata_store::{
     Cause, Condition, EffectStatus, NewEffect, NewEvent, Operator, Put, Query, RecordBatch,
     RecordError, Tx, Write,
@@ -303,6 +306,10 @@ fn meets(record: &Record, condition: &Condition) -> bool {
         Operator::Contains => match (is, &condition.value) {
             (Value::List(items), item) => items.contains(item),
             (Value::Text(text), Value::Text(part)) => text.contains(part.as_str()),
+            _ => false,
+        },
+        Operator::HasWords => match (is, &condition.value) {
+            (Value::Text(text), Value::Text(wanted)) => has_words(text, &words(wanted)),
             _ => false,
         },
         Operator::IsEmpty => is.is_nothing(),

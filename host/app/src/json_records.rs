@@ -40,6 +40,9 @@ pub struct RecordsFound {
     pub next: Option<String>,
     /// How many there are in all, where that was asked.
     pub total: Option<u64>,
+    /// Whether so many have the words that were looked for that only some of
+    /// them were looked at.
+    pub partial: bool,
 }
 
 /// Why somebody does not see or change a record.
@@ -240,7 +243,7 @@ impl App {
             false => None,
         };
         let page = self.store().record_query(&query).await?;
-        Ok(RecordsFound { records: page.records, next: page.next, total })
+        Ok(RecordsFound { records: page.records, next: page.next, total, partial: page.partial })
     }
 
     /// What is asked of the store by a search.
@@ -320,6 +323,10 @@ impl App {
                 let text = Value::Text(written.to_owned());
                 return Ok(Condition::new(field, Operator::Contains, text));
             }
+            "words" => {
+                let words = Value::Text(written.to_owned());
+                return Ok(Condition::new(field, Operator::HasWords, words));
+            }
             "empty" => {
                 let operator = match written {
                     "true" => Operator::IsEmpty,
@@ -329,7 +336,7 @@ impl App {
                 return Ok(Condition::new(field, operator, Value::Nothing));
             }
             other => {
-                let known = ["eq", "ne", "lt", "lte", "gt", "gte", "contains", "empty"];
+                let known = ["eq", "ne", "lt", "lte", "gt", "gte", "contains", "words", "empty"];
                 let hint = text::nearest(other, known.into_iter()).map_or_else(
                     || format!("there are {}", known.join(", ")),
                     |near| format!("did you mean `{field}.{near}`?"),

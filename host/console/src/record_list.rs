@@ -85,6 +85,8 @@ struct ListPage {
     first: Option<String>,
     next: Option<String>,
     wrong: Option<String>,
+    /// Whether more are called so than were looked at.
+    partial: bool,
 }
 
 /// A field with a few words to choose from.
@@ -179,6 +181,7 @@ pub(crate) async fn page(
         }
         Err(why) => return Err(why.into()),
     };
+    let partial = found.as_ref().is_some_and(|found| found.partial);
     let (records, next) = found.map_or((Vec::new(), None), |found| (found.records, found.next));
     let names = names_of(&visit, &records, &columns).await?;
     let rows = records.iter().map(|record| row(record, definition, &columns, &visit, &names));
@@ -227,6 +230,7 @@ pub(crate) async fn page(
         first: asked(&query, CURSOR).map(|_| address.changed(&[], &[])),
         next: next.map(|next| address.changed(&[], &[(CURSOR, &URL_SAFE_NO_PAD.encode(next))])),
         wrong,
+        partial,
         s: visit.shell(&object),
         object: object.clone(),
     }))
@@ -260,7 +264,9 @@ fn search_of(
         // Whoever looks for a mail address means no name.
         let by_mail = text.contains('@') && definition.field("email").is_some();
         let field = if by_mail { "email" } else { label };
-        filter.push((format!("{field}.contains"), text.to_owned()));
+        let by_words = definition.looked_for_by().any(|known| known == field);
+        let comparison = if by_words { "words" } else { "contains" };
+        filter.push((format!("{field}.{comparison}"), text.to_owned()));
     }
     let after = match asked(query, CURSOR) {
         None => None,

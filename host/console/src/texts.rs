@@ -215,6 +215,7 @@ texts! {
     without: "without this", "去除此条件";
     without_conditions: "Without conditions", "清除条件";
     nothing_found: "Nothing meets all of this", "没有符合条件的记录";
+    found_partly: "More are called so than were looked at. Give more of the name.", "同名记录太多，仅查看了其中一部分。请输入更完整的名称。";
     nothing_found_mend: "Take a condition away, or look for another text.", "请去除某个条件，或换一个关键词。";
     no_records: "None yet", "暂无记录";
     no_records_mend: "Make one with “New”, or take a file in:", "点击“新建”，或导入文件：";

@@ -233,6 +233,19 @@ impl ObjectDefinition {
         self.fields.get(name)
     }
 
+    /// The fields in whose words people look for a record: what it is called, and
+    /// mail addresses. None where records are no things of their own: parts of
+    /// others, and what is written once as it happens.
+    pub fn looked_for_by(&self) -> impl Iterator<Item = &str> {
+        let is_thing = self.part_of.is_none() && !self.append_only;
+        let fields = self.fields.iter().filter(move |(name, field)| match field.kind {
+            FieldType::Email => is_thing,
+            FieldType::Text => is_thing && self.label.as_ref() == Some(*name),
+            _ => false,
+        });
+        fields.map(|(name, _)| name.as_str())
+    }
+
     /// What stands for the record in a text: its label field, else its id.
     #[must_use]
     pub fn label_of(&self, record: &crate::Record) -> String {

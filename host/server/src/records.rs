@@ -111,7 +111,7 @@ pub(crate) async fn list(
     let parameters = read(parameters)?;
     let fields = wanted(&app, &object, &parameters)?;
     let search = search(parameters)?;
-    let RecordsFound { records, next, total } =
+    let RecordsFound { records, next, total, .. } =
         app.find(caller.viewer(), &object, &search).await.map_err(wrong_search)?;
     let records = records.iter().map(|record| record_json(record, &fields)).collect();
     let next = next.map(|next| URL_SAFE_NO_PAD.encode(next));

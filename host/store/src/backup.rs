@@ -262,8 +262,8 @@ async fn copied(
     let tables: Vec<String> =
         schema.iter().filter(|part| part.kind == "table").map(|part| part.name.clone()).collect();
     for table in &tables {
-        let table = quoted(table);
-        let sql = format!("INSERT INTO copy.{table} SELECT * FROM main.{table} ORDER BY rowid");
+        let (order, table) = (order(connection, table).await?, quoted(table));
+        let sql = format!("INSERT INTO copy.{table} SELECT * FROM main.{table} ORDER BY {order}");
         execute(connection, &sql).await?;
     }
     // How far the numbers of rows have come that are never given twice.
@@ -303,9 +303,10 @@ async fn contents(
             .map_err(failed)?;
         let line: Vec<String> = columns.iter().map(|name| format!("quote({name})")).collect();
         let sql = format!(
-            "SELECT {} AS line FROM {database}.{} ORDER BY rowid",
+            "SELECT {} AS line FROM {database}.{} ORDER BY {}",
             line.join(" || ',' || "),
-            quoted(&table)
+            quoted(&table),
+            order(connection, &table).await?
         );
         let mut count = 0_u64;
         let mut lines = sqlx::query(AssertSqlSafe(sql)).fetch(&mut *connection);
@@ -329,6 +330,27 @@ async fn contents(
     let migration = row.try_get_unchecked(0).map_err(failed)?;
     let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(BackupReport { rows, digest, migration })
+}
+
+/// In which order a table lies: by the number of its rows, or by its primary key
+/// where its rows have no number.
+async fn order(connection: &mut SqliteConnection, table: &str) -> Result<String, StoreError> {
+    let failed = failing("read its tables");
+    let rows = sqlx::query(AssertSqlSafe(format!(
+        "SELECT info.name FROM pragma_table_list AS list JOIN pragma_table_info(list.name) AS info
+         WHERE list.schema = 'main' AND list.name = {} AND list.wr = 1 AND info.pk > 0
+         ORDER BY info.pk",
+        literal(table)
+    )))
+    .fetch_all(connection)
+    .await
+    .map_err(failed)?;
+    let names: Vec<String> = rows
+        .iter()
+        .map(|row| row.try_get_unchecked::<String, _>(0).map(|name| quoted(&name)))
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
+    Ok(if names.is_empty() { "rowid".to_owned() } else { names.join(", ") })
 }
 
 fn quoted(name: &str) -> String {

@@ -152,7 +152,7 @@ impl Dialect {
 
     /// A migration's text for this database. `NUMBERED PRIMARY KEY` is a column
     /// that numbers its rows by itself, upwards, and never gives a number
-    /// twice.
+    /// twice; `WITHOUT ROWID` is a table that is its primary key's index.
     pub(crate) fn migration(self, sql: &str) -> SqlStr {
         let sql = match self {
             Self::Sqlite => {
@@ -160,6 +160,7 @@ impl Dialect {
             }
             Self::Postgres => sql
                 .replace("NUMBERED PRIMARY KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY")
+                .replace(" WITHOUT ROWID", "")
                 .replace(" TEXT", &format!(" {}", self.column_type("TEXT"))),
         };
         AssertSqlSafe(sql).into_sql_str()

@@ -47,6 +47,7 @@ mod token;
 mod value;
 mod wake;
 mod webhook;
+mod word;
 mod workflow;
 mod writer;
 

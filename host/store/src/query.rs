@@ -16,6 +16,7 @@ use crate::{
     record::read,
     table::columns_of,
     value,
+    word::Called,
 };
 
 /// At most so many records come at once.
@@ -106,6 +107,10 @@ pub enum Operator {
     OneOf,
     /// The text has this in it, letter by letter; the list has this text.
     Contains,
+    /// Each word that is given begins a word of the text, in whatever order;
+    /// capital and small letters are the same ([`text::words`]). Only in the
+    /// fields by which people look for a record.
+    HasWords,
     /// Has nothing.
     IsEmpty,
     /// Has something.
@@ -119,6 +124,9 @@ pub struct Page {
     pub records: Vec<Record>,
     /// For [`Query::after`]; none on the last page.
     pub next: Option<String>,
+    /// Whether so many have the words that were looked for
+    /// ([`Operator::HasWords`]) that not all of them were looked at.
+    pub partial: bool,
 }
 
 /// How many of some records have the same in a field.
@@ -265,7 +273,8 @@ impl Tx {
             let value = by.map(|name| last.field(name).clone());
             serde_json::json!(Cursor(last.reference.key.clone(), value)).to_string()
         });
-        Ok(Page { records, next })
+        let partial = filter.iter().any(|holds| holds.partial);
+        Ok(Page { records, next, partial })
     }
 
     /// How many records meet all conditions.
@@ -435,6 +444,13 @@ impl Tx {
             return self.condition_on_id(object, condition).await.map(Holds::from);
         }
         let field = definition(object, name)?;
+        if condition.operator == Operator::HasWords {
+            let Some(wanted) = condition.value.as_text() else {
+                return Err(invalid(name, "takes words to look for"));
+            };
+            let Called { holds, partial } = self.called(object, name, wanted).await?;
+            return Ok(Holds { partial, ..Holds::from(holds) });
+        }
         let column = || Expr::col(Alias::new(name));
         let values = match (&condition.operator, &condition.value) {
             (Operator::OneOf, Value::List(values)) => values.clone(),
@@ -464,7 +480,8 @@ impl Tx {
             }
         };
         let fixed = |each: Vec<Expr>, whole: Expr| {
-            Ok(Holds { whole, fixed: Some(Fixed { field: name.clone(), each }) })
+            let fixed = Fixed { field: name.clone(), each };
+            Ok(Holds { fixed: Some(fixed), ..Holds::from(whole) })
         };
         let is = |value: &Value| match value.is_nothing() {
             true => column().is_null(),
@@ -507,6 +524,8 @@ impl Tx {
                     )),
                 }
             }
+            // Answered above: it takes a look at the database.
+            Operator::HasWords => Err(invalid(name, "takes words to look for")),
         };
         holds.map(Holds::from)
     }

@@ -17,6 +17,8 @@ pub(crate) struct Holds {
     pub(crate) whole: Expr,
     /// Where it leaves the field only some values.
     pub(crate) fixed: Option<Fixed>,
+    /// Whether it holds of more records than it was found to hold of.
+    pub(crate) partial: bool,
 }
 
 /// What a field may be, value by value: no two hold at once.
@@ -27,7 +29,7 @@ pub(crate) struct Fixed {
 
 impl From<Expr> for Holds {
     fn from(whole: Expr) -> Self {
-        Self { whole, fixed: None }
+        Self { whole, fixed: None, partial: false }
     }
 }
 
@@ -71,6 +73,7 @@ impl<'f> Stretch<'f> {
                     | Operator::Greater
                     | Operator::GreaterOrEqual
                     | Operator::Contains
+                    | Operator::HasWords
             ) || (condition.operator == Operator::Equal && !condition.value.is_nothing())
         });
         let value = value.filter(|value| !value.is_nothing());

@@ -24,6 +24,7 @@ use crate::{
     record::{dedup, id_of, invalid, read, refused, select},
     table::{Column, ColumnType, ObjectTable, columns_of},
     value,
+    word::Renamed,
 };
 
 /// Whether a trigger may answer an event. An event that none answers, and for
@@ -498,8 +499,14 @@ impl<'h> RecordBatch<'h> {
         let mut created: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
         let mut changed: BTreeMap<_, Vec<(u64, &Record)>> = BTreeMap::new();
         let mut deleted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut renamed: BTreeMap<&str, Vec<Renamed<'_>>> = BTreeMap::new();
         for (reference, touched) in &all.records {
             let object = reference.object.as_str();
+            renamed.entry(object).or_default().push(Renamed {
+                before: touched.stored.and_then(|_| self.stored.get(reference)),
+                now: touched.now.as_ref(),
+                changed: &touched.changed,
+            });
             match (touched.stored, &touched.now) {
                 (None, Some(record)) => created.entry(object).or_default().push(record),
                 (Some(revision), Some(record)) => {
@@ -509,6 +516,9 @@ impl<'h> RecordBatch<'h> {
                 (Some(_), None) => deleted.entry(object).or_default().push(&reference.key),
                 (None, None) => {}
             }
+        }
+        for (object, records) in renamed {
+            tx.words_write(tables.of(object)?.0, &records).await?;
         }
         for (object, keys) in deleted {
             let statement = Statement::delete()

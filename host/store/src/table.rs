@@ -17,6 +17,7 @@ use crate::{
     RecordError, StoreError,
     connection::{Connection, arguments},
     dialect::Dialect,
+    word,
 };
 
 /// The host's own tables carry this in front of their names, so that no
@@ -48,6 +49,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "users", include_str!("../migrations/0011_users.sql")),
     (12, "held mails", include_str!("../migrations/0012_held_mails.sql")),
     (13, "pages in order", include_str!("../migrations/0013_pages_in_order.sql")),
+    (14, "words", include_str!("../migrations/0014_words.sql")),
     (15, "subscriptions", include_str!("../migrations/0015_subscriptions.sql")),
 ];
 
@@ -226,6 +228,8 @@ struct Present {
     /// The type of each column, by table and name.
     columns: BTreeMap<String, BTreeMap<String, String>>,
     indexes: BTreeSet<String>,
+    /// The fields whose words it has.
+    words: BTreeSet<String>,
 }
 
 /// One thing that is missing.
@@ -277,7 +281,8 @@ async fn is_up(connection: &mut Connection, tables: &Tables) -> Result<bool, Sto
         noted.push(row.whole("version")?);
     }
     Ok(noted.iter().eq(MIGRATIONS.iter().map(|(version, ..)| version))
-        && missing(tables, &present)?.is_empty())
+        && missing(tables, &present)?.is_empty()
+        && !word::is_behind(tables, &present.words))
 }
 
 async fn migrate(connection: &mut Connection, dialect: Dialect) -> Result<(), StoreError> {
@@ -319,7 +324,7 @@ async fn align(connection: &mut Connection, tables: &Tables) -> Result<(), Store
             (done, _) => done?,
         };
     }
-    Ok(())
+    word::align(connection, tables).await
 }
 
 async fn present(connection: &mut Connection, dialect: Dialect) -> Result<Present, StoreError> {
@@ -333,6 +338,9 @@ async fn present(connection: &mut Connection, dialect: Dialect) -> Result<Presen
     }
     for row in connection.rows("describe its indexes", dialect.indexes(), arguments![]).await? {
         present.indexes.insert(row.text("name")?);
+    }
+    if present.columns.contains_key(word::KEPT) {
+        present.words = word::kept(connection).await?;
     }
     Ok(present)
 }

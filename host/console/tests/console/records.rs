@@ -32,8 +32,16 @@ async fn a_list_is_narrowed_sorted_and_searched_by_its_address() {
     let browser = company().await;
     assert_eq!(names(&browser.get("/records/contact").await), ["Cem", "Bo", "Anna"]);
     assert_eq!(names(&browser.get("/records/contact?tier=gold&sort=name").await), ["Anna", "Cem"]);
-    assert_eq!(names(&browser.get("/records/contact?q=nn").await), ["Anna"]);
+    assert_eq!(names(&browser.get("/records/contact?q=an").await), ["Anna"]);
     assert_eq!(names(&browser.get("/records/contact?q=bo@a").await), ["Bo"]);
+    let page = browser.get("/records/contact?q=nn").await;
+    assert!(
+        page.text().contains("Nothing meets all of this"),
+        "no word begins so: {}",
+        page.text()
+    );
+    let page = browser.get("/records/contact?q=%E2%80%A6").await;
+    assert!(page.text().contains("takes words to look for"), "{}", page.text());
     let page =
         browser.get("/records/contact?field=country&comparison=ne&value=DE&tier=standard").await;
     assert_eq!(page.leads_to(), "/records/contact?tier=standard&country.ne=DE");

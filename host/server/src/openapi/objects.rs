@@ -71,7 +71,7 @@ pub(super) fn filter(object: &ObjectDefinition) -> Value {
     };
     let properties: Map<String, Value> = object.in_order().map(equal).collect();
     let names: Vec<&str> = object.in_order().map(|(name, _)| name).collect();
-    let compared = format!("^({})\\.(eq|ne|lt|lte|gt|gte|contains|empty)$", names.join("|"));
+    let compared = format!("^({})\\.(eq|ne|lt|lte|gt|gte|contains|words|empty)$", names.join("|"));
     json!({
         "type": "object",
         "description": "A field, perhaps with a comparison behind a dot (`created_at.gte`), and what it is compared with. All must hold.",

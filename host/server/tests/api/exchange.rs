@@ -65,7 +65,7 @@ async fn records_are_found_by_their_fields() {
         ?owner.empty=true&limit=3&fields=name&total=true: 200 {"next":null,"records":[{"id":"lead/…","name":"Anna"},{"id":"lead/…","name":"Bert"},{"id":"lead/…","name":"Cleo, the second"}],"total":3}
         ?owner.empty=perhaps: 400 wrong: `owner.empty` takes true or false
         ?contry=DE: 400 wrong: a lead has no field `contry`; did you mean `country`?
-        ?company_size.atleast=7: 400 wrong: `company_size.atleast` is no comparison; there are eq, ne, lt, lte, gt, gte, contains, empty
+        ?company_size.atleast=7: 400 wrong: `company_size.atleast` is no comparison; there are eq, ne, lt, lte, gt, gte, contains, words, empty
         ?company_size=many: 400 wrong: `company_size`: lead.company_size takes a whole number, not `many`
         ?sort=-size: 400 wrong: a lead has no field `size`; it has name, email, phone, company, company_size, country, locale, source, batch, score, note, status, external_id, owner, team, tags, created_at, updated_at, merged_into
         ?fields=name,nme: 400 wrong: a lead has no field `nme`; did you mean `name`?

@@ -1,6 +1,6 @@
 use expect_test::{Expect, expect};
-use relata_model::{Money, Record, Timestamp, Value};
-use relata_store::{Condition, Operator, Order, Query, Store};
+use relata_model::{Fields, Money, Record, RecordId, Timestamp, Value};
+use relata_store::{Cause, Condition, Operator, Order, Query, RecordBatch, Store, Write};
 use serde_json::{Value as Json, json};
 
 use crate::backend::*;
@@ -102,6 +102,128 @@ on_each_backend! {
         check_error(store, "name", Less, text("x"), expect!["name: holds text, which is not more or less than another"]).await;
         check_error(store, "score", Contains, text("x"), expect!["score: holds a number, which contains nothing"]).await;
         check_error(store, "owner", Equal, text("user/bem"), expect!["owner: there is no user `bem`; did you mean `ben`?"]).await;
+    }
+
+    /// Each word that is given begins one of the name, whatever is written, changed
+    /// or deleted.
+    async fn words_find_what_is_called_so(backend) {
+        let store = backend.open().await;
+        let found = async |field: &str, words: &str| {
+            let filter = vec![Condition::new(field, Operator::HasWords, text(words))];
+            let count = store.record_count("contact", &filter).await.unwrap();
+            let page = store.record_query(&Query::new("contact", filter)).await.unwrap();
+            assert!(!page.partial);
+            assert_eq!(count, page.records.len() as u64);
+            let names: Vec<_> = page.records.iter().map(|one| one.field("name").to_string()).collect();
+            names.join(", ")
+        };
+        for (name, email) in [
+            ("Anna Weber", Some("anna@a.example")),
+            ("Annabel Krause-Weber", Some("weber@b.example")),
+            ("JÜRGEN Ö. O'Neil", None),
+            ("张伟明", None),
+        ] {
+            create(&store, "contact", json!({"name": name, "email": email})).await;
+        }
+        for (words, expected) in [
+            ("anna", "Anna Weber, Annabel Krause-Weber"),
+            ("WEBER", "Anna Weber, Annabel Krause-Weber"),
+            ("web annab", "Annabel Krause-Weber"),
+            ("weber, anna k", "Annabel Krause-Weber"),
+            ("eber", ""),
+            ("anna x", ""),
+            ("jürgen ö", "JÜRGEN Ö. O'Neil"),
+            ("o'nei", "JÜRGEN Ö. O'Neil"),
+            ("伟明", "张伟明"),
+            ("张明", ""),
+        ] {
+            assert_eq!(found("name", words).await, expected, "{words}");
+        }
+        assert_eq!(found("email", "b.example").await, "Annabel Krause-Weber");
+        assert_eq!(found("email", "b@a").await, "");
+
+        let anna = store.record_query(&Query::new("contact", vec![])).await.unwrap().records.remove(0).reference;
+        set(&store, &anna, json!({"name": "Anna Lang", "email": null})).await;
+        assert_eq!(found("name", "anna weber").await, "Annabel Krause-Weber");
+        assert_eq!(found("name", "anna lang").await, "Anna Lang");
+        assert_eq!(found("email", "anna").await, "");
+        let delete = Write::Delete { reference: anna, if_revision: None };
+        write(&store, delete, at(0)).await.unwrap();
+        assert_eq!(found("name", "anna").await, "Annabel Krause-Weber");
+
+        let wrong = async |object: &str, field: &str, words: &str| {
+            let filter = vec![Condition::new(field, Operator::HasWords, text(words))];
+            store.record_query(&Query::new(object, filter)).await.unwrap_err().to_string()
+        };
+        expect!["name: takes words to look for, and `- …` has none"].assert_eq(&wrong("contact", "name", "- …").await);
+        expect!["phone: is not looked for by its words; look in email, name, or compare it by `contains`"]
+            .assert_eq(&wrong("contact", "phone", "030").await);
+        expect!["subject: is not looked for by its words; compare it by `contains`"].assert_eq(&wrong("message", "subject", "late").await);
+    }
+
+    /// Words are kept of the fields that the definition says now, also of what
+    /// was there before.
+    async fn words_follow_the_definition(backend) {
+        let course = |label| {
+            format!(
+                "object: course\ntitle: Course\nsummary: A course.\nlabel: {label}\nfields:\n  name: {{ type: text }}\n  place: {{ type: text }}\n"
+            )
+        };
+        let found = async |store: &Store, field: &str, words: &str| {
+            let filter = [Condition::new(field, Operator::HasWords, text(words))];
+            store.record_count("course", &filter).await.map_err(|why| why.to_string())
+        };
+        let store = backend.open_with(objects_with(&course("name"))).await;
+        for number in 0..1_200 {
+            let place = format!("Harbour {number}");
+            create(&store, "course", json!({"name": "Knots", "place": place})).await;
+        }
+        assert_eq!(found(&store, "name", "kno").await, Ok(1_200));
+        let refused = Err("place: is not looked for by its words; look in name, or compare it by `contains`".to_owned());
+        assert_eq!(found(&store, "place", "harb").await, refused);
+        store.close().await;
+        for _ in 0..2 {
+            let store = backend.open_with(objects_with(&course("place"))).await;
+            assert_eq!(found(&store, "place", "harb").await, Ok(1_200));
+            assert_eq!(found(&store, "place", "1199 harb").await, Ok(1));
+            assert!(found(&store, "name", "kno").await.is_err());
+            store.close().await;
+        }
+        // Back again, nothing of the time between is left.
+        let store = backend.open_with(objects_with(&course("name"))).await;
+        assert_eq!(found(&store, "name", "kno").await, Ok(1_200));
+        store.close().await;
+    }
+
+    /// Whoever looks for what thousands are called is shown some, and told so.
+    async fn too_many_of_a_name_are_told(backend) {
+        let store = backend.open().await;
+        store
+            .write(|tx| {
+                Box::pin(async move {
+                    let mut batch = RecordBatch::new();
+                    for number in 0..2_001 {
+                        let fields = Fields::from([("name".to_owned(), text(&format!("Max {number}")))]);
+                        let id = RecordId::from_uuid(fresh());
+                        let write = Write::Create { object: "account".to_owned(), id, fields };
+                        batch.write(tx, write, &Cause::outside("test"), &mut fresh, at(0)).await?;
+                    }
+                    batch.flush(tx).await
+                })
+            })
+            .await
+            .unwrap();
+        let page = async |words: &str| {
+            let filter = vec![Condition::new("name", Operator::HasWords, text(words))];
+            let order = Order { field: None, descending: true };
+            let query = Query { limit: 1, order, ..Query::new("account", filter.clone()) };
+            let page = store.record_query(&query).await.unwrap();
+            let count = store.record_count("account", &filter).await.unwrap();
+            (page.records[0].field("name").to_string(), page.partial, count)
+        };
+        assert_eq!(page("max").await, ("Max 2000".to_owned(), true, 2_000));
+        assert_eq!(page("max 200").await, ("Max 2000".to_owned(), false, 2));
+        assert_eq!(page("0 max").await, ("Max 0".to_owned(), false, 1));
     }
 
     async fn money_compares_within_a_currency(backend) {

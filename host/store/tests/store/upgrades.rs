@@ -6,7 +6,8 @@
 //! of a schedule. A released file never changes; a later version adds its own.
 
 use relata_engine::{Due, Input, decide, due, watches};
-use relata_store::{RunCommit, RunFilter, RunSearch, Store, backup};
+use relata_model::Value;
+use relata_store::{Condition, Operator, RunCommit, RunFilter, RunSearch, Store, backup};
 use relata_workflow::{Definition, Facts};
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 
@@ -60,6 +61,8 @@ async fn the_first_tables_read() {
     }
     let search = RunSearch { text: Some("call".to_owned()), ..RunSearch::default() };
     assert_eq!(store.run_search(&search, 9).await.unwrap().len(), 2);
+    let named = [Condition::new("name", Operator::HasWords, Value::Text("bert".to_owned()))];
+    assert_eq!(store.record_count("contact", &named).await.unwrap(), 1);
     let contacts = store.record_count("contact", &[]).await.unwrap();
     assert_eq!((contacts, store.record_count("task", &[]).await.unwrap()), (3, 3));
     assert_eq!(store.event_pending(9).await.unwrap().len(), 1);
