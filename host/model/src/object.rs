@@ -174,6 +174,13 @@ impl ObjectDefinition {
                 return Err(wrong(format!("defines `{name}`, which every object has already")));
             }
         }
+        // Each list can be in the order of age, and a record is made once: its
+        // place in that order costs its changes nothing.
+        let mut indexes = read.indexes;
+        let by_age = vec!["created_at".to_owned()];
+        if !indexes.contains(&by_age) {
+            indexes.push(by_age);
+        }
         let mut order = yaml::keys_in_order(source, Some("fields"));
         order.extend(yaml::keys_in_order(COMMON, None));
         let object = Self {
@@ -186,7 +193,7 @@ impl ObjectDefinition {
             part_of: read.part_of,
             fields,
             order,
-            indexes: read.indexes,
+            indexes,
             events: read.events,
         };
         for name in object
@@ -486,7 +493,11 @@ impl Objects {
             }
         }
         present.events.extend(object.events);
-        present.indexes.extend(object.indexes.into_iter().filter(|index| !index.is_empty()));
+        for index in object.indexes {
+            if !index.is_empty() && !present.indexes.contains(&index) {
+                present.indexes.push(index);
+            }
+        }
         Ok(())
     }
 

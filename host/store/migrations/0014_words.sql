@@ -12,3 +12,7 @@ CREATE TABLE relata_word (
 CREATE TABLE relata_word_field (
     field TEXT PRIMARY KEY
 );
+
+-- A longer one replaces these.
+DROP INDEX IF EXISTS ticket_by_queue_owner;
+DROP INDEX IF EXISTS ticket_list_queue_owner;
