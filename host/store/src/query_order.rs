@@ -147,7 +147,7 @@ impl Looking<'_> {
         });
         let mut parts: Vec<SelectStatement> = parts.collect();
         if parts.len() == 1 {
-            return parts.remove(0);
+            return if self.is_known_by_an_index() { self.chosen_first() } else { parts.remove(0) };
         }
         let by = self.stretch.field();
         let mut whole = parts.into_iter().enumerate().map(|(number, mut part)| {
@@ -166,6 +166,48 @@ impl Looking<'_> {
             merged.order_by(Alias::new(PLACE), self.direction());
         }
         merged.order_by(Alias::new("id"), self.direction()).limit(self.limit).take()
+    }
+
+    /// The same, with the records chosen by their entries in an index and read
+    /// only then: where the entries have to be sorted, no more is read of the
+    /// others.
+    fn chosen_first(&self) -> SelectStatement {
+        let mut chosen = Statement::select();
+        chosen.column(Alias::new("id")).from(Alias::new(&self.object.name));
+        for holds in self.filter {
+            chosen.and_where(holds.whole.clone());
+        }
+        self.put_in_order(&mut chosen);
+        let mut whole = select(self.object, self.table);
+        whole.and_where(Expr::col(Alias::new("id")).in_subquery(chosen));
+        if let Some(name) = self.stretch.field() {
+            whole.order_by((Alias::new(&self.object.name), Alias::new(name)), self.direction());
+        }
+        whole.order_by(Alias::new("id"), self.direction()).limit(self.limit).take()
+    }
+
+    /// Whether an index has all the fields that say which records they are, but
+    /// further ones as well, and so not the order that is wanted.
+    fn is_known_by_an_index(&self) -> bool {
+        let (by, empty) = match self.stretch {
+            Stretch::Filled(name, ..) => (Some(*name), None),
+            Stretch::ByAge(empty, _) => (None, *empty),
+        };
+        let fixed: Option<Vec<&str>> = self
+            .filter
+            .iter()
+            .map(|holds| holds.fixed.as_ref().map(|fixed| fixed.field.as_str()))
+            .collect();
+        let Some(fixed) = fixed else { return false };
+        let mut wanted: Vec<&str> = fixed.iter().copied().chain(by).chain(empty).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let has_all = |index: &&Vec<String>| {
+            index.first().is_some_and(|first| fixed.contains(&first.as_str()))
+                && wanted.iter().all(|name| index.iter().any(|field| field == name))
+        };
+        let shortest = self.object.indexes.iter().filter(has_all).map(Vec::len).min();
+        shortest.is_some_and(|fields| fields > wanted.len())
     }
 
     fn direction(&self) -> Direction {

@@ -346,8 +346,9 @@ on_each_backend! {
         }
     }
 
-    /// A few values of which an index has each in order are looked for one by one;
-    /// what comes of it is as if all had been sorted.
+    /// A few values of which an index has each in order are looked for one by one, and
+    /// what an index has in another order is chosen by its entries first; what comes
+    /// of it is as if all had been sorted.
     async fn what_is_looked_for_value_by_value_is_in_one_order(backend) {
         let store = backend.open().await;
         let mut chance = fastrand::Rng::with_seed(7);
@@ -375,6 +376,9 @@ on_each_backend! {
             vec![statuses(), Condition::new("reply_due_at", Operator::IsEmpty, Value::Nothing)],
             vec![statuses(), Condition::new("reply_due_at", Operator::IsNotEmpty, Value::Nothing)],
             vec![one_of("owner", &["user/lea", ""]), statuses(), one_of("status", &["new", "on_hold", "open"])],
+            // An index has these, in another order.
+            vec![Condition::equal("owner", text("user/lea"))],
+            vec![one_of("owner", &["user/lea", ""]), Condition::equal("reply_due_at", Value::Nothing)],
         ];
         let mut looks = 0;
         for filter in &filters {
