@@ -204,9 +204,9 @@ impl App {
             Condition::equal("direction", Value::Text("out".to_owned())),
         ];
         let answers = Query::new("message", answers);
-        for (ticket, _) in self.store().record_count_by(&answers, "ticket").await? {
-            let answered = ticket.as_reference().and_then(|ticket| unanswered.remove_entry(ticket));
-            tickets.extend(answered);
+        for found in self.store().record_count_by(&answers, "ticket").await? {
+            let ticket = found.value.as_reference();
+            tickets.extend(ticket.and_then(|ticket| unanswered.remove_entry(ticket)));
         }
         Ok(())
     }
