@@ -1,6 +1,6 @@
 //! The seam to the drivers: statements go in with `$1` placeholders and
-//! arguments that are whole numbers or texts, rows come out. Everything else
-//! in this crate is written against this.
+//! arguments that are whole numbers, texts or bytes, rows come out. Everything
+//! else in this crate is written against this.
 
 use deadpool::unmanaged::Object;
 use futures::TryStreamExt as _;
@@ -414,6 +414,8 @@ pub(crate) enum Argument {
     Whole(Option<i64>),
     /// A text.
     Text(Option<String>),
+    /// Bytes: a piece of a file.
+    Bytes(Vec<u8>),
 }
 
 fn for_sqlite(arguments: Vec<Argument>) -> SqliteArguments {
@@ -421,12 +423,13 @@ fn for_sqlite(arguments: Vec<Argument>) -> SqliteArguments {
 
     let mut bound = SqliteArguments::default();
     for argument in arguments {
-        // Encoding a number or a text into SQLite's arguments cannot fail.
+        // Encoding any of them into SQLite's arguments cannot fail.
         let added = match argument {
             Argument::Whole(number) => bound.add(number),
             Argument::Text(text) => bound.add(text),
+            Argument::Bytes(bytes) => bound.add(bytes),
         };
-        debug_assert!(added.is_ok(), "numbers and texts always encode");
+        debug_assert!(added.is_ok(), "numbers, texts and bytes always encode");
     }
     bound
 }
@@ -444,8 +447,9 @@ fn for_postgres(arguments: Vec<Argument>) -> PgArguments {
                 bound.add(text.replace('\0', "\u{fffd}"))
             }
             Argument::Text(text) => bound.add(text),
+            Argument::Bytes(bytes) => bound.add(bytes),
         };
-        debug_assert!(added.is_ok(), "numbers and texts always encode");
+        debug_assert!(added.is_ok(), "numbers, texts and bytes always encode");
     }
     bound
 }
@@ -539,6 +543,12 @@ impl From<Option<String>> for Argument {
     }
 }
 
+impl From<&[u8]> for Argument {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Bytes(bytes.to_vec())
+    }
+}
+
 /// A row on its way out. Columns are asked for by name.
 pub(crate) enum Row {
     /// Of a file.
@@ -559,6 +569,15 @@ impl Row {
 
     /// A text that may be absent.
     pub(crate) fn text_or_none(&self, column: &str) -> Result<Option<String>, StoreError> {
+        match self {
+            Self::Sqlite(row) => row.try_get_unchecked(column),
+            Self::Postgres(row) => row.try_get_unchecked(column),
+        }
+        .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
+    }
+
+    /// Bytes.
+    pub(crate) fn bytes(&self, column: &str) -> Result<Vec<u8>, StoreError> {
         match self {
             Self::Sqlite(row) => row.try_get_unchecked(column),
             Self::Postgres(row) => row.try_get_unchecked(column),

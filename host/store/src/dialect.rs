@@ -152,15 +152,17 @@ impl Dialect {
 
     /// A migration's text for this database. `NUMBERED PRIMARY KEY` is a column
     /// that numbers its rows by itself, upwards, and never gives a number
-    /// twice; `WITHOUT ROWID` is a table that is its primary key's index.
+    /// twice, `BYTES` one that holds any bytes; `WITHOUT ROWID` is a table that is its
+    /// primary key's index.
     pub(crate) fn migration(self, sql: &str) -> SqlStr {
         let sql = match self {
-            Self::Sqlite => {
-                sql.replace("NUMBERED PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT")
-            }
+            Self::Sqlite => sql
+                .replace("NUMBERED PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT")
+                .replace(" BYTES", " BLOB"),
             Self::Postgres => sql
                 .replace("NUMBERED PRIMARY KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY")
                 .replace(" WITHOUT ROWID", "")
+                .replace(" BYTES", " BYTEA")
                 .replace(" TEXT", &format!(" {}", self.column_type("TEXT"))),
         };
         AssertSqlSafe(sql).into_sql_str()
@@ -324,7 +326,8 @@ impl Dialect {
                     number.map_or(Argument::Whole(None), Argument::from)
                 }
                 sea_query::Value::String(text) => Argument::Text(text),
-                // Columns hold whole numbers and texts; nothing else is put in.
+                sea_query::Value::Bytes(Some(bytes)) => Argument::Bytes(bytes),
+                // Objects' columns hold whole numbers and texts; nothing else is put in.
                 other => Argument::Text(Some(format!("{other:?}"))),
             })
             .collect();

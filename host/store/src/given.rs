@@ -43,7 +43,10 @@ impl<'c> Given<'c> {
                     Ok(text) => self.json.push_str(&text),
                     Err(_) => self.json.push_str("null"),
                 },
-                Argument::Whole(None) | Argument::Text(None) => self.json.push_str("null"),
+                // Bytes go over one by one, never as rows.
+                Argument::Whole(None) | Argument::Text(None) | Argument::Bytes(_) => {
+                    self.json.push_str("null");
+                }
             }
         }
         debug_assert_eq!(count, self.columns.len(), "a value for each column");

@@ -4,6 +4,7 @@
 //! the methods of [`Tx`] read and write. The methods of [`Store`] itself read
 //! what is committed. All are named noun first: `record_fetch`, `run_claim`.
 
+mod attachment;
 mod backtest;
 mod backup;
 mod breaker;
@@ -51,6 +52,7 @@ mod word;
 mod workflow;
 mod writer;
 
+pub use attachment::{Attachment, PIECE};
 pub use backtest::{CallRow, PastFilter, PastRun};
 pub use backup::{BackupError, BackupReport, backup, hold_effects, inspect};
 pub use breaker::BreakerRow;

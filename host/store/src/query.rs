@@ -676,6 +676,7 @@ pub(crate) fn operand(field: &FieldDefinition, value: &Value) -> Expr {
     let expression = match value::single(&field.kind, value) {
         Argument::Whole(number) => Expr::val(number),
         Argument::Text(text) => Expr::val(text),
+        Argument::Bytes(bytes) => Expr::val(bytes),
     };
     match field.kind {
         FieldType::Number => expression.cast_as(Alias::new("NUMERIC")),

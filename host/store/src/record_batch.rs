@@ -527,6 +527,7 @@ impl<'h> RecordBatch<'h> {
                 .take();
             let (sql, arguments) = tx.dialect().build(&statement);
             tx.connection.execute("delete records", sql, arguments).await?;
+            tx.attachments_forget(object, &keys).await?;
         }
         for ((object, fields), records) in changed {
             let (object, _) = tables.of(object)?;

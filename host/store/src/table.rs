@@ -51,6 +51,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "pages in order", include_str!("../migrations/0013_pages_in_order.sql")),
     (14, "words", include_str!("../migrations/0014_words.sql")),
     (15, "subscriptions", include_str!("../migrations/0015_subscriptions.sql")),
+    (16, "attachments", include_str!("../migrations/0016_attachments.sql")),
 ];
 
 /// The newest migration that this version has.

@@ -6,6 +6,7 @@
 mod backend;
 
 mod api;
+mod attachments;
 mod backtest;
 mod backups;
 mod breakers;
