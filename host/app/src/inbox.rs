@@ -2,11 +2,10 @@
 //! only when it is on the disk here: as a message, or held with the reason. A
 //! crash between the two is made good by its Message-ID.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use relata_channels::{
-    AttachedFile, Bounce, Fetched, InboundMail, Inbox, InboxConfig, InboxError, MailNature,
-    OpenInbox, read_mail,
+    Bounce, Fetched, InboundMail, Inbox, InboxConfig, InboxError, MailNature, OpenInbox, read_mail,
 };
 use relata_model::{FieldError, Fields, Reference, Timestamp, Value, text};
 use relata_store::{Condition, Query};
@@ -15,8 +14,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::{
-    App, AppError, Channel, InboundMessage, IntakeError, TakenMessage, activation::hex,
-    intake::line, runner::later,
+    App, AppError, Channel, InboundFile, InboundMessage, IntakeError, TakenMessage,
+    activation::hex, attachments, intake::line, runner::later,
 };
 
 mod held;
@@ -244,8 +243,8 @@ impl App {
     /// [`AppError`] where the database fails; then nothing is kept of it.
     pub async fn take_mail(&self, bytes: Vec<u8>) -> Result<TakenMail, AppError> {
         let (bytes, read) = readable(bytes).await;
-        let mail = match read {
-            Ok(mail) => mail,
+        let ReadMail { mail, files } = match read {
+            Ok(read) => read,
             Err(why) => return self.hold(&bytes, None, why).await,
         };
         let why = match &mail.nature {
@@ -259,7 +258,7 @@ impl App {
             MailNature::Automatic(why) => Some(*why),
             MailNature::Written => None,
         };
-        let mut message = self.message_of(&mail, &bytes);
+        let mut message = self.message_of(&mail, files, &bytes);
         message.automatic = why.is_some();
         match self.take_in(message, ACTOR).await {
             Ok(taken) => Ok(TakenMail::Message(taken)),
@@ -278,7 +277,12 @@ impl App {
     }
 
     /// A mail as a message of a customer.
-    fn message_of(&self, mail: &InboundMail, bytes: &[u8]) -> InboundMessage {
+    fn message_of(
+        &self,
+        mail: &InboundMail,
+        files: Vec<InboundFile>,
+        bytes: &[u8],
+    ) -> InboundMessage {
         let config = self.config().mail.inbox.as_ref();
         let digest = || format!("sha256-{}", hex(&Sha256::digest(bytes)));
         let message_id = mail.message_id.clone().unwrap_or_else(digest);
@@ -306,7 +310,7 @@ impl App {
                 .clone()
                 .or_else(|| config.and_then(|config| config.locale.clone())),
             ticket: queue.into_iter().collect::<Fields>(),
-            attachments: mail.files.iter().map(file).collect(),
+            attachments: files,
             automatic: false,
             most_per_hour: config.map(|config| config.most_per_hour),
         }
@@ -361,34 +365,25 @@ fn look_every(config: &InboxConfig) -> Duration {
     Duration::from_secs(config.poll_seconds.max(1))
 }
 
+/// A mail that was read, and its files, which it has no longer itself.
+struct ReadMail {
+    mail: InboundMail,
+    files: Vec<InboundFile>,
+}
+
 /// Reads a mail where it holds up nothing else, and brings nothing down.
-async fn readable(bytes: Vec<u8>) -> (Vec<u8>, Result<InboundMail, String>) {
+async fn readable(bytes: Vec<u8>) -> (Vec<u8>, Result<ReadMail, String>) {
     let reading = tokio::task::spawn_blocking({
         let bytes = bytes.clone();
-        move || read_mail(&bytes).map_err(|why| why.to_string())
+        move || {
+            let mut mail = read_mail(&bytes).map_err(|why| why.to_string())?;
+            let files = attachments::of_mail(std::mem::take(&mut mail.files));
+            Ok(ReadMail { mail, files })
+        }
     });
     match reading.await {
         Ok(read) => (bytes, read),
         Err(_) => (bytes, Err("reading it failed inside Relata; please report it".to_owned())),
-    }
-}
-
-/// A file as people should read of it.
-fn file(file: &AttachedFile) -> String {
-    let name = file.name.as_deref().unwrap_or("(no name)");
-    line(&format!("{name} ({}, {})", file.media_type, Size(file.size)))
-}
-
-/// A size in the unit that suits it.
-struct Size(usize);
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            bytes @ ..1_024 => write!(f, "{bytes} bytes"),
-            bytes @ ..1_048_576 => write!(f, "{} KiB", bytes.div_ceil(1_024)),
-            bytes => write!(f, "{} MiB", bytes.div_ceil(1_048_576)),
-        }
     }
 }
 

@@ -18,7 +18,9 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{App, AppError, activation::hex, fresh, ingest::key_of_header};
+use crate::{
+    App, AppError, InboundFile, activation::hex, attachments, fresh, ingest::key_of_header,
+};
 
 /// How often a message is tried where another host makes the same contact at
 /// the same moment.
@@ -121,8 +123,9 @@ pub struct InboundMessage {
     /// Further fields of a ticket that it opens: `queue`, `category`, a
     /// company's own.
     pub ticket: Fields,
-    /// The files that came with it, as people should read of them.
-    pub attachments: Vec<String>,
+    /// The files that came with it. What is too much is named and not kept
+    /// (`[mail] attachment_max_mib`).
+    pub attachments: Vec<InboundFile>,
     /// Whether a machine wrote it. Then it opens and reopens no ticket.
     pub automatic: bool,
     /// How many messages an hour are taken in of one sender, if there is a
@@ -300,9 +303,15 @@ impl App {
         message.from_name = message.from_name.as_deref().map(line).filter(|name| !name.is_empty());
         message.text = plain(&message.text);
         message.whole = message.whole.as_deref().map(plain).filter(|all| *all != message.text);
+        attachments::keep_up_to(&mut message.attachments, self.most_of_files());
         let effects = message.references.iter().filter_map(|id| self.effect_of(id)).collect();
         let address = address.unwrap_or_default();
         Ok(Intake { message, address, key, effects, cause: Cause::outside(actor) })
+    }
+
+    /// How much is kept of the files of a message, bytes.
+    pub(crate) fn most_of_files(&self) -> u64 {
+        u64::from(self.config().mail.attachment_max_mib) << 20
     }
 
     /// The effect whose mail has this Message-ID; none where it is no mail of
@@ -333,7 +342,11 @@ fn digest(message: &InboundMessage) -> String {
         return String::new();
     }
     let said = (&message.from, &message.from_name, &message.subject, &message.text);
-    hex(&Sha256::digest(format!("{said:?} {:?} {:?}", message.references, message.ticket)))
+    let mut said = format!("{said:?} {:?} {:?}", message.references, message.ticket);
+    for file in &message.attachments {
+        said.push_str(&format!(" {:?}", file.known_by()));
+    }
+    hex(&Sha256::digest(said))
 }
 
 /// A text as one line that is not too long.
@@ -491,6 +504,7 @@ impl Intake {
             }
         };
         let message = writes.create(tx, "message", self.message(&ticket, &author, "in")).await?;
+        attachments::keep(tx, &message.reference, &self.message.attachments).await?;
         let ticket_ref = ticket.field("ref").to_string();
         if !self.message.automatic {
             let line = self.interaction(&ticket_ref, &author, writes.now);
@@ -510,6 +524,7 @@ impl Intake {
         author: Reference,
     ) -> Result<TakenMessage, NotWritten> {
         let message = writes.create(tx, "message", self.message(ticket, &author, "note")).await?;
+        attachments::keep(tx, &message.reference, &self.message.attachments).await?;
         Ok(TakenMessage {
             ticket: ticket.reference.clone(),
             ticket_ref: ticket.field("ref").to_string(),
@@ -654,7 +669,7 @@ impl Intake {
     fn message(&self, ticket: &Record, author: &Reference, direction: &str) -> Fields {
         let message = &self.message;
         let text = |text: &String| Value::Text(text.clone());
-        let files = message.attachments.iter().map(text).collect();
+        let files = message.attachments.iter().map(|file| Value::Text(file.told())).collect();
         let fields = [
             ("ticket", Value::Reference(ticket.reference.clone())),
             ("direction", Value::Text(direction.to_owned())),

@@ -19,11 +19,20 @@ pub struct MailConfig {
     /// server; the domain of `from` if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
+    /// How much of the files of a message that comes in is kept, MiB, all of
+    /// them together; what goes beyond it is named and not kept.
+    #[serde(default = "usual_files")]
+    pub attachment_max_mib: u32,
     /// The way out.
     pub transport: Transport,
     /// The mailbox that customers write to, if Relata reads one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inbox: Option<InboxConfig>,
+}
+
+/// More than mail servers usually let through.
+const fn usual_files() -> u32 {
+    25
 }
 
 /// The way out.

@@ -2,13 +2,13 @@
 //! decides.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use relata_channels::{InboundMail, read_mail};
+use relata_channels::InboundMail;
 use relata_model::{Area, Doing};
 use relata_store::HeldMail;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{ACTOR, FAULT, TakenMail};
+use super::{ACTOR, FAULT, ReadMail, TakenMail, readable};
 use crate::{
     AccessError, App, AppError, IntakeError, TakenMessage, Viewer,
     activation::hex,
@@ -159,8 +159,9 @@ impl App {
     pub async fn release_mail(&self, id: &str) -> Result<TakenMessage, AppError> {
         let (_, bytes) = self.held_mail(id).await?;
         let cannot = |why: &str| AppError::wrong(format!("{id} cannot be a message: {why}"));
-        let mail = read_mail(&bytes).map_err(|why| cannot(&why.to_string()))?;
-        let mut message = self.message_of(&mail, &bytes);
+        let (bytes, read) = readable(bytes).await;
+        let ReadMail { mail, files } = read.map_err(|why| cannot(&why))?;
+        let mut message = self.message_of(&mail, files, &bytes);
         message.most_per_hour = None;
         let taken = match self.take_in(message, ACTOR).await {
             Ok(taken) => taken,

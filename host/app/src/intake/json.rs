@@ -1,13 +1,14 @@
 //! A message as another program sends it.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use relata_model::{FieldError, Timestamp, text};
 use serde_json::{Map, Value as Json};
 
 use super::{InboundMessage, IntakeError, OWN_FIELDS};
-use crate::App;
+use crate::{App, InboundFile};
 
 /// What a message may have.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "from",
     "name",
     "subject",
@@ -19,7 +20,18 @@ const FIELDS: [&str; 11] = [
     "locale",
     "automatic",
     "ticket",
+    "attachments",
 ];
+
+/// What one of its files may have.
+const OF_FILE: [&str; 3] = ["name", "type", "content"];
+
+/// So many files may it have.
+const MOST_FILES: usize = 100;
+
+/// A file as it is written.
+const FILE: &str =
+    r#"{"name": "order.pdf", "type": "application/pdf", "content": "its bytes in base64"}"#;
 
 /// So many messages may one answer.
 const MOST_ANSWERED: usize = 50;
@@ -52,9 +64,15 @@ impl App {
             }),
             locale: reader.text("locale"),
             automatic: reader.yes("automatic"),
+            attachments: reader.files("attachments"),
             ..InboundMessage::default()
         };
         self.read_ticket(&mut reader, &mut message)?;
+        let most = self.most_of_files();
+        if message.attachments.iter().map(InboundFile::size).sum::<u64>() > most {
+            let why = format!("are more than {} MiB together; send less of them", most >> 20);
+            reader.fault("attachments", &why);
+        }
         if reader.wrong.is_empty() { Ok(message) } else { Err(IntakeError::Invalid(reader.wrong)) }
     }
 
@@ -167,6 +185,30 @@ impl<'j> Reader<'j> {
         texts.unwrap_or_default()
     }
 
+    fn files(&mut self, name: &str) -> Vec<InboundFile> {
+        let items = match self.given(name) {
+            None => return Vec::new(),
+            Some(Json::Array(items)) if items.len() <= MOST_FILES => items,
+            Some(Json::Array(items)) => {
+                let why = format!("are {} files; at most {MOST_FILES}", items.len());
+                self.fault(name, &why);
+                return Vec::new();
+            }
+            Some(_) => {
+                self.fault(name, &format!("takes a list of files, such as [{FILE}]"));
+                return Vec::new();
+            }
+        };
+        let mut files = Vec::new();
+        for (place, item) in items.iter().enumerate() {
+            match file(item) {
+                Ok(file) => files.push(file),
+                Err(why) => self.fault(&format!("{name}[{place}]"), &why),
+            }
+        }
+        files
+    }
+
     fn yes(&mut self, name: &str) -> bool {
         match self.given(name) {
             None => false,
@@ -177,4 +219,23 @@ impl<'j> Reader<'j> {
             }
         }
     }
+}
+
+/// A file of a message; the error says what is wrong with it.
+fn file(json: &Json) -> Result<InboundFile, String> {
+    let Json::Object(fields) = json else { return Err(format!("takes a file, such as {FILE}")) };
+    if let Some(other) = fields.keys().find(|field| !OF_FILE.contains(&field.as_str())) {
+        let other = text::shortened(other, LONGEST_NAME);
+        return Err(format!("has no `{other}`; a file has {}", OF_FILE.join(", ")));
+    }
+    let text = |name: &str| match fields.get(name) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text.as_str())),
+        Some(_) => Err(format!("`{name}` takes text")),
+    };
+    let (name, kind) = (text("name")?, text("type")?);
+    let content = text("content")?.ok_or("lacks its `content`, its bytes in base64")?;
+    let content = BASE64.decode(content);
+    let content = content.map_err(|why| format!("`content` is no base64 (RFC 4648): {why}"))?;
+    Ok(InboundFile::new(name, kind.unwrap_or_default(), content))
 }

@@ -190,6 +190,7 @@ impl<'a> Scene<'a> {
                     from: "Example Company <hello@example.com>".to_owned(),
                     reply_to: None,
                     domain: None,
+                    attachment_max_mib: 25,
                     transport: Transport::Directory { path: "mail".into() },
                     inbox: None,
                 },

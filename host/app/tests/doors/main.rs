@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 
 mod approvals;
+mod attachments;
 mod by_hand;
 mod company;
 mod ingest;

@@ -6,6 +6,8 @@ mod bounce;
 mod quotes;
 mod text;
 
+use std::fmt;
+
 use mail_parser::{Address, HeaderValue, Message, MessageParser, MimeHeaders};
 
 use crate::Mailbox;
@@ -61,15 +63,23 @@ pub enum MailNature {
     Bounce(Bounce),
 }
 
-/// A file that came with a mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file that came with a mail, also a picture that stands in its text.
+#[derive(Clone, PartialEq, Eq)]
 pub struct AttachedFile {
     /// Its name; none where it has none.
     pub name: Option<String>,
     /// Its media type: `application/pdf`.
     pub media_type: String,
-    /// Its size, bytes.
-    pub size: usize,
+    /// What is in it. Of a text in the characters of UTF-8, whatever it came
+    /// in.
+    pub content: Vec<u8>,
+}
+
+impl fmt::Debug for AttachedFile {
+    /// What is in it is nobody's to read who only looks for a fault.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttachedFile").field("size", &self.content.len()).finish_non_exhaustive()
+    }
 }
 
 /// Why a mail cannot be read.
@@ -196,7 +206,7 @@ fn files(mail: &Message<'_>) -> Vec<AttachedFile> {
             AttachedFile {
                 name: name.filter(|name| !name.is_empty()),
                 media_type: media_type.chars().take(LONGEST_NAME).collect(),
-                size: part.len(),
+                content: part.contents().to_vec(),
             }
         })
         .collect()

@@ -29,7 +29,7 @@ fn told(mail: &InboundMail) -> String {
     }
     for file in &mail.files {
         let name = file.name.as_deref().unwrap_or("(no name)");
-        line("file", &format!("{name}, {}, {} bytes", file.media_type, file.size));
+        line("file", &format!("{name}, {}, {} bytes", file.media_type, file.content.len()));
     }
     let indented = |text: &str| text.lines().map(|line| format!("  {line}\n")).collect::<String>();
     told.push_str(&format!("text:\n{}", indented(&mail.text)));

@@ -13,6 +13,7 @@ fn out(folder: &Path, from: &str) -> MailOut {
         from: from.to_owned(),
         reply_to: None,
         domain: None,
+        attachment_max_mib: 25,
         transport: Transport::Directory { path: folder.to_owned() },
         inbox: None,
     })

@@ -23,6 +23,7 @@ fn out(smtp: Smtp) -> MailOut {
         from: "Example GmbH <hello@example.com>".to_owned(),
         reply_to: Some("support@example.com".to_owned()),
         domain: None,
+        attachment_max_mib: 25,
         transport: Transport::Smtp(smtp),
         inbox: None,
     })
