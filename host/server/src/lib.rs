@@ -3,6 +3,7 @@
 //! pages on which customers answer. docs/api.md tells it to those who call.
 
 mod approvals;
+mod attachments;
 mod audit;
 mod auth;
 mod batch;
@@ -175,6 +176,8 @@ fn routes(app: App, limits: &Limits) -> Router {
         .routes(routes!(events::send))
         .routes(routes!(events::show))
         .routes(routes!(messages::send))
+        .routes(routes!(attachments::list))
+        .routes(routes!(attachments::read))
         .routes(routes!(records::list, records::create))
         .routes(routes!(records::show, records::change, records::put, records::delete))
         .routes(routes!(records::timeline))

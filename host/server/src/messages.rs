@@ -48,6 +48,21 @@ pub(crate) struct CustomersMessage {
     automatic: Option<bool>,
     /// Further fields of a ticket that it opens.
     ticket: Option<Map<String, Value>>,
+    /// The files that come with it.
+    attachments: Option<Vec<MessageFile>>,
+}
+
+/// A file that comes with a message.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes a part of a body")]
+struct MessageFile {
+    /// What it is called.
+    name: Option<String>,
+    /// Its media type, `application/pdf`.
+    r#type: Option<String>,
+    /// What is in it, in base64.
+    content: String,
 }
 
 /// What became of a message.

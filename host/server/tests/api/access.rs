@@ -40,6 +40,9 @@ async fn a_user_without_a_permission_is_refused_everywhere() {
             (Method::GET, "/v1/events/evt_0".to_owned(), area(Area::Runs, Doing::See)),
             (Method::POST, "/v1/events".to_owned(), area(Area::Events, Doing::Change)),
         ];
+        for path in ["/v1/messages/none/attachments", "/v1/messages/none/attachments/1"] {
+            routes.push((Method::GET, path.to_owned(), viewer.may_object("message", Act::See)));
+        }
         for object in app.objects().names() {
             let may = |act| viewer.may_object(object, act);
             let one = format!("/v1/records/{object}/none-of-this-key");
