@@ -21,6 +21,7 @@ mod board;
 mod decision;
 mod failure;
 mod fields;
+mod files;
 mod frame;
 mod held_mails;
 mod html;
@@ -109,6 +110,7 @@ fn pages() -> Pages {
         .post("/tickets/{key}/note", reply::note)
         .post("/tickets/{key}/status", reply::status)
         .post("/tickets/{key}/owner", reply::owner)
+        .get("/messages/{key}/files/{id}", files::download)
         .get("/password", password::page)
         .post("/password", password::change)
         .get("/navigation", live::navigation)

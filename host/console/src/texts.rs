@@ -132,6 +132,8 @@ texts! {
     conversation: "Conversation", "对话";
     whole_message: "The whole message", "查看全文";
     all_messages: "All messages", "全部消息";
+    file_unnamed: "File without a name", "未命名文件";
+    file_not_kept: "too large, not kept", "过大，未保存";
     empty_message: "Nothing is written yet.", "还没有填写内容。";
     changed_meanwhile: "Somebody else has changed it meanwhile. Look at it again, then send.", "其他人刚刚修改过，请核对后再提交。";
     reply: "Reply", "回复";

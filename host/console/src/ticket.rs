@@ -8,7 +8,7 @@ use axum::{
 };
 use relata_app::{
     RecordSearch, Watched,
-    model::{Act, ObjectDefinition, Record, Reference, Value},
+    model::{Act, ObjectDefinition, Record, Reference},
 };
 use sha2::{Digest, Sha256};
 
@@ -16,6 +16,7 @@ use crate::{
     decision::{self, DecisionView},
     failure::Failure,
     fields::{self, Field},
+    files::{self, FileView},
     frame::rendered,
     html::{Link, Moment, Pill},
     inbox::{asked, view_of},
@@ -165,7 +166,7 @@ struct MessageView {
     body: String,
     /// The whole message, where this is only its beginning.
     whole: Option<String>,
-    attachments: Vec<String>,
+    attachments: Vec<FileView>,
     /// How the mail of an answer stands, where it has not just gone out.
     delivery: Option<Pill>,
 }
@@ -365,6 +366,7 @@ async fn conversation(
     names: &Names<'_>,
 ) -> Result<Vec<MessageView>, Failure> {
     let t = visit.lang().texts();
+    let files = visit.app.attachments_of(&visit.viewer, messages).await?;
     let mut views = Vec::with_capacity(messages.len() + 1);
     let body = text_of(ticket, "body").trim();
     let repeats = messages.iter().any(|message| text_of(message, "body").trim() == body);
@@ -395,10 +397,6 @@ async fn conversation(
             "out" => visit.app.delivery_of(message).await?,
             _ => None,
         };
-        let attachments = match message.field("attachments") {
-            Value::List(files) => files.iter().map(ToString::to_string).collect(),
-            _ => Vec::new(),
-        };
         views.push(MessageView {
             id: message.reference.key.clone(),
             direction: direction.to_owned(),
@@ -406,7 +404,7 @@ async fn conversation(
             at: message.field("created_at").as_time().map(|at| visit.moment(at)),
             body: beginning(body).to_owned(),
             whole: (beginning(body) != body).then(|| page_of(&message.reference)),
-            attachments,
+            attachments: files::views(message, &files, t),
             delivery: delivery.filter(|effect| effect.status != "sent").map(|effect| Pill {
                 title: effect.reason.unwrap_or_default(),
                 ..Pill::of_word(effect.status, visit.lang())

@@ -8,6 +8,7 @@ mod browser;
 mod desk;
 mod editor;
 mod everywhere;
+mod files;
 mod live;
 mod mails;
 mod records;

@@ -48,6 +48,7 @@ fn needs(method: &Method, path: &str) -> Vec<(Need, Filled)> {
             vec![(Need::Set(Some("user"), "presence"), &[("presence", "away")])]
         }
         ("GET", "/inbox" | "/tickets/{key}") => one(Need::Act(Some("ticket"), Act::See)),
+        ("GET", "/messages/{key}/files/{id}") => one(Need::Act(Some("message"), Act::See)),
         ("POST", "/tickets/{key}/reply") => {
             vec![(Need::Act(Some("ticket"), Act::Change), &[("text", "Yes."), ("nonce", "1")])]
         }
