@@ -1,4 +1,4 @@
-//! The files of messages: what is kept of those that come in, and who opens
+//! The files of messages: what is kept of those that come and go, and who opens
 //! them. Their names and what is in them are whatever a stranger sent: no
 //! path is ever made of the one, and the other is in no log.
 
@@ -6,8 +6,10 @@ use std::{fmt, sync::Arc};
 
 use futures::{Stream, TryStreamExt as _, stream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use relata_model::{Act, Record, Reference};
+use relata_channels::SentFile;
+use relata_model::{Act, FieldError, Record, Reference, Value};
 use relata_store::{Attachment, PIECE, Store, StoreError, Tx};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{AccessError, App, AppError, Viewer, activation::hex, intake::line};
@@ -18,6 +20,9 @@ const OBJECT: &str = "message";
 /// The field that says which files there are; whoever does not see it opens
 /// none.
 const FIELD: &str = "attachments";
+
+/// So many mails with files lie in memory at once.
+pub(crate) const MOST_ON_THEIR_WAY: usize = 2;
 
 /// The longest name of a file, characters.
 const LONGEST_NAME: usize = 150;
@@ -43,9 +48,9 @@ const PLAIN_TYPES: [&str; 8] = [
 /// What stands in a header as it is (RFC 8187, `attr-char`).
 const IN_HEADER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A file that comes with a message.
+/// A file that comes or goes with a message.
 #[derive(Clone, PartialEq, Eq)]
-pub struct InboundFile {
+pub struct MessageFile {
     name: Option<String>,
     media_type: String,
     size: u64,
@@ -54,13 +59,13 @@ pub struct InboundFile {
     content: Option<Arc<[u8]>>,
 }
 
-impl fmt::Debug for InboundFile {
+impl fmt::Debug for MessageFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InboundFile").field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("MessageFile").field("size", &self.size).finish_non_exhaustive()
     }
 }
 
-impl InboundFile {
+impl MessageFile {
     /// A file as its sender calls it. This reads all of it for its SHA-256.
     #[must_use]
     pub fn new(name: Option<&str>, media_type: &str, content: Vec<u8>) -> Self {
@@ -92,7 +97,7 @@ impl InboundFile {
 
 /// Lets go of the contents of files that are too much, so many bytes in all:
 /// what goes beyond is named and not kept.
-pub(crate) fn keep_up_to(files: &mut [InboundFile], most: u64) {
+pub(crate) fn keep_up_to(files: &mut [MessageFile], most: u64) {
     let mut kept = 0;
     for file in files {
         if kept + file.size > most {
@@ -107,7 +112,7 @@ pub(crate) fn keep_up_to(files: &mut [InboundFile], most: u64) {
 pub(crate) async fn keep(
     tx: &mut Tx,
     message: &Reference,
-    files: &[InboundFile],
+    files: &[MessageFile],
 ) -> Result<(), StoreError> {
     for (place, file) in (1..).zip(files) {
         let attachment = Attachment {
@@ -123,11 +128,46 @@ pub(crate) async fn keep(
     Ok(())
 }
 
+/// What is wrong with the files of a message of which all are to be kept; none
+/// where they fit.
+pub(crate) fn too_much(files: &[MessageFile], most: u64) -> Option<FieldError> {
+    (files.iter().map(MessageFile::size).sum::<u64>() > most).then(|| {
+        let why = format!("are more than {} MiB together; send less of them", most >> 20);
+        FieldError::new(FIELD, why)
+    })
+}
+
+/// What a message says of its files.
+pub(crate) fn said(files: &[MessageFile]) -> Value {
+    Value::List(files.iter().map(|file| Value::Text(file.told())).collect())
+}
+
+/// A file of a mail on its way out: what is in it stays with its message until
+/// the mail goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LetterFile {
+    name: String,
+    media_type: String,
+    size: u64,
+    sha256: String,
+}
+
+/// The files of a message as a mail takes them along.
+pub(crate) fn of_letter(files: &[MessageFile]) -> Vec<LetterFile> {
+    let files = (1..).zip(files).map(|(place, file): (u32, _)| LetterFile {
+        name: file.name.clone().unwrap_or_else(|| unnamed(place)),
+        media_type: file.media_type.clone(),
+        size: file.size,
+        sha256: file.sha256.clone(),
+    });
+    files.collect()
+}
+
 /// The files of a message that was read.
-pub(crate) fn of_mail(files: Vec<relata_channels::AttachedFile>) -> Vec<InboundFile> {
+pub(crate) fn of_mail(files: Vec<relata_channels::AttachedFile>) -> Vec<MessageFile> {
     let files = files.into_iter();
     files
-        .map(|file| InboundFile::new(file.name.as_deref(), &file.media_type, file.content))
+        .map(|file| MessageFile::new(file.name.as_deref(), &file.media_type, file.content))
         .collect()
 }
 
@@ -142,12 +182,42 @@ pub fn attachment_type(file: &Attachment) -> &'static str {
 /// A file's `Content-Disposition`: it is saved under its name, and not shown.
 #[must_use]
 pub fn attachment_disposition(file: &Attachment) -> String {
-    let unnamed = || format!("attachment-{}", file.place);
-    let name = file.name.clone().unwrap_or_else(unnamed);
+    let name = file.name.clone().unwrap_or_else(|| unnamed(file.place));
     format!("attachment; filename*=UTF-8''{}", utf8_percent_encode(&name, IN_HEADER))
 }
 
+fn unnamed(place: u32) -> String {
+    format!("attachment-{place}")
+}
+
 impl App {
+    /// How much is kept of the files of a message, bytes.
+    #[must_use]
+    pub fn most_of_files(&self) -> u64 {
+        u64::from(self.config().mail.attachment_max_mib) << 20
+    }
+
+    /// What is in the files of a mail that goes out now. They may have gone
+    /// with their message: then the mail cannot go, and this says why.
+    pub(crate) async fn sent_files(
+        &self,
+        files: Vec<LetterFile>,
+    ) -> Result<Result<Vec<SentFile>, String>, AppError> {
+        let mut sent = Vec::new();
+        for LetterFile { name, media_type, size, sha256 } in files {
+            let mut content = Vec::new();
+            for place in 0..pieces(size) {
+                let Some(piece) = self.store().content_piece(&sha256, place).await? else {
+                    let why = "a file of it is kept no longer: its message was deleted";
+                    return Ok(Err(why.to_owned()));
+                };
+                content.extend(piece);
+            }
+            sent.push(SentFile { name, media_type, content });
+        }
+        Ok(Ok(sent))
+    }
+
     /// The files of messages that the viewer sees, in their order. Whoever
     /// does not see a message's `attachments` sees none.
     ///
@@ -215,13 +285,15 @@ impl App {
     ) -> impl Stream<Item = Result<Vec<u8>, AppError>> + Send + 'static + use<> {
         let store = self.store().clone();
         let (sha256, size) = (file.sha256.clone().unwrap_or_default(), file.size);
-        let pieces = match file.sha256 {
-            Some(_) => u32::try_from(size.div_ceil(PIECE as u64)).unwrap_or(u32::MAX),
-            None => 0,
-        };
+        let pieces = file.sha256.as_ref().map_or(0, |_| pieces(size));
         stream::iter((0..pieces).map(Ok))
             .and_then(move |place| piece(store.clone(), sha256.clone(), place))
     }
+}
+
+/// How many pieces a content of so many bytes has.
+fn pieces(size: u64) -> u32 {
+    u32::try_from(size.div_ceil(PIECE as u64)).unwrap_or(u32::MAX)
 }
 
 /// A piece of a file that is to be there.
@@ -323,7 +395,7 @@ mod tests {
 
     #[test]
     fn what_goes_beyond_is_named_and_not_kept() {
-        let file = |size| InboundFile::new(Some("a.txt"), "text/plain", vec![b'x'; size]);
+        let file = |size| MessageFile::new(Some("a.txt"), "text/plain", vec![b'x'; size]);
         let mut files = [file(6), file(5), file(4), file(0), file(1)];
         keep_up_to(&mut files, 10);
         let kept: Vec<bool> = files.iter().map(|file| file.content.is_some()).collect();

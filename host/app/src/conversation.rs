@@ -9,7 +9,10 @@ use relata_store::{
 };
 use relata_workflow::IfUnknown;
 
-use crate::{AccessError, App, AppError, EffectView, Viewer, effects::view, fresh, outbox::Letter};
+use crate::{
+    AccessError, App, AppError, EffectView, MessageFile, Viewer, attachments, effects::view, fresh,
+    outbox::Letter,
+};
 
 /// So many of a conversation's last messages does an answer name: mail
 /// programs need the nearest alone.
@@ -28,6 +31,8 @@ pub struct NewMessage {
     /// By what it is known when it is sent again, by a second click say: then
     /// nothing more is written. Each author counts their own keys.
     pub key: String,
+    /// The files that go with it.
+    pub files: Vec<MessageFile>,
 }
 
 /// A message on its way into a transaction.
@@ -136,6 +141,9 @@ impl App {
             let why = format!("{} is no user, and only users write to tickets", viewer.name());
             return Err(AccessError::Forbidden(why));
         };
+        if let Some(wrong) = attachments::too_much(&new.files, self.most_of_files()) {
+            return Err(AccessError::Invalid(vec![wrong]));
+        }
         Ok(Draft {
             new: NewMessage { ticket: ticket.reference, ..new.clone() },
             author: author.clone(),
@@ -169,13 +177,17 @@ impl Draft {
     }
 
     fn fields(&self, direction: &str) -> Fields {
-        Fields::from([
+        let mut fields = Fields::from([
             ("external_id".to_owned(), Value::Text(self.known_as().key)),
             ("ticket".to_owned(), Value::Reference(self.new.ticket.clone())),
             ("direction".to_owned(), Value::Text(direction.to_owned())),
             ("author".to_owned(), Value::Reference(self.author.clone())),
             ("body".to_owned(), Value::Text(self.new.text.trim().to_owned())),
-        ])
+        ]);
+        if !self.new.files.is_empty() {
+            fields.insert("attachments".to_owned(), attachments::said(&self.new.files));
+        }
+        fields
     }
 
     async fn write_in(
@@ -186,7 +198,9 @@ impl Draft {
     ) -> Result<Record, RecordError> {
         let write = Write::Create { object: "message".to_owned(), id: self.id, fields };
         let cause = Cause::outside(self.actor.clone());
-        Ok(tx.record_write(write, &cause, &mut fresh::source(now), now).await?.record)
+        let written = tx.record_write(write, &cause, &mut fresh::source(now), now).await?.record;
+        attachments::keep(tx, &written.reference, &self.new.files).await?;
+        Ok(written)
     }
 }
 
@@ -227,6 +241,7 @@ async fn answer_in(
         text,
         answers,
         by_hand: true,
+        files: attachments::of_letter(&draft.new.files),
         ..Letter::default()
     };
     let effect = NewEffect {

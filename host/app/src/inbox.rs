@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::{
-    App, AppError, Channel, InboundFile, InboundMessage, IntakeError, TakenMessage,
+    App, AppError, Channel, InboundMessage, IntakeError, MessageFile, TakenMessage,
     activation::hex, attachments, intake::line, runner::later,
 };
 
@@ -280,7 +280,7 @@ impl App {
     fn message_of(
         &self,
         mail: &InboundMail,
-        files: Vec<InboundFile>,
+        files: Vec<MessageFile>,
         bytes: &[u8],
     ) -> InboundMessage {
         let config = self.config().mail.inbox.as_ref();
@@ -368,7 +368,7 @@ fn look_every(config: &InboxConfig) -> Duration {
 /// A mail that was read, and its files, which it has no longer itself.
 struct ReadMail {
     mail: InboundMail,
-    files: Vec<InboundFile>,
+    files: Vec<MessageFile>,
 }
 
 /// Reads a mail where it holds up nothing else, and brings nothing down.

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    App, AppError, InboundFile, activation::hex, attachments, fresh, ingest::key_of_header,
+    App, AppError, MessageFile, activation::hex, attachments, fresh, ingest::key_of_header,
 };
 
 /// How often a message is tried where another host makes the same contact at
@@ -125,7 +125,7 @@ pub struct InboundMessage {
     pub ticket: Fields,
     /// The files that came with it. What is too much is named and not kept
     /// (`[mail] attachment_max_mib`).
-    pub attachments: Vec<InboundFile>,
+    pub attachments: Vec<MessageFile>,
     /// Whether a machine wrote it. Then it opens and reopens no ticket.
     pub automatic: bool,
     /// How many messages an hour are taken in of one sender, if there is a
@@ -307,11 +307,6 @@ impl App {
         let effects = message.references.iter().filter_map(|id| self.effect_of(id)).collect();
         let address = address.unwrap_or_default();
         Ok(Intake { message, address, key, effects, cause: Cause::outside(actor) })
-    }
-
-    /// How much is kept of the files of a message, bytes.
-    pub(crate) fn most_of_files(&self) -> u64 {
-        u64::from(self.config().mail.attachment_max_mib) << 20
     }
 
     /// The effect whose mail has this Message-ID; none where it is no mail of
@@ -669,7 +664,6 @@ impl Intake {
     fn message(&self, ticket: &Record, author: &Reference, direction: &str) -> Fields {
         let message = &self.message;
         let text = |text: &String| Value::Text(text.clone());
-        let files = message.attachments.iter().map(|file| Value::Text(file.told())).collect();
         let fields = [
             ("ticket", Value::Reference(ticket.reference.clone())),
             ("direction", Value::Text(direction.to_owned())),
@@ -680,7 +674,7 @@ impl Intake {
             ("whole", message.whole.as_ref().map_or(Value::Nothing, text)),
             ("message_id", message.message_id.as_ref().map_or(Value::Nothing, text)),
             ("automatic", Value::YesNo(message.automatic)),
-            ("attachments", Value::List(files)),
+            ("attachments", attachments::said(&message.attachments)),
             ("sent_at", message.sent_at.map_or(Value::Nothing, Value::Time)),
         ];
         let fields = fields.into_iter().filter(|(_, value)| !value.is_nothing());

@@ -101,7 +101,7 @@ use relata_store::{DatabaseUrl, Place, Store, StoreConfig};
 pub use access::Viewer;
 pub use activation::{Activation, WorkflowRow};
 pub use approvals::{Answered, ApprovalFilter, ApprovalView, NewAnswer};
-pub use attachments::{InboundFile, attachment_disposition, attachment_type};
+pub use attachments::{MessageFile, attachment_disposition, attachment_type};
 pub use audit::AuditEntry;
 pub use awaiting::{EventOutcome, NotBegun, RunOutcome};
 pub use backup::{BackupView, Restored};
@@ -200,6 +200,8 @@ struct Inner {
     store: Store,
     clock: Clock,
     mail: MailOut,
+    /// Places for mails with files, so that only some lie in memory at once.
+    files_out: tokio::sync::Semaphore,
     http: HttpOut,
     plugins: plugins::Slot,
     lanes: lanes::Lanes,
@@ -371,6 +373,7 @@ impl App {
                 store,
                 clock,
                 mail,
+                files_out: tokio::sync::Semaphore::new(attachments::MOST_ON_THEIR_WAY),
                 http,
                 plugins,
                 lanes: lanes::Lanes::default(),

@@ -9,7 +9,9 @@ use relata_store::{Cause, Delivery, Effect, EffectKind, Way, Write};
 use relata_workflow::IfUnknown;
 use serde::{Deserialize, Serialize};
 
-use crate::{App, AppError, fresh, requests, runner::later, testing::Point};
+use crate::{
+    App, AppError, attachments::LetterFile, fresh, requests, runner::later, testing::Point,
+};
 
 /// How many effects are claimed at once.
 const BATCH: u32 = 32;
@@ -36,6 +38,9 @@ pub(crate) struct Letter {
     /// Where a mail program says that its reader wants no more of these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unsubscribe: Option<String>,
+    /// The files that go with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) files: Vec<LetterFile>,
 }
 
 impl Letter {
@@ -74,6 +79,18 @@ impl App {
         let letter: Letter = serde_json::from_value(effect.body.clone()).map_err(|why| {
             AppError::Fault(format!("the effect {} does not read: {why}", effect.id))
         })?;
+        // Until it has gone; the place of a mail without files is nobody's.
+        let _place = match letter.files.is_empty() {
+            true => None,
+            false => self.inner.files_out.acquire().await.ok(),
+        };
+        let files = match self.sent_files(letter.files).await? {
+            Ok(files) => files,
+            Err(why) => {
+                let (failed, now) = (Delivery::Failed { why }, self.now());
+                return self.settle(effect, failed, None, now).await;
+            }
+        };
         let mail = Mail {
             effect_id: effect.id.to_string(),
             to: Mailbox { name: Some(letter.to_name), address: letter.to_address },
@@ -84,6 +101,7 @@ impl App {
             date_ms: effect.created_at.as_millisecond(),
             answers: letter.answers,
             by_hand: letter.by_hand,
+            files,
         };
         let sent = if self.is_test() {
             // A test looks at what is sent; nothing leaves it.

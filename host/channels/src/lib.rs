@@ -28,6 +28,6 @@ pub use error::{InboxError, MailConfigError, MailError};
 pub use http::{HttpAnswer, HttpCall, HttpConfig, HttpConfigError, HttpError, HttpOut};
 pub use imap::{Fetched, Inbox, InboxConfig, OpenInbox};
 pub use inbound::{AttachedFile, Bounce, InboundMail, MailNature, UnreadableMail, read_mail};
-pub use mail::{Mail, Mailbox};
+pub use mail::{Mail, Mailbox, SentFile};
 pub use oci::{BadReference, Login, Oci, OciError, OciReference, Pulled};
 pub use send::{MailOut, Receipt};

@@ -1,12 +1,15 @@
 //! A mail, and the message that is made of it.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use lettre::{
     Address, Message,
     message::{
-        Mailbox as Sender, MultiPart, SinglePart,
-        header::{HeaderName, HeaderValue},
+        Attachment, Body, Mailbox as Sender, MultiPart, SinglePart,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
     },
 };
 
@@ -44,7 +47,48 @@ pub struct Mail {
     pub answers: Vec<String>,
     /// Whether a person wrote it, and an automatic answer may come back.
     pub by_hand: bool,
+    /// The files that go with it.
+    pub files: Vec<SentFile>,
 }
+
+/// A file that goes out with a mail.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SentFile {
+    /// Its name, in any script.
+    pub name: String,
+    /// Its media type: `application/pdf`.
+    pub media_type: String,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
+impl fmt::Debug for SentFile {
+    /// What is in it is nobody's to read who only looks for a fault.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SentFile").field("size", &self.content.len()).finish_non_exhaustive()
+    }
+}
+
+impl SentFile {
+    /// The part of the mail that it is, in base64: that contains no boundary, and
+    /// nobody on the way makes other line ends of its own.
+    fn part(&self) -> Result<SinglePart, MailError> {
+        // Mails and parts of mails would have to be readable as they are.
+        let is_plain =
+            !self.media_type.starts_with("message/") && !self.media_type.starts_with("multipart/");
+        let media_type = if is_plain { self.media_type.as_str() } else { ANYTHING };
+        let media_type = ContentType::parse(media_type)
+            .or_else(|_| ContentType::parse(ANYTHING))
+            .map_err(|why| MailError::Permanent(why.to_string()))?;
+        let body =
+            Body::new_with_encoding(self.content.clone(), ContentTransferEncoding::Base64)
+                .map_err(|_| MailError::Permanent("a file of it cannot be encoded".to_owned()))?;
+        Ok(Attachment::new(one_line(&self.name)).body(body, media_type))
+    }
+}
+
+/// What a file is of which a mail cannot say more.
+const ANYTHING: &str = "application/octet-stream";
 
 /// What is the same in all mails of a host.
 #[derive(Debug, Clone)]
@@ -91,23 +135,36 @@ impl Mail {
                 .raw_header(raw("List-Unsubscribe", &format!("<{}>", one_line(address))))
                 .raw_header(raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"));
         }
+        let plain = SinglePart::plain(self.text.clone());
+        let both = |html: &String| {
+            MultiPart::alternative()
+                .boundary(self.boundary("part"))
+                .singlepart(plain.clone())
+                .singlepart(SinglePart::html(html.clone()))
+        };
         let message = match &self.html {
-            Some(html) => builder.multipart(
-                MultiPart::alternative()
-                    .boundary(self.boundary())
-                    .singlepart(SinglePart::plain(self.text.clone()))
-                    .singlepart(SinglePart::html(html.clone())),
-            ),
-            None => builder.singlepart(SinglePart::plain(self.text.clone())),
+            Some(html) if self.files.is_empty() => builder.multipart(both(html)),
+            None if self.files.is_empty() => builder.singlepart(plain),
+            html => {
+                let whole = MultiPart::mixed().boundary(self.boundary("mail"));
+                let mut whole = match html {
+                    Some(html) => whole.multipart(both(html)),
+                    None => whole.singlepart(plain),
+                };
+                for file in &self.files {
+                    whole = whole.singlepart(file.part()?);
+                }
+                builder.multipart(whole)
+            }
         };
         message.map_err(|why| wrong(why.to_string()))
     }
 
-    /// What separates text and HTML: made of the effect's id and not of random
-    /// bytes, and longer until neither part contains it.
-    fn boundary(&self) -> String {
+    /// What separates text and HTML, and both from files: made of the effect's
+    /// id and not of random bytes, and longer until neither part contains it.
+    fn boundary(&self, of: &str) -> String {
         let id = self.effect_id.chars().filter(char::is_ascii_alphanumeric);
-        let mut boundary = format!("part-{}", id.take(40).collect::<String>());
+        let mut boundary = format!("{of}-{}", id.take(40).collect::<String>());
         let inside = |boundary: &str| {
             self.text.contains(boundary)
                 || self.html.as_deref().is_some_and(|html| html.contains(boundary))

@@ -46,6 +46,7 @@ mod tasks;
 mod texts;
 mod ticket;
 mod ticket_list;
+mod upload;
 mod visitor;
 mod words;
 mod workflow_editor;

@@ -15,7 +15,7 @@ use crate::{
     frame::rendered,
     log_in::to,
     session::{Form, Sent, Visit},
-    texts::Texts,
+    texts::{Texts, fill},
     ticket,
 };
 
@@ -44,6 +44,9 @@ pub(crate) async fn reply(Path(key): Path<String>, sent: Sent) -> Result<Respons
     let Some(new) = message(&key, form) else {
         return again(visit, &key, form, visit.lang().texts().empty_message.to_owned()).await;
     };
+    if let Some(wrong) = too_much(visit, form) {
+        return again(visit, &key, form, wrong).await;
+    }
     let then = form.filled("status");
     let done = visit.app.reply_as(&visit.viewer, &new, then).await;
     over(visit, &key, form, done.map(drop)).await
@@ -55,6 +58,9 @@ pub(crate) async fn note(Path(key): Path<String>, sent: Sent) -> Result<Response
     let Some(new) = message(&key, form) else {
         return again(visit, &key, form, visit.lang().texts().empty_message.to_owned()).await;
     };
+    if let Some(wrong) = too_much(visit, form) {
+        return again(visit, &key, form, wrong).await;
+    }
     let done = visit.app.note_as(&visit.viewer, &new).await;
     over(visit, &key, form, done.map(drop)).await
 }
@@ -96,7 +102,14 @@ fn message(key: &str, form: &Form) -> Option<NewMessage> {
         ticket: Reference::new("ticket", key),
         text: form.filled("text")?.to_owned(),
         key: form.filled("nonce")?.to_owned(),
+        files: form.files.clone(),
     })
+}
+
+/// What to say where the files of a form are too much.
+fn too_much(visit: &Visit, form: &Form) -> Option<String> {
+    let most = (visit.app.most_of_files() >> 20).to_string();
+    form.files_are_too_much.then(|| fill(visit.lang().texts().files_too_much, &[&most]))
 }
 
 /// The page after something was done, or with the reason why not.

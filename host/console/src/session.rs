@@ -12,7 +12,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use relata_app::{
-    App, Known, Session, Viewer, Watched, WorkWaiting,
+    App, Known, MessageFile, Session, Viewer, Watched, WorkWaiting,
     model::{Act, Area, Doing, Record, Reference, TimeZone, Timestamp},
 };
 use sha2::{Digest, Sha256};
@@ -25,7 +25,7 @@ use crate::{
     live::Live,
     look::{Lang, Look},
     shell::{NavGroup, NavItem, Presence, Shell, Who, counted, initials},
-    words,
+    upload, words,
 };
 
 /// The cookie that holds a session's secret.
@@ -41,7 +41,7 @@ const TOKEN: &str = "form_token";
 const THEN: &str = "then";
 
 /// The longest form: a workflow's text, or a long letter.
-const LONGEST_FORM: usize = 2 << 20;
+pub(crate) const LONGEST_FORM: usize = 2 << 20;
 
 /// Whether somebody is there, in the words of `user.presence`.
 pub(crate) const PRESENCES: [&str; 3] = ["online", "away", "offline"];
@@ -285,7 +285,12 @@ impl FromRequest<App> for Sent {
         let (mut parts, body) = request.into_parts();
         came_from_here(&parts.headers)?;
         let visit = Visit::from_request_parts(&mut parts, app).await?;
-        let form = form_of(Request::from_parts(parts, body)).await?;
+        let boundary = upload::boundary(&parts.headers);
+        let request = Request::from_parts(parts, body);
+        let form = match boundary {
+            Some(boundary) => upload::form_of(request, boundary, app.most_of_files()).await?,
+            None => form_of(request).await?,
+        };
         let token = form.get(TOKEN).unwrap_or_default();
         if bool::from(token.as_bytes().ct_eq(visit.token.as_bytes())) {
             Ok(Self { visit, form })
@@ -295,13 +300,21 @@ impl FromRequest<App> for Sent {
     }
 }
 
-/// The fields of a form that was sent, in their order.
+/// The fields of a form that was sent, in their order, and its files.
 #[derive(Debug, Default)]
 pub(crate) struct Form {
     fields: Vec<(String, String)>,
+    pub(crate) files: Vec<MessageFile>,
+    /// There were files, and so many that none of them is here.
+    pub(crate) files_are_too_much: bool,
 }
 
 impl Form {
+    /// Adds a field.
+    pub(crate) fn put(&mut self, name: String, value: String) {
+        self.fields.push((name, value));
+    }
+
     /// A field; the last one of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.fields.iter().rfind(|(found, _)| found == name).map(|(_, value)| value.as_str())
@@ -344,7 +357,7 @@ pub(crate) async fn form_of(request: Request) -> Result<Form, Failure> {
     let fields = form_urlencoded::parse(&body).into_owned();
     // Browsers send the ends of lines of a text field as two signs.
     let fields = fields.map(|(name, value)| (name, value.replace("\r\n", "\n")));
-    Ok(Form { fields: fields.collect() })
+    Ok(Form { fields: fields.collect(), ..Form::default() })
 }
 
 /// Whether a form was sent by one of our own pages, as far as the browser

@@ -134,6 +134,8 @@ texts! {
     all_messages: "All messages", "全部消息";
     file_unnamed: "File without a name", "未命名文件";
     file_not_kept: "too large, not kept", "过大，未保存";
+    files_to_send: "Files", "附件";
+    files_too_much: "The files are more than {} MiB together. Choose fewer or smaller ones; what you wrote is still here.", "附件合计超过 {} MiB，请减少附件或选择较小的文件；您填写的内容仍在。";
     empty_message: "Nothing is written yet.", "还没有填写内容。";
     changed_meanwhile: "Somebody else has changed it meanwhile. Look at it again, then send.", "其他人刚刚修改过，请核对后再提交。";
     reply: "Reply", "回复";

@@ -22,6 +22,20 @@ use crate::{
     company::{Company, LOG_IN},
 };
 
+/// A mail of the customer's with a picture, 64 by 48, and files that are hard to
+/// show: one with a name that does not end, one that says to be a picture.
+const PICTURES: &str = "From: Laura Dawson <laura.dawson@home.example>\r\nSubject: Re: [T-LAMP] pictures\r\n\
+    Message-ID: <pictures@home.example>\r\nMIME-Version: 1.0\r\n\
+    Content-Type: multipart/mixed; boundary=\"=_b\"\r\n\r\n\
+    --=_b\r\nContent-Type: text/plain\r\n\r\nThis one.\r\n\
+    --=_b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\
+    Content-Disposition: attachment; filename=\"lamp.png\"\r\n\r\niVBORw0KGgoAAAANSUhEUgAAAEAAAAAwCAIAAAAuKetIAAAAQ0lEQVR42u3PQQkAAAgEsMtjOasZ0Qp+hcEKLNXzWgQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQErhZWXGziimHf+wAAAABJRU5ErkJggg==\r\n\
+    --=_b\r\nContent-Type: application/pdf\r\n\
+    Content-Disposition: attachment; filename=\"0000000000000000000000000000000000000000000000000000000000000000000000000000000000.pdf\"\r\n\r\n%PDF\r\n\
+    --=_b\r\nContent-Type: text/html\r\n\
+    Content-Disposition: attachment; filename=\"picture.png\"\r\n\r\n<script>document.title = 'it runs'</script>\r\n\
+    --=_b--\r\n";
+
 /// What asks somebody, and what goes wrong.
 const WORKFLOWS: [&str; 2] = [
     "\
@@ -136,6 +150,7 @@ impl Screens {
             let message = json!({ "ticket": ticket.to_string(), "direction": direction, "channel": "mail", "author": author, "body": body, "attachments": ["picture.jpg (image/jpeg, 120 KiB)"] });
             company.make("message", message).await;
         }
+        let _ = app.take_mail(PICTURES.as_bytes().to_vec()).await.unwrap();
         at(app, "2026-12-15T12:00:00Z").await;
 
         let (survey, unsubscribe) = links(app).await;

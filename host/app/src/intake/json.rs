@@ -5,7 +5,7 @@ use relata_model::{FieldError, Timestamp, text};
 use serde_json::{Map, Value as Json};
 
 use super::{InboundMessage, IntakeError, OWN_FIELDS};
-use crate::{App, InboundFile};
+use crate::{App, MessageFile, attachments};
 
 /// What a message may have.
 const FIELDS: [&str; 12] = [
@@ -68,11 +68,7 @@ impl App {
             ..InboundMessage::default()
         };
         self.read_ticket(&mut reader, &mut message)?;
-        let most = self.most_of_files();
-        if message.attachments.iter().map(InboundFile::size).sum::<u64>() > most {
-            let why = format!("are more than {} MiB together; send less of them", most >> 20);
-            reader.fault("attachments", &why);
-        }
+        reader.wrong.extend(attachments::too_much(&message.attachments, self.most_of_files()));
         if reader.wrong.is_empty() { Ok(message) } else { Err(IntakeError::Invalid(reader.wrong)) }
     }
 
@@ -185,7 +181,7 @@ impl<'j> Reader<'j> {
         texts.unwrap_or_default()
     }
 
-    fn files(&mut self, name: &str) -> Vec<InboundFile> {
+    fn files(&mut self, name: &str) -> Vec<MessageFile> {
         let items = match self.given(name) {
             None => return Vec::new(),
             Some(Json::Array(items)) if items.len() <= MOST_FILES => items,
@@ -222,7 +218,7 @@ impl<'j> Reader<'j> {
 }
 
 /// A file of a message; the error says what is wrong with it.
-fn file(json: &Json) -> Result<InboundFile, String> {
+fn file(json: &Json) -> Result<MessageFile, String> {
     let Json::Object(fields) = json else { return Err(format!("takes a file, such as {FILE}")) };
     if let Some(other) = fields.keys().find(|field| !OF_FILE.contains(&field.as_str())) {
         let other = text::shortened(other, LONGEST_NAME);
@@ -237,5 +233,5 @@ fn file(json: &Json) -> Result<InboundFile, String> {
     let content = text("content")?.ok_or("lacks its `content`, its bytes in base64")?;
     let content = BASE64.decode(content);
     let content = content.map_err(|why| format!("`content` is no base64 (RFC 4648): {why}"))?;
-    Ok(InboundFile::new(name, kind.unwrap_or_default(), content))
+    Ok(MessageFile::new(name, kind.unwrap_or_default(), content))
 }

@@ -2,7 +2,11 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use futures::TryStreamExt as _;
-use relata_app::{App, TakenMail, TakenMessage, model::Reference, store::Attachment};
+use relata_app::{
+    AccessError, App, MessageFile, NewMessage, TakenMail, TakenMessage,
+    model::{Record, Reference},
+    store::{Attachment, EffectFilter},
+};
 use sha2::{Digest, Sha256};
 
 use crate::company::Company;
@@ -186,4 +190,95 @@ async fn an_erased_ticket_leaves_no_file_behind() {
     for taken in [first, second, third] {
         assert_eq!(files(app, &taken.message).await, []);
     }
+}
+
+/// A ticket of Anna's, and somebody who answers it.
+async fn answered(
+    app: &App,
+    company: &Company,
+    files: Vec<MessageFile>,
+) -> Result<Record, AccessError> {
+    let first = taken(app, mail("1", &[])).await;
+    let mara = [
+        ("name", "Mara"),
+        ("email", "mara@shop.example"),
+        ("roles", "manager"),
+        ("external_id", "mara"),
+    ];
+    let mara = company.create("user", &mara).await;
+    let viewer = app.viewer_of_user(&mara).await.unwrap().unwrap();
+    let new = NewMessage {
+        ticket: first.ticket,
+        text: "See the manual.".to_owned(),
+        key: "k1".to_owned(),
+        files,
+    };
+    let message = app.reply_as(&viewer, &new, None).await?;
+    // A second click.
+    assert_eq!(app.reply_as(&viewer, &new, None).await?.reference, message.reference);
+    Ok(message)
+}
+
+fn manual() -> Vec<MessageFile> {
+    let large = (0..=255).cycle().take(700_000).collect();
+    vec![
+        MessageFile::new(Some("Anleitung für Anna.pdf"), "application/pdf", large),
+        MessageFile::new(None, "", b"two".to_vec()),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_takes_its_files_along() {
+    let company = Company::new().await;
+    let app = &company.app;
+    let message = answered(app, &company, manual()).await.unwrap();
+    assert_eq!(
+        message.field("attachments").to_string(),
+        "Anleitung für Anna.pdf (application/pdf, 684 KiB), (no name) (application/octet-stream, 3 bytes)"
+    );
+    let kept = files(app, &message.reference).await;
+    assert_eq!(kept.len(), 2);
+    company.settle().await;
+    let effects = app.store().outbox_list(&EffectFilter::default(), 9).await.unwrap();
+    assert_eq!(effects.iter().map(|effect| effect.status.as_str()).collect::<Vec<_>>(), ["sent"]);
+    let sent = std::fs::read(company.root.join(format!("mail/{}.eml", effects[0].id))).unwrap();
+    let read = relata_channels::read_mail(&sent).unwrap();
+    assert!(read.text.starts_with("See the manual."), "{}", read.text);
+    let names: Vec<_> = read.files.iter().map(|file| file.name.as_deref().unwrap()).collect();
+    assert_eq!(names, ["Anleitung für Anna.pdf", "attachment-2"]);
+    for (file, kept) in read.files.iter().zip(&kept) {
+        assert_eq!(kept.sha256.as_deref(), Some(sha256(&file.content).as_str()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_whose_files_are_gone_does_not_go_without_them() {
+    let company = Company::new().await;
+    let app = &company.app;
+    let message = answered(app, &company, manual()).await.unwrap();
+    app.delete_record(&message.reference, None, "test").await.unwrap();
+    company.settle().await;
+    let effects = app.store().outbox_list(&EffectFilter::default(), 9).await.unwrap();
+    let told: Vec<_> = effects
+        .iter()
+        .map(|effect| {
+            format!("{}: {}", effect.status.as_str(), effect.reason.as_deref().unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(told, ["failed: a file of it is kept no longer: its message was deleted"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_with_too_much_is_not_written() {
+    let company = Company::new().await;
+    let file = MessageFile::new(Some("a.zip"), "application/zip", vec![0; (25 << 20) + 1]);
+    let Err(AccessError::Invalid(wrong)) = answered(&company.app, &company, vec![file]).await
+    else {
+        panic!("it was written");
+    };
+    assert_eq!(
+        wrong[0].to_string(),
+        "attachments: are more than 25 MiB together; send less of them"
+    );
+    assert_eq!(company.app.records_all("message").await.unwrap().len(), 1);
 }

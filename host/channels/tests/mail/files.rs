@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use expect_test::{Expect, expect};
-use relata_channels::{Mail, MailConfig, MailOut, Mailbox, Transport};
+use relata_channels::{Mail, MailConfig, MailOut, Mailbox, SentFile, Transport};
 
 use crate::mail;
 
@@ -269,6 +269,122 @@ async fn an_answer_of_a_person_stays_in_its_thread() {
 
         welcome.
 
+    "#]],
+    )
+    .await;
+}
+
+/// What is in a file goes in base64, so that no line of it is a boundary, and
+/// its name in any script.
+#[tokio::test]
+async fn a_mail_with_files() {
+    let file = |name: &str, media_type: &str, content: &[u8]| SentFile {
+        name: name.to_owned(),
+        media_type: media_type.to_owned(),
+        content: content.to_vec(),
+    };
+    let plain = Mail {
+        by_hand: true,
+        files: vec![
+            file("notes.txt", "text/plain", b"--mail-eff01--\r\nnot the end"),
+            file("截图\r\nBcc: x@y.example\r\n\"1\".png", "image/png", &[0, 159, 146, 150]),
+            file("old mail.eml", "message/rfc822", b"From: a@b.example\r\n\r\nHello"),
+            file("", "no type", b""),
+        ],
+        ..mail("eff_01")
+    };
+    check(
+        &plain,
+        expect![[r#"
+        From: "Example GmbH" <hello@example.com>
+        To: "Anna Schmidt" <anna@example.org>
+        Date: Mon, 23 Nov 2026 09:30:00 +0000
+        Message-ID: <eff_01@example.com>
+        Subject: Welcome
+        X-Relata-Effect: eff_01
+        MIME-Version: 1.0
+        Content-Type: multipart/mixed; boundary="mail-eff01"
+
+        --mail-eff01
+        Content-Type: text/plain; charset=utf-8
+        Content-Transfer-Encoding: 7bit
+
+        Hello Anna,
+
+        welcome.
+
+        --mail-eff01
+        Content-Disposition: attachment; filename="notes.txt"
+        Content-Type: text/plain
+        Content-Transfer-Encoding: base64
+
+        LS1tYWlsLWVmZjAxLS0NCm5vdCB0aGUgZW5k
+        --mail-eff01
+        Content-Disposition: attachment;
+         filename*0*=utf-8''%E6%88%AA%E5%9B%BE%20Bcc%3A%20x%40y.examp;
+         filename*1*=le%20%221%22.png
+        Content-Type: image/png
+        Content-Transfer-Encoding: base64
+
+        AJ+Slg==
+        --mail-eff01
+        Content-Disposition: attachment; filename="old mail.eml"
+        Content-Type: application/octet-stream
+        Content-Transfer-Encoding: base64
+
+        RnJvbTogYUBiLmV4YW1wbGUNCg0KSGVsbG8=
+        --mail-eff01
+        Content-Disposition: attachment; filename=""
+        Content-Type: application/octet-stream
+        Content-Transfer-Encoding: base64
+
+
+        --mail-eff01--
+    "#]],
+    )
+    .await;
+    let both = Mail {
+        html: Some("<p>Hello</p>".to_owned()),
+        files: vec![file("a.pdf", "application/pdf", b"%PDF")],
+        ..mail("eff_01")
+    };
+    check(
+        &both,
+        expect![[r#"
+        From: "Example GmbH" <hello@example.com>
+        To: "Anna Schmidt" <anna@example.org>
+        Date: Mon, 23 Nov 2026 09:30:00 +0000
+        Message-ID: <eff_01@example.com>
+        Subject: Welcome
+        Auto-Submitted: auto-generated
+        X-Relata-Effect: eff_01
+        MIME-Version: 1.0
+        Content-Type: multipart/mixed; boundary="mail-eff01"
+
+        --mail-eff01
+        Content-Type: multipart/alternative; boundary="part-eff01"
+
+        --part-eff01
+        Content-Type: text/plain; charset=utf-8
+        Content-Transfer-Encoding: 7bit
+
+        Hello Anna,
+
+        welcome.
+
+        --part-eff01
+        Content-Type: text/html; charset=utf-8
+        Content-Transfer-Encoding: 7bit
+
+        <p>Hello</p>
+        --part-eff01--
+        --mail-eff01
+        Content-Disposition: attachment; filename="a.pdf"
+        Content-Type: application/pdf
+        Content-Transfer-Encoding: base64
+
+        JVBERg==
+        --mail-eff01--
     "#]],
     )
     .await;

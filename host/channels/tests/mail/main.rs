@@ -36,5 +36,6 @@ pub fn mail(effect_id: &str) -> Mail {
         date_ms: 1_795_426_200_000,
         answers: Vec::new(),
         by_hand: false,
+        files: Vec::new(),
     }
 }

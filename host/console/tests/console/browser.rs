@@ -111,6 +111,20 @@ impl Browser {
         headers: &[(&str, &str)],
         form: Option<&[(String, String)]>,
     ) -> Response {
+        let body = form.map_or_else(Body::empty, |form| {
+            let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+            Body::from(body)
+        });
+        self.bring(method, path, headers, body).await
+    }
+
+    async fn bring(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> Response {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -120,10 +134,6 @@ impl Browser {
         if !cookies.is_empty() {
             request = request.header(header::COOKIE, cookies.join("; "));
         }
-        let body = form.map_or_else(Body::empty, |form| {
-            let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-            Body::from(body)
-        });
         let answer = self.routes.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         for cookie in answer.headers().get_all(header::SET_COOKIE) {
             let pair = cookie.to_str().unwrap().split(';').next().unwrap();
@@ -135,6 +145,42 @@ impl Browser {
             }
         }
         answer
+    }
+}
+
+/// What separates the parts of a form with files.
+const BOUNDARY: &str = "----browser7MA4YWxk";
+
+impl Browser {
+    /// Sends a form with files, as a browser does: what each is called, and
+    /// what is in it.
+    pub(crate) async fn send_files(
+        &self,
+        path: &str,
+        fields: &[(String, String)],
+        files: &[(&str, &[u8])],
+    ) -> Page {
+        let part =
+            |told: &str| format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {told}\r\n");
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            let value = value.replace('\n', "\r\n");
+            let told = part(&format!("name=\"{name}\""));
+            body.extend_from_slice(format!("{told}\r\n{value}\r\n").as_bytes());
+        }
+        for (name, content) in files {
+            let told = part(&format!("name=\"files\"; filename=\"{name}\""));
+            body.extend_from_slice(format!("{told}Content-Type: image/png\r\n\r\n").as_bytes());
+            body.extend_from_slice(content);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        let headers = [("content-type", kind.as_str())];
+        let answer = self.bring(Method::POST, path, &headers, Body::from(body)).await;
+        let (parts, body) = answer.into_parts();
+        let html = to_bytes(body, usize::MAX).await.unwrap();
+        Page::read(path, parts.status, parts.headers, String::from_utf8(html.to_vec()).unwrap())
     }
 }
 

@@ -1,11 +1,11 @@
 //! The files of a ticket's messages: links that save them, for those who may
 //! see the ticket, and nothing that runs.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use relata_app::{TakenMail, TakenMessage};
 use serde_json::json;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, Page};
 
 /// A mail with a picture, a page, a file without a name, and one that is no
 /// picture but says so.
@@ -114,4 +114,63 @@ async fn a_message_from_before_says_what_came_with_it() {
     let page = browser.get(&format!("/tickets/{}", ticket.key)).await;
     assert!(page.text().contains("picture.jpg (image/jpeg, 120 KiB)"), "{}", page.text());
     assert!(page.all("a", None).iter().all(|link| !link.text().contains("picture.jpg")));
+}
+
+#[tokio::test]
+async fn an_answer_and_a_note_take_files() {
+    let browser = Browser::open().await;
+    browser.log_in_as("mara", &["agent", "manager"]).await;
+    let taken = taken(&browser).await;
+    let ticket = format!("/tickets/{}", taken.ticket.key);
+    let written = |page: &Page, action: &str, text: &str| {
+        let mut fields = page.form(action);
+        fields.retain(|(name, _)| name != "files" && name != "text");
+        fields.push(("text".to_owned(), text.to_owned()));
+        fields
+    };
+    for (act, text) in [("reply", "Like this:\nsee there."), ("note", "Mind this.")] {
+        let action = format!("{ticket}/{act}");
+        let page = browser.get(&ticket).await;
+        let fields = written(&page, &action, text);
+        let name = format!("{act} 截图.png");
+        let sent =
+            browser.send_files(&action, &fields, &[(&name, act.as_bytes()), ("", b"")]).await;
+        assert!(sent.leads_to().starts_with(&ticket));
+        let page = browser.get(&ticket).await;
+        assert!(
+            page.texts("div", Some("body")).contains(&text.replace('\n', " ")),
+            "{}",
+            page.text()
+        );
+        let file = browser.get(&page.link(&format!("{name} (image/png, {} B)", act.len()))).await;
+        assert_eq!(file.html, act);
+    }
+    // Nothing is chosen.
+    let page = browser.get(&ticket).await;
+    let action = format!("{ticket}/reply");
+    let fields = written(&page, &action, "No file.");
+    assert!(
+        browser.send_files(&action, &fields, &[("", b"")]).await.leads_to().starts_with(&ticket)
+    );
+    assert!(browser.get(&ticket).await.text().contains("No file."));
+
+    // Too much: what was written is still there.
+    let page = browser.get(&ticket).await;
+    let fields = written(&page, &action, "With a film.");
+    let film = vec![b'x'; (25 << 20) + 1];
+    let again = browser.send_files(&action, &fields, &[("a.png", b"a"), ("film", &film)]).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(again.text().contains("more than 25 MiB together"), "{}", again.text());
+    assert!(again.texts("textarea", None).contains(&"With a film.".to_owned()));
+    let messages = browser.app.records_all("message").await.unwrap();
+    assert_eq!(messages.len(), 4);
+
+    // Whoever brings no token of this session brings nothing.
+    let foreign = [("text".to_owned(), "Hello".to_owned()), ("nonce".to_owned(), "9".to_owned())];
+    let refused = browser.send_files(&action, &foreign, &[("a.png", b"a")]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    // What is no whole form is none.
+    let kind = [("content-type", "multipart/form-data; boundary=x")];
+    let cut = browser.ask(Method::POST, &action, &kind, Some(&fields)).await;
+    assert_eq!(cut.status, StatusCode::BAD_REQUEST);
 }
