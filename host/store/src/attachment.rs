@@ -11,6 +11,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Store, StoreError, Tx,
     connection::{Row, arguments, to_json},
+    dialect::Dialect,
 };
 
 /// How long a piece of a file's contents is, bytes.
@@ -51,9 +52,8 @@ impl Store {
         let records: Vec<_> =
             records.iter().map(|record| json!({ "record": record.to_string() })).collect();
         let sql = format!(
-            "SELECT * FROM relata_attachment WHERE record IN (SELECT given.record FROM {})
-             ORDER BY record, place",
-            tx.dialect().given("$1", &["record"])
+            "SELECT * FROM relata_attachment WHERE {} ORDER BY record, place",
+            among(tx.dialect(), "record")
         );
         let rows = tx
             .connection
@@ -207,9 +207,9 @@ impl Tx {
                 continue;
             }
             let sql = format!(
-                "SELECT id FROM \"{}\" WHERE \"{field}\" IN (SELECT given.record FROM {})",
+                "SELECT id FROM \"{}\" WHERE {}",
                 part.name,
-                self.dialect().given("$1", &["record"])
+                among(self.dialect(), &format!("\"{field}\""))
             );
             let rows = self
                 .connection
@@ -220,9 +220,8 @@ impl Tx {
             }
         }
         let sql = format!(
-            "DELETE FROM relata_attachment WHERE record IN (SELECT given.record FROM {})
-             RETURNING sha256",
-            self.dialect().given("$1", &["record"])
+            "DELETE FROM relata_attachment WHERE {} RETURNING sha256",
+            among(self.dialect(), "record")
         );
         let rows = self
             .connection
@@ -263,6 +262,13 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+/// Whether a column has one of the references that a statement's `$1` lists
+/// ([`given`]).
+fn among(dialect: Dialect, column: &str) -> String {
+    let records = format!("SELECT given.record FROM {}", dialect.given("$1", &["record"]));
+    dialect.is_among(column, &records)
 }
 
 fn given(records: &[String]) -> Vec<serde_json::Value> {
