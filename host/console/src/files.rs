@@ -95,7 +95,7 @@ fn view(file: &Attachment, t: &Texts) -> FileView {
 fn size(bytes: u64) -> String {
     match bytes {
         ..1_024 => format!("{bytes} B"),
-        ..1_048_576 => format!("{} KiB", bytes.div_ceil(1_024)),
+        1_024..1_048_576 => format!("{} KiB", bytes.div_ceil(1_024)),
         _ => format!("{} MiB", bytes.div_ceil(1_048_576)),
     }
 }
