@@ -148,8 +148,15 @@ async fn what_is_wanted_is_told_signed_and_without_texts() {
     assert_eq!(about.object, "order");
     let all = format!("{calls:?}");
     assert!(!all.contains("Anna") && !all.contains("card"), "{all}");
-    // It is on the outbox like a mail.
-    let to = answer(served.get("/v1/outbox?status=sent")).await;
+    // It is on the outbox like a mail, once the host has written that it was taken.
+    let mut to = Json::Null;
+    for _ in 0..250 {
+        to = answer(served.get("/v1/outbox?status=sent")).await;
+        if to["effects"].as_array().is_some_and(|sent| !sent.is_empty()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     assert!(to["effects"][0]["to"].as_str().unwrap().starts_with("webhook/"), "{to}");
     served.stop().await;
 }

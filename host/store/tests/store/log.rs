@@ -1,9 +1,10 @@
 //! The log as it is followed: in order, whole, and each once.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use relata_store::Store;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::{backend::*, several::hosts};
 
@@ -77,22 +78,39 @@ on_each_backend! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_late_commit_is_not_passed_over() {
     let (stores, _database) = hosts(3).await;
-    let slow = tokio::spawn(write_slowly(
-        stores[0].clone(),
-        "late".to_owned(),
-        Duration::from_millis(400),
-    ));
-    // It has drawn its number by now, and is not committed.
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    let (drawn, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let slow = tokio::spawn({
+        let (store, drawn, go_on) = (stores[0].clone(), Arc::clone(&drawn), Arc::clone(&go_on));
+        let created = new(&store, "team", json!({ "name": "late" }));
+        async move {
+            let written = store.write(move |tx| {
+                Box::pin(async move {
+                    let cause = relata_store::Cause::outside("test");
+                    let written = tx.record_write(created, &cause, &mut fresh, at(0)).await;
+                    drawn.notify_one();
+                    go_on.notified().await;
+                    written
+                })
+            });
+            written.await.unwrap();
+        }
+    });
+    // It has drawn its number, and is not committed.
+    drawn.notified().await;
     create(&stores[1], "team", json!({ "name": "quick" })).await;
     let visible = all_seqs(&stores[2]).await;
     assert_eq!(visible.len(), 1, "the late one is under way");
     assert!(visible[0] > 1, "the quick one has the higher number");
 
-    let settled = stores[2].event_log_settled().await.unwrap();
+    let follower = stores[2].clone();
+    let settling = tokio::spawn(async move { follower.event_log_settled().await.unwrap() });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!settling.is_finished(), "it waits for the late one");
+    go_on.notify_one();
+    slow.await.unwrap();
+    let settled = settling.await.unwrap();
     let events = stores[2].event_list_between(0, settled, 9).await.unwrap();
     let seqs: Vec<u64> = events.iter().map(|event| event.seq).collect();
-    slow.await.unwrap();
     assert_eq!(seqs, all_seqs(&stores[2]).await);
     assert_eq!(seqs.len(), 2);
 }
