@@ -85,7 +85,8 @@ pub(crate) async fn fill(program: &Program, size: Size) -> anyhow::Result<(Fille
     people(program).await?;
 
     let served = program.start(&["serve", "--listen", "127.0.0.1:0"]).await?;
-    let mut filling = Filling { connection: Connection::open(&served.address).await?, secret };
+    let connection = Connection::open(&served.address).await?;
+    let mut filling = Filling { address: served.address.clone(), connection, secret };
     let (contacts, tickets) = (size.contacts, size.tickets());
     let mut kept = BTreeMap::new();
     for (name, count, record) in [
@@ -151,6 +152,7 @@ async fn people(program: &Program) -> anyhow::Result<()> {
 }
 
 struct Filling {
+    address: String,
     connection: Connection,
     secret: String,
 }
@@ -172,12 +174,20 @@ impl Filling {
         while from < count {
             let until = count.min(from + BATCH);
             let body = Json::Array((from..until).map(&record).collect()).to_string();
-            let answer = self.connection.send(&request("POST", &path, &self.secret, &body)).await?;
-            // The workflows are behind.
-            if answer.status == 429 {
-                sleep(Duration::from_millis(200)).await;
-                continue;
-            }
+            let sent = self.connection.send(&request("POST", &path, &self.secret, &body)).await;
+            // The workflows are behind. A host that says so reads no further, so what
+            // comes next on this connection may not arrive.
+            let answer = match sent {
+                Ok(answer) if answer.status != 429 => answer,
+                refused => {
+                    if began.elapsed() > PATIENCE {
+                        refused?;
+                    }
+                    sleep(Duration::from_millis(200)).await;
+                    self.connection = Connection::open(&self.address).await?;
+                    continue;
+                }
+            };
             let said: Json = serde_json::from_slice(&answer.body)?;
             let created = said["records"].as_array().with_context(|| said.to_string())?;
             for (number, created) in (from..until).zip(created) {
