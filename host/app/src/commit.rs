@@ -117,10 +117,11 @@ impl Together for Step {
 
 /// Writes the runs, their logs, and what their steps changed.
 async fn write_steps(tx: &mut Tx, steps: &[Step]) -> Result<Outcomes<Step>, StoreError> {
-    tx.workflow_hold(false).await?;
     if steps.iter().any(|step| step.commit.decided_at.is_some()) {
         tx.listening_lock(true).await?;
     }
+    // In this order everywhere, or two would wait for each other.
+    tx.workflow_hold(false).await?;
     let commits: Vec<&RunCommit> = steps.iter().map(|step| &step.commit).collect();
     // Of a single one its commit says so, and what it has written is undone.
     let held = match steps {
