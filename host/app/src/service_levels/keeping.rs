@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::{TryStreamExt as _, stream};
 use relata_engine::{Happening, HappeningKind};
 use relata_model::{
     Fields, Record, RecordId, Reference, Timestamp, Value,
@@ -17,6 +18,9 @@ const ACTOR: &str = "service-levels";
 
 /// How often somebody else may come in between.
 const MOST_TRIES: usize = 5;
+
+/// So many tickets are kept side by side.
+const AT_ONCE: usize = 16;
 
 /// How many entries of the event log are read at once.
 const PAGE: u32 = 1_000;
@@ -64,9 +68,13 @@ impl App {
         if !tickets.is_empty() && self.policies_in_order().await?.is_empty() {
             self.leave_what_is_in_order(&mut tickets).await?;
         }
-        for (ticket, depth) in &tickets {
-            self.keep_or_tell(ticket, *depth).await?;
-        }
+        // Each ticket is a commit of its own, and those that wait together share one.
+        let at_once = if self.is_test() { 1 } else { AT_ONCE };
+        stream::iter(tickets.iter().map(Ok))
+            .try_for_each_concurrent(at_once, |(ticket, depth)| async move {
+                self.keep_or_tell(ticket, *depth).await.map(drop)
+            })
+            .await?;
         if sweeps {
             self.begin_sweep().await?;
         }
