@@ -11,7 +11,6 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Store, StoreError, Tx,
     connection::{Row, arguments, to_json},
-    dialect::Dialect,
 };
 
 /// How long a piece of a file's contents is, bytes.
@@ -53,7 +52,7 @@ impl Store {
             records.iter().map(|record| json!({ "record": record.to_string() })).collect();
         let sql = format!(
             "SELECT * FROM relata_attachment WHERE {} ORDER BY record, place",
-            among(tx.dialect(), "record")
+            tx.dialect().is_given("record", "record")
         );
         let rows = tx
             .connection
@@ -209,7 +208,7 @@ impl Tx {
             let sql = format!(
                 "SELECT id FROM \"{}\" WHERE {}",
                 part.name,
-                among(self.dialect(), &format!("\"{field}\""))
+                self.dialect().is_given(&format!("\"{field}\""), "record")
             );
             let rows = self
                 .connection
@@ -221,7 +220,7 @@ impl Tx {
         }
         let sql = format!(
             "DELETE FROM relata_attachment WHERE {} RETURNING sha256",
-            among(self.dialect(), "record")
+            self.dialect().is_given("record", "record")
         );
         let rows = self
             .connection
@@ -262,13 +261,6 @@ impl Tx {
         }
         Ok(())
     }
-}
-
-/// Whether a column has one of the references that a statement's `$1` lists
-/// ([`given`]).
-fn among(dialect: Dialect, column: &str) -> String {
-    let records = format!("SELECT given.record FROM {}", dialect.given("$1", &["record"]));
-    dialect.is_among(column, &records)
 }
 
 fn given(records: &[String]) -> Vec<serde_json::Value> {

@@ -249,6 +249,13 @@ impl Dialect {
         }
     }
 
+    /// Whether a column has one of the values of a member that a statement's `$1`
+    /// lists as [`Self::given`] takes it: `id`, or `seq BIGINT`.
+    pub(crate) fn is_given(self, column: &str, member: &str) -> String {
+        let given = self.given("$1", &[member]);
+        self.is_among(column, &format!("SELECT given.{} FROM {given}", column_name(member)))
+    }
+
     /// Whether a column's text is one of a JSON list of texts, which is an argument.
     pub(crate) fn is_listed(self, column: &str, placeholder: &str) -> String {
         let values = match self {

@@ -198,12 +198,11 @@ impl Tx {
     ) -> Result<BTreeMap<EventId, EventResult>, StoreError> {
         let ids: Vec<_> = events.iter().map(|id| json!({ "id": id })).collect();
         let ids = to_json(&ids)?;
-        let given = format!("SELECT given.id FROM {}", self.dialect().given("$1", &["id"]));
         let mut results: BTreeMap<EventId, EventResult> = BTreeMap::new();
         // The mark first: what an event came to is there once it is seen.
         let sql = format!(
             "SELECT id, pending FROM relata_event WHERE {}",
-            self.dialect().is_among("id", &given)
+            self.dialect().is_given("id", "id")
         );
         for row in
             self.connection.rows("look for events", AssertSqlSafe(sql), arguments![&ids]).await?
@@ -211,7 +210,7 @@ impl Tx {
             let seen = row.whole("pending")? == 0;
             results.insert(row.parsed("id")?, EventResult { seen, ..EventResult::default() });
         }
-        let is_theirs = self.dialect().is_among("event_id", &given);
+        let is_theirs = self.dialect().is_given("event_id", "id");
         let by_event = |table: &str, order: &str| {
             AssertSqlSafe(format!("SELECT * FROM {table} WHERE {is_theirs} ORDER BY {order}"))
         };

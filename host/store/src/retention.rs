@@ -125,13 +125,6 @@ const SPENT: &str = "event.at < $1 AND event.pending = 0
      AND NOT EXISTS (SELECT 1 FROM relata_queue AS queue WHERE queue.event_id = event.id)";
 
 impl Tx {
-    /// Whether a column has one of the values that a statement's `$1` lists, as
-    /// `name` of what is `kind` there.
-    fn is_given(&self, column: &str, name: &str, kind: &str) -> String {
-        let given = self.dialect().given("$1", &[kind]);
-        self.dialect().is_among(column, &format!("SELECT given.{name} FROM {given}"))
-    }
-
     /// Takes away runs that ended before a time, each with all that is its
     /// own. A run stays while the run that began it is there, while one that
     /// it began goes on, and while an effect of it is not settled. What is
@@ -178,7 +171,8 @@ impl Tx {
         }
         let given = to_json(&ids)?;
         for table in ["relata_step_log", "relata_waiter", "relata_inbox", "relata_outbox"] {
-            let sql = format!("DELETE FROM {table} WHERE {}", self.is_given("run_id", "id", "id"));
+            let sql =
+                format!("DELETE FROM {table} WHERE {}", self.dialect().is_given("run_id", "id"));
             self.connection
                 .execute(
                     "take away what belongs to old runs",
@@ -187,7 +181,7 @@ impl Tx {
                 )
                 .await?;
         }
-        let sql = format!("DELETE FROM relata_run WHERE {}", self.is_given("id", "id", "id"));
+        let sql = format!("DELETE FROM relata_run WHERE {}", self.dialect().is_given("id", "id"));
         let count = self
             .connection
             .execute("take away old runs", AssertSqlSafe(sql), arguments![&given])
@@ -226,8 +220,10 @@ impl Tx {
             .iter()
             .map(|row| Ok(json!({ "id": row.text("id")? })))
             .collect::<Result<Vec<_>, StoreError>>()?;
-        let sql =
-            format!("DELETE FROM relata_step_log WHERE {}", self.is_given("run_id", "id", "id"));
+        let sql = format!(
+            "DELETE FROM relata_step_log WHERE {}",
+            self.dialect().is_given("run_id", "id")
+        );
         let count = self
             .connection
             .execute("take away old logs", AssertSqlSafe(sql), arguments![to_json(&ids)?])
@@ -283,8 +279,10 @@ impl Tx {
         let given = to_json(&seqs)?;
         let mut count = 0;
         for table in ["relata_event_about", "relata_event"] {
-            let sql =
-                format!("DELETE FROM {table} WHERE {}", self.is_given("seq", "seq", "seq BIGINT"));
+            let sql = format!(
+                "DELETE FROM {table} WHERE {}",
+                self.dialect().is_given("seq", "seq BIGINT")
+            );
             count = self
                 .connection
                 .execute("take away old events", AssertSqlSafe(sql), arguments![&given])
