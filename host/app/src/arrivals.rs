@@ -21,6 +21,7 @@ use crate::{
     App, AppError,
     activation::ActiveSet,
     awaiting::Matching,
+    host::Records,
     runner::later,
     triggers::{Matched, match_all},
 };
@@ -123,10 +124,12 @@ impl Together for Arrival {
 
 impl App {
     /// Takes in events from outside, all or none. With `at_once` they are
-    /// matched before they are written, where that may be.
+    /// matched before they are written, where that may be; `known` are records as
+    /// they were a moment ago.
     pub(crate) async fn take_in_events(
         &self,
         events: Vec<NewEvent>,
+        known: &Records,
         noted: Option<(RequestKey, Json)>,
         at_once: bool,
         now: Timestamp,
@@ -137,7 +140,7 @@ impl App {
             let active = self.active_set().await.map_err(fault)?;
             let at_once = at_once && count <= MOST_AT_ONCE && tried < MOST_TRIES;
             let matched = match at_once {
-                true => Some(self.match_these(&events, &active).await.map_err(fault)?),
+                true => Some(self.match_these(&events, &active, known).await.map_err(fault)?),
                 false => None,
             };
             let begins = || matched.iter().flatten().flat_map(|event| &event.starts);
@@ -185,6 +188,7 @@ impl App {
         &self,
         events: &[NewEvent],
         active: &ActiveSet,
+        known: &Records,
     ) -> Result<Vec<Matched>, AppError> {
         let mut matched = Vec::with_capacity(events.len());
         for event in events {
@@ -196,7 +200,7 @@ impl App {
                 workflow: event.cause.workflow.clone(),
                 depth: event.cause.depth,
             };
-            matched.push(self.match_one(happening, &active.workflows).await?);
+            matched.push(self.match_one(happening, &active.workflows, known).await?);
         }
         Ok(matched)
     }

@@ -19,6 +19,7 @@ use crate::{
     arrivals::NotTaken,
     awaiting::{Wait, WaitFor},
     fresh,
+    host::Records,
     runner::later,
 };
 
@@ -259,7 +260,7 @@ impl App {
             return Ok(known);
         }
         let now = self.now();
-        let (events, notes) = self.read_events(&request, now).await?;
+        let ReadEvents { events, known, notes } = self.read_events(&request, now).await?;
         let answer = Answer {
             items: events
                 .iter()
@@ -270,7 +271,7 @@ impl App {
         // Before they are written, so that nothing is missed.
         let wait = request.waits.then(|| self.inner.awaiting.wait_for(&ids));
         let noted = key.map(|key| Ok::<_, AppError>((key, as_json(&answer)?))).transpose()?;
-        match self.take_in_events(events, noted, request.waits, now).await {
+        match self.take_in_events(events, &known, noted, request.waits, now).await {
             Ok(()) => Ok(TakenIn { answer, wait, repeated: false, notes }),
             // Of two at once the other was first.
             Err(NotTaken::Known(known)) => match NotWritten::after(known.1, &known.0) {
@@ -384,15 +385,15 @@ impl App {
         Ok(TakenIn { answer, wait, repeated: true, notes: Vec::new() })
     }
 
-    /// Reads the events of a request; yields notes on what looks like a
-    /// mistake, too.
+    /// Reads the events of a request.
     async fn read_events(
         &self,
         request: &IngestRequest<'_>,
         now: Timestamp,
-    ) -> Result<(Vec<NewEvent>, Vec<String>), IngestError> {
+    ) -> Result<ReadEvents, IngestError> {
         let mut faults = Faults { is_batch: request.is_batch, found: Vec::new() };
         let mut events = Vec::with_capacity(request.items.len());
+        let mut known = Records::new();
         let mut unknown = BTreeSet::new();
         for (place, item) in request.items.iter().enumerate() {
             let given = match item {
@@ -415,9 +416,12 @@ impl App {
             }
             let mut about = Vec::with_capacity(read.about.len());
             if !read.about.is_empty() {
-                for resolved in self.store().references_resolve(&read.about).await? {
+                for resolved in self.store().records_resolve(&read.about).await? {
                     match resolved {
-                        Ok(reference) => about.push(reference),
+                        Ok(record) => {
+                            about.push(record.reference.clone());
+                            known.insert(record.reference.clone(), Some(record));
+                        }
                         Err(why) => wrong.push(FieldError::new("about", why)),
                     }
                 }
@@ -452,7 +456,7 @@ impl App {
             format!("no object declares the event `{name}`, so no workflow can wait for it{hint}")
         });
         let notes = notes.collect();
-        Ok((events, notes))
+        Ok(ReadEvents { events, known, notes })
     }
 
     /// What a host that takes requests does beside: sees what other processes
@@ -551,6 +555,15 @@ impl NewRecords {
         }
         Ok(answer)
     }
+}
+
+/// The events of a request, and what was found with them.
+struct ReadEvents {
+    events: Vec<NewEvent>,
+    /// The records that they are about.
+    known: Records,
+    /// On what looks like a mistake.
+    notes: Vec<String>,
 }
 
 /// What is said of an event.

@@ -15,6 +15,7 @@ use crate::{
     App, AppError, NotBegun, RunOutcome,
     awaiting::Matching,
     fresh,
+    host::Records,
     queue::MOST_WAITING,
     runner::log_rows,
     starts::{Admitted, webhook_event},
@@ -120,7 +121,7 @@ impl App {
                     told_if_wrong(segment, refreshed)?;
                 }
             }
-            matched.push(self.match_one(happening, &active).await?);
+            matched.push(self.match_one(happening, &active, &Records::new()).await?);
         }
         let count = matched.len();
         let now = self.now();
@@ -141,17 +142,25 @@ impl App {
         Ok(count)
     }
 
+    /// What something that happened does; `known` are records as they were a
+    /// moment ago.
     pub(crate) async fn match_one(
         &self,
         happening: Happening,
         active: &[(String, Arc<Definition>)],
+        known: &Records,
     ) -> Result<Matched, AppError> {
         let mut matched = Matched::of(happening);
         for (digest, definition) in active {
             if !may_match(definition, &matched.happening.kind) {
                 continue;
             }
-            match self.admitted(digest, definition, &matched.happening).await? {
+            let mut facts = self.facts_of(&matched.happening);
+            for (reference, record) in known {
+                facts.records.entry(reference.clone()).or_insert_with(|| record.clone());
+            }
+            let happening = &matched.happening;
+            match self.admitted_knowing(digest, definition, happening, facts).await? {
                 Admitted::NoMatch => {}
                 Admitted::Refused { key, reason } => {
                     matched.refusals.push((definition.name.clone(), key, reason));

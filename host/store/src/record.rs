@@ -7,7 +7,10 @@ use sea_query::{Alias, Expr, ExprTrait as _, LockType, Query as Statement, Selec
 use uuid::Uuid;
 
 use crate::{
-    RecordBatch, RecordError, Store, StoreError, Tx, connection::Row, table::ObjectTable, value,
+    RecordBatch, RecordError, Store, StoreError, Tx,
+    connection::{Row, arguments},
+    table::{By, ObjectTable},
+    value,
 };
 
 /// Who caused a write, and how far it is from a person.
@@ -121,34 +124,40 @@ impl Tx {
         let tables = std::sync::Arc::clone(&self.tables);
         let (object, table) = tables.of(&reference.object)?;
         if let Ok(id) = reference.key.parse::<RecordId>() {
-            let place = ("id", id.to_string());
+            let place = (By::Id, id.to_string());
             let found = self.record_where(object, table, place, for_write).await?;
             if found.is_some() {
                 return Ok(found);
             }
         }
-        let place = ("external_id", reference.key.clone());
+        let place = (By::ExternalId, reference.key.clone());
         Ok(self.record_where(object, table, place, for_write).await?)
     }
 
-    /// The record of an object whose text column holds this; the column is
-    /// unique.
+    /// The record of an object that is found so.
     async fn record_where(
         &mut self,
         object: &ObjectDefinition,
         table: &ObjectTable,
-        (column, text): (&'static str, String),
+        (by, text): (By, String),
         for_write: bool,
     ) -> Result<Option<Record>, StoreError> {
-        let mut statement = select(object, table);
-        statement.and_where(Expr::col(Alias::new(column)).eq(text));
-        if for_write {
-            // Says nothing on SQLite, which has one writer at a time.
-            statement.lock(LockType::NoKeyUpdate);
-        }
-        let (sql, arguments) = self.dialect().build(&statement);
+        let dialect = self.dialect();
+        let sql = table.reading(by, for_write, || {
+            let column = match by {
+                By::Id => "id",
+                By::ExternalId => "external_id",
+            };
+            let mut statement = select(object, table);
+            statement.and_where(Expr::col(Alias::new(column)).eq(text.as_str()));
+            if for_write {
+                // Says nothing on SQLite, which has one writer at a time.
+                statement.lock(LockType::NoKeyUpdate);
+            }
+            dialect.build(&statement).0
+        });
         self.connection
-            .row("read a record", sql, arguments)
+            .row("read a record", sql, arguments![text])
             .await?
             .map(|row| read(object, &row))
             .transpose()
@@ -182,11 +191,8 @@ impl Tx {
         reference: &Reference,
     ) -> Result<Result<Reference, String>, StoreError> {
         let Reference { object, key } = reference;
-        let known = self.tables.objects().get(object).is_some();
-        if !known {
-            let hint = text::nearest(object, self.tables.objects().names())
-                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-            return Ok(Err(format!("there is no object `{object}`{hint}")));
+        if self.tables.objects().get(object).is_none() {
+            return self.why_no_record(reference).await.map(Err);
         }
         let id = key.parse::<RecordId>().map(|id| id.to_string());
         let dialect = self.dialect();
@@ -208,6 +214,20 @@ impl Tx {
         if let Some(row) = self.connection.row("look for a record", sql, arguments).await? {
             return Ok(Ok(Reference::new(object, row.text("id")?)));
         }
+        self.why_no_record(reference).await.map(Err)
+    }
+
+    /// A sentence on why a reference leads nowhere.
+    pub(crate) async fn why_no_record(
+        &mut self,
+        reference: &Reference,
+    ) -> Result<String, StoreError> {
+        let Reference { object, key } = reference;
+        if self.tables.objects().get(object).is_none() {
+            let hint = text::nearest(object, self.tables.objects().names())
+                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            return Ok(format!("there is no object `{object}`{hint}"));
+        }
         let statement = Statement::select()
             .column(Alias::new("external_id"))
             .from(Alias::new(object))
@@ -221,7 +241,7 @@ impl Tx {
         }
         let hint = text::nearest(key, known.iter().map(String::as_str))
             .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        Ok(Err(format!("there is no {object} `{key}`{hint}")))
+        Ok(format!("there is no {object} `{key}`{hint}"))
     }
 }
 

@@ -62,6 +62,10 @@ pub(crate) async fn open(
     if config.scratch {
         connection.execute("mark itself", MARK_SCRATCH, arguments![]).await?;
     }
+    // What a savepoint may have to undo is kept in memory, and not written to a file
+    // of its own first: a batch of writes changes a few hundred pages. Not before
+    // the tables are brought up: to sort a whole one may take more than there is.
+    connection.execute("set itself up", "PRAGMA temp_store = MEMORY", arguments![]).await?;
     // Lent and given back without a word to the file: nothing can happen to a
     // connection meanwhile that a ping would show.
     let reading = options.create_if_missing(false).pragma("query_only", "ON");

@@ -3,13 +3,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use relata_model::{FieldDefinition, FieldType, ObjectDefinition, Objects, Reference};
 use sea_query::{Alias, ColumnDef, Expr, ExprTrait as _, Index, Table};
 use sqlx::{
-    AssertSqlSafe, SqlStr,
+    AssertSqlSafe, SqlSafeStr as _, SqlStr,
     migrate::{Migration, MigrationType, Migrator},
 };
 
@@ -122,6 +122,18 @@ pub(crate) fn columns_of(name: &str, field: &FieldDefinition) -> Vec<Column> {
 pub(crate) struct ObjectTable {
     /// All columns but `id` and `revision`, in the definition's order.
     pub columns: Vec<Column>,
+    /// The most frequent statements of all, put together once: how one record is
+    /// read.
+    reading: [OnceLock<Arc<str>>; 4],
+}
+
+/// By what one record is found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum By {
+    /// Its id.
+    Id,
+    /// Its external id.
+    ExternalId,
 }
 
 impl ObjectTable {
@@ -156,7 +168,25 @@ impl ObjectTable {
             )));
         }
 
-        Ok(Self { columns })
+        Ok(Self { columns, reading: Default::default() })
+    }
+
+    /// The statement that reads a record, kept from other writers with
+    /// `for_write`; `build` puts it together.
+    pub(crate) fn reading(
+        &self,
+        by: By,
+        for_write: bool,
+        build: impl FnOnce() -> SqlStr,
+    ) -> SqlStr {
+        let place = match (by, for_write) {
+            (By::Id, false) => 0,
+            (By::Id, true) => 1,
+            (By::ExternalId, false) => 2,
+            (By::ExternalId, true) => 3,
+        };
+        let text = self.reading[place].get_or_init(|| build().as_str().into());
+        AssertSqlSafe(Arc::clone(text)).into_sql_str()
     }
 }
 
