@@ -61,6 +61,9 @@ pub(crate) struct Cap {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ChangeSet {
     pub(crate) writes: Vec<Written>,
+    /// Where several steps wrote: up to which write which entry of the run's log
+    /// tells of it.
+    told_by: Vec<(usize, Option<u64>)>,
     /// The records that it touched, as they will be; `None` where deleted.
     records: BTreeMap<Reference, Option<Record>>,
     /// Those of them that it made: the store knows nothing of these.
@@ -137,6 +140,19 @@ impl ChangeSet {
         })
     }
 
+    /// Whether it means events.
+    pub(crate) fn happens(&self) -> bool {
+        let is_event =
+            |written: &Written| matches!(written, Written::Record(_) | Written::Emitted { .. });
+        self.writes.iter().any(is_event)
+    }
+
+    /// Of what was written so far, and not told of yet, this entry of the run's
+    /// log tells. What comes after is another step's.
+    pub(crate) fn told_by(&mut self, entry: Option<u64>) {
+        self.told_by.push((self.writes.len(), entry));
+    }
+
     /// The writes of records.
     pub(crate) fn record_writes(&self) -> impl Iterator<Item = &Write> {
         self.writes.iter().filter_map(|written| match written {
@@ -153,7 +169,7 @@ impl ChangeSet {
         })
     }
 
-    /// Writes the records and events, in order.
+    /// Writes the records and events, in order. `cause` is that of the last step.
     pub(crate) async fn write_records(
         &self,
         tx: &mut Tx,
@@ -161,7 +177,13 @@ impl ChangeSet {
         cause: &Cause,
         now: Timestamp,
     ) -> Result<(), RecordError> {
-        for written in &self.writes {
+        let mut told = self.told_by.iter().peekable();
+        for (place, written) in self.writes.iter().enumerate() {
+            while told.next_if(|(end, _)| *end <= place).is_some() {}
+            let cause = match told.peek() {
+                Some((_, entry)) => &Cause { entry: *entry, ..cause.clone() },
+                None => cause,
+            };
             match written {
                 Written::Record(write) => {
                     let fresh = &mut fresh::source(now);

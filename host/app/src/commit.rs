@@ -294,7 +294,7 @@ impl App {
             run: Some(held.run.id),
             workflow: Some(held.run.workflow.clone()),
             depth: held.run.state.depth() + 1,
-            entry: held.log.iter().rev().find(|row| row.action.is_some()).map(|row| row.seq),
+            entry: held.last_answer(),
         };
         let has_children =
             held.definition.steps.iter().any(|step| matches!(step.kind, StepKind::Run(_)));

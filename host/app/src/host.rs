@@ -105,6 +105,11 @@ impl StepHost {
         Self { known, decided_at: Some(App::stopwatch()), ..self }
     }
 
+    /// What steps before it have written and not committed lies over the store.
+    pub(crate) fn after(self, changes: ChangeSet) -> Self {
+        Self { changes, ..self }
+    }
+
     /// Turns an error of ours into one for the plugin, and remembers it where
     /// it was no fault of the plugin's.
     fn refuse(&mut self, why: AppError) -> HostError {

@@ -70,6 +70,7 @@ mod service_levels;
 mod several;
 mod signature;
 mod starts;
+mod stride;
 mod sub_runs;
 mod subscriptions;
 mod surveys;

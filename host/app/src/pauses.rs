@@ -296,16 +296,23 @@ impl App {
         Ok(moving)
     }
 
+    /// What a run is to stop at before a call; none where nothing of it is paused.
+    pub(crate) async fn pause_before(
+        &self,
+        held: &Held,
+        action: Option<&str>,
+    ) -> Result<Option<Pause>, AppError> {
+        self.look_for_pauses().await?;
+        Ok(self.pause_of(Some(held.run.id), Some(&held.run.workflow), action))
+    }
+
     /// Gives a run back before a call that is paused; false where it is not.
     pub(crate) async fn stop_at_pause(
         &self,
         held: &mut Held,
         action: Option<&str>,
     ) -> Result<bool, AppError> {
-        self.look_for_pauses().await?;
-        let Some(pause) = self.pause_of(Some(held.run.id), Some(&held.run.workflow), action) else {
-            return Ok(false);
-        };
+        let Some(pause) = self.pause_before(held, action).await? else { return Ok(false) };
         let (run, epoch, now) = (held.run.id, held.epoch, self.now());
         self.store()
             .write(move |tx| {

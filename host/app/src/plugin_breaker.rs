@@ -59,15 +59,7 @@ impl App {
         held: &mut Held,
         action: &str,
     ) -> Result<bool, AppError> {
-        // What a test shows is not to depend on what it showed before.
-        if self.is_test() {
-            return Ok(false);
-        }
-        let plugins = self.plugins().await?;
-        let Some((plugin, _)) = plugins.action(action) else { return Ok(false) };
-        let key = key(plugin);
-        let rows = self.plugin_breakers().await?;
-        let Some(open) = rows.get(&key).filter(|row| row.is_open()) else { return Ok(false) };
+        let Some((key, open)) = self.open_breaker(action).await? else { return Ok(false) };
         let now = self.now();
         let probe_at = open.probe_at.unwrap_or(now);
         let until = if now < probe_at && !self.is_tried(&key, now) {
@@ -81,6 +73,23 @@ impl App {
         tracing::debug!(run.id = %held.run.id, plugin.key = key, "a step waits for its plugin");
         self.commit(held, Some(until), ChangeSet::default(), false, None).await?;
         Ok(true)
+    }
+
+    /// The open breaker of an action's plugin, and its key; none where it works.
+    pub(crate) async fn open_breaker(
+        &self,
+        action: &str,
+    ) -> Result<Option<(String, BreakerRow)>, AppError> {
+        // What a test shows is not to depend on what it showed before.
+        if self.is_test() {
+            return Ok(None);
+        }
+        let plugins = self.plugins().await?;
+        let Some((plugin, _)) = plugins.action(action) else { return Ok(None) };
+        let key = key(plugin);
+        let rows = self.plugin_breakers().await?;
+        let open = rows.get(&key).filter(|row| row.is_open()).cloned();
+        Ok(open.map(|open| (key, open)))
     }
 
     /// Whether this host has let a call through of which it has not heard yet.

@@ -1,29 +1,23 @@
-//! Moves runs: claims those that are due, asks the engine what they are owed,
-//! calls the action in its sandbox, and commits the step with everything it
-//! wrote. One call of an action, one commit.
+//! Moves runs: claims those that are due, and asks the engine what they are
+//! owed. What that is, is done in a stride: calls of actions in their sandboxes, and
+//! one commit with everything that they wrote.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use relata_engine::{
-    ActionOutcome, Call, ChildCall, Due, Event, Input, Returned, Run, StepFailure, Watch, decide,
-    due, watches,
+    Call, ChildCall, Due, Event, Input, Run, StepFailure, Watch, decide, due, watches,
 };
 use relata_model::{EventId, RunId, Timestamp};
-use relata_sandbox::{CallError, CallReport, CallRequest, Called, contract};
-use relata_store::{Claimed, Committed, LogRow, RecordError, StoreError};
-use relata_workflow::{Definition, Facts, StepKind};
+use relata_sandbox::{CallError, CallReport};
+use relata_store::{Claimed, Committed, LogRow, StoreError};
+use relata_workflow::{Definition, Facts};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 
 use crate::{
-    App, AppError,
-    change_set::ChangeSet,
-    commit::NotCommitted,
-    host::{Cap, Records, StepHost, StepScope},
-    lanes::Entered,
-    limits::Limited,
+    App, AppError, change_set::ChangeSet, host::Records, lanes::Entered, limits::Limited,
     testing::Point,
 };
 
@@ -38,20 +32,9 @@ const MOST_CLAIMED: u32 = 128;
 /// once do not keep those waiting.
 const MOST_BEGUN: u32 = 384;
 
-/// After a call that took longer, what is in the event log by then is looked
-/// at afresh.
-const LONG_CALL: std::time::Duration = std::time::Duration::from_secs(1);
-
 /// After how many crashes in a row, each with a call of its own under way, a
 /// run is given up.
 const MOST_CRASHES: u32 = 5;
-
-/// What a call of an action came to.
-struct Answered {
-    returned: Returned,
-    changes: ChangeSet,
-    report: Option<CallReport>,
-}
 
 /// What a run has to do at once.
 pub(crate) enum Next {
@@ -120,6 +103,8 @@ pub(crate) struct Held {
     /// Whether the database knows that a call is under way: if the host goes
     /// down now, it may be this run's doing.
     begun: bool,
+    /// Whether a host went down while it called for this run.
+    pub(crate) is_suspect: bool,
     /// The run's sequence as the database has it.
     pub(crate) committed: u64,
     pub(crate) log: Vec<LogRow>,
@@ -134,6 +119,13 @@ pub(crate) struct Held {
     pub(crate) lane: Option<Entered>,
     /// How it stands to its limits.
     pub(crate) limited: Limited,
+}
+
+impl Held {
+    /// Which entry of its log tells of the last answer of an action.
+    pub(crate) fn last_answer(&self) -> Option<u64> {
+        self.log.iter().rev().find(|row| row.action.is_some()).map(|row| row.seq)
+    }
 }
 
 impl App {
@@ -261,6 +253,7 @@ impl App {
             epoch: claim.epoch,
             lease_until: claim.lease_until,
             begun: claim.begun,
+            is_suspect: claim.crash_count > 0,
             log: Vec::new(),
             consumed: Vec::new(),
             cancel_taken: None,
@@ -275,7 +268,7 @@ impl App {
             );
             return self.give_up(&mut held, why).await;
         }
-        let moved = self.drive(&mut held, came).await;
+        let moved = Box::pin(self.drive(&mut held, came)).await;
         let fenced = matches!(moved, Err(AppError::Store(StoreError::Fenced { .. })));
         if moved.is_err() && !fenced && !held.begun {
             // A fault of ours on it is as bad as a crash: it is tried again,
@@ -293,11 +286,12 @@ impl App {
             let (until, next) = self.settle_owed(held, &mut facts, None).await?;
             let more = match next {
                 None => {
-                    self.commit(held, until, ChangeSet::default(), false, None).await?;
+                    let nothing = ChangeSet::default();
+                    Box::pin(self.commit(held, until, nothing, false, None)).await?;
                     None
                 }
                 Some(Next::Run(_)) if self.stop_at_pause(held, None).await? => return Ok(()),
-                Some(Next::Run(call)) => self.begin_child(held, call).await?,
+                Some(Next::Run(call)) => Box::pin(self.begin_child(held, call)).await?,
                 Some(Next::Call(call)) => {
                     if self.stop_at_pause(held, Some(&call.action)).await?
                         || self.stop_at_breaker(held, &call.action).await?
@@ -308,10 +302,10 @@ impl App {
                     let committed = match &call.exclusive {
                         None => {
                             self.begin(held).await?;
-                            self.call_and_commit(held, &call, facts.records).await
+                            Box::pin(self.call_and_commit(held, &call, facts.records)).await
                         }
                         Some(key) => {
-                            let committed = self.call_in_lane(held, &call, key).await;
+                            let committed = Box::pin(self.call_in_lane(held, &call, key)).await;
                             self.leave_lane(held, key).await;
                             committed
                         }
@@ -363,66 +357,6 @@ impl App {
             }
         }
         Ok(())
-    }
-
-    /// Calls the action and commits what came of it. Answers what came for
-    /// the run meanwhile, where it has more to do at once.
-    async fn call_and_commit(
-        &self,
-        held: &mut Held,
-        call: &Call,
-        known: Records,
-    ) -> Result<Option<Committed>, AppError> {
-        let began = self.now();
-        let Answered { returned, changes, report } = self.call(held, call, known).await?;
-        if later(began, LONG_CALL) < self.now() {
-            // Less to look through for what it may have missed.
-            held.log_end = self.store().event_log_end().await?;
-        }
-        self.may_crash(Point::AfterCall).await;
-        let before = held.run.clone();
-        let logged = held.log.len();
-        let report = report.as_ref();
-        let (until, next) = self.answer(held, returned, call, report, Some(&changes)).await?;
-        match self.commit(held, until, changes, next, None).await {
-            Err(NotCommitted::Fault(AppError::Record(refused)))
-                if !matches!(refused, RecordError::Store(_)) =>
-            {
-                // The records said no at the last moment (somebody changed
-                // them meanwhile): the step has failed, and nothing of what
-                // it wrote remains.
-                held.run = before;
-                held.log.truncate(logged);
-                let conflict = matches!(refused, RecordError::Conflict { .. });
-                let failure = StepFailure {
-                    code: if conflict { "conflict" } else { "invalid" }.to_owned(),
-                    message: format!("{}: what it wrote was refused: {refused}", call.action),
-                    permanent: !conflict,
-                    retry_after_ms: None,
-                };
-                let returned = call.returned(Err(failure));
-                let (until, next) = self.answer(held, returned, call, report, None).await?;
-                Ok(self.commit(held, until, ChangeSet::default(), next, None).await?)
-            }
-            other => Ok(other?),
-        }
-    }
-
-    /// What an answer means for the run: until when it sleeps, and whether it
-    /// has a call to make at once.
-    async fn answer(
-        &self,
-        held: &mut Held,
-        returned: Returned,
-        call: &Call,
-        report: Option<&CallReport>,
-        written: Option<&ChangeSet>,
-    ) -> Result<(Option<Timestamp>, bool), AppError> {
-        let mut facts = self.no_facts();
-        let input = Input::Returned(returned);
-        self.advance(held, input, &mut facts, written, Some((call, report))).await?;
-        let (until, next) = self.settle_owed(held, &mut facts, written).await?;
-        Ok((until, next.is_some()))
     }
 
     /// Goes on through what needs nobody, and says until when the run sleeps
@@ -479,93 +413,9 @@ impl App {
         Ok(())
     }
 
-    async fn call(
-        &self,
-        held: &mut Held,
-        call: &Call,
-        known: Records,
-    ) -> Result<Answered, AppError> {
-        let definition = Arc::clone(&held.definition);
-        let StepKind::Do(step) = &definition.step(call.step).kind else {
-            return Err(AppError::Fault(format!("{} is no action", call.path)));
-        };
-        let answer = |result| Answered {
-            returned: call.returned(result),
-            changes: ChangeSet::default(),
-            report: None,
-        };
-        if let Some(pretended) = self.pretended(&step.action) {
-            return Ok(answer(pretended));
-        }
-        let fail = |failure| answer(Err(failure));
-        let plugins = self.plugins().await?;
-        let Some((plugin, action)) = plugins.action(&step.action) else {
-            let (message, mendable) = plugins.missing(&step.action);
-            return Ok(fail(StepFailure {
-                code: "not-found".to_owned(),
-                message,
-                permanent: !mendable,
-                retry_after_ms: None,
-            }));
-        };
-        let now = self.now();
-        let scope = StepScope {
-            plugin: plugin.name().to_owned(),
-            run: Some(held.run.id),
-            workflow: held.run.workflow.clone(),
-            step: call.path.clone(),
-            rounds: call.rounds.to_string(),
-            idempotency_key: call.idempotency_key.clone(),
-            send_in: held.definition.send_in.clone(),
-            hold_above: held.definition.hold_above.map(|cap| Cap {
-                owner: held.definition.owner.clone(),
-                count: cap.count,
-                hours: cap.hours,
-            }),
-            if_unknown: step.if_unknown,
-            now,
-        };
-        let request = CallRequest {
-            action,
-            input: &call.input,
-            context: contract::Context {
-                run_id: held.run.id.to_string(),
-                step_id: call.path.clone(),
-                attempt: call.attempt,
-                idempotency_key: call.idempotency_key.clone(),
-                subject: held.run.subject.as_ref().map(ToString::to_string),
-                dry_run: false,
-            },
-            now_ms: u64::try_from(now.as_millisecond()).unwrap_or(0),
-            seed: seed(&call.idempotency_key),
-            limits: None,
-            leaves: step.may.as_ref(),
-        };
-        // A web service may keep it waiting for longer than the lease.
-        let host = StepHost::new(self.clone(), scope).knowing(known);
-        let calling = plugins.call(plugin, request, host);
-        let called = self.keeping(held, calling).await?;
-        self.metrics().called(&step.action, &called.report);
-        self.plugin_told(plugin, called.verdict()).await;
-        let Called { result, report, mut host } = called;
-        if let Some(fault) = host.fault.take() {
-            return Err(fault);
-        }
-        let (result, changes) = match result {
-            Ok(contract::Outcome::Done(output)) => (Ok(ActionOutcome::Done(output)), host.changes),
-            Ok(contract::Outcome::Skip(why)) => (Ok(ActionOutcome::Skip(why)), host.changes),
-            Ok(contract::Outcome::Retry { after_ms, reason }) => (
-                Ok(ActionOutcome::Retry { after_ms: u64::from(after_ms), reason }),
-                ChangeSet::default(),
-            ),
-            Err(why) => (Err(failure(&why)), ChangeSet::default()),
-        };
-        Ok(Answered { returned: call.returned(result), changes, report: Some(report) })
-    }
-
     /// Says that a call begins, and keeps the run where its lease is half
     /// over.
-    async fn begin(&self, held: &mut Held) -> Result<(), AppError> {
+    pub(crate) async fn begin(&self, held: &mut Held) -> Result<(), AppError> {
         if held.begun && later(self.now(), self.lease() / 2) < held.lease_until {
             return Ok(());
         }

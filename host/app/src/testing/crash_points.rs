@@ -134,8 +134,8 @@ async fn wherever_the_host_goes_down_it_comes_out_the_same() {
             BeforeBegin: 4,
             AfterBegin: 4,
             AfterCall: 7,
-            BeforeCommit: 10,
-            AfterCommit: 10,
+            BeforeCommit: 9,
+            AfterCommit: 9,
             BeforeMatch: 3,
             AfterMatch: 3,
             BeforeFire: 1,
@@ -159,4 +159,21 @@ async fn wherever_the_host_goes_down_it_comes_out_the_same() {
         let again = usize::from(*point == Point::AfterSend);
         assert_eq!(effects(&told), (1, again), "{at}");
     }
+}
+
+/// After a call that may have brought the host down each step is committed by
+/// itself, or the first of several would be blamed for the last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_suspected_commits_each_step_by_itself() {
+    let tests = tests().await;
+    let calm = told(&tests, Crashes::At(usize::MAX)).await;
+    let first = calm.visited.iter().position(|point| *point == Point::AfterCall);
+    let crashed = told(&tests, Crashes::At(first.expect("a call"))).await;
+    // Before each commit so many calls.
+    let calls = |told: &Told| -> Vec<usize> {
+        let between = told.visited.split(|point| *point == Point::AfterCommit);
+        between.map(|points| points.iter().filter(|at| **at == Point::AfterCall).count()).collect()
+    };
+    assert_eq!(calls(&calm)[..2], [2, 0], "two calls, and both in one commit");
+    assert_eq!(calls(&crashed)[..3], [2, 1, 0], "one that is lost, and a commit for each of two");
 }

@@ -231,6 +231,15 @@ impl App {
         }
     }
 
+    /// Whether a test's host goes down after each step: then none shares its
+    /// commit with another.
+    pub(crate) fn crashes_after_each_step(&self) -> bool {
+        self.inner.rig.as_ref().is_some_and(|rig| {
+            let crashes = rig.crashes.lock().unwrap_or_else(PoisonError::into_inner);
+            matches!(*crashes, Crashes::AfterEachStep)
+        })
+    }
+
     /// A test's host has sent an effect, as far as the test goes.
     pub(crate) fn sent_in_test(&self, effect: EffectId) {
         if let Some(rig) = &self.inner.rig {

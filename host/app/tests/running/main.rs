@@ -15,5 +15,6 @@ mod retrying;
 mod routing;
 mod service_levels;
 mod simulating;
+mod strides;
 mod sub_runs;
 mod why_not;
