@@ -10,7 +10,7 @@ use relata_store::{Condition, Operator, Query, ValueCount};
 use crate::{AccessError, App, AppError, RecordSearch, Viewer};
 
 /// So many are counted; where there are more, that is all that is said.
-pub const MOST_COUNTED: u32 = 1_000;
+pub const MOST_COUNTED: u32 = 100;
 
 impl App {
     /// How many records a viewer would find by each of some searches, at most

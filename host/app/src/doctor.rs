@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::{
     App, AppError,
     plugin_breaker::{self, is_of_plugin},
+    runner::later,
 };
 
 /// How many of each are named.
@@ -72,15 +73,16 @@ impl Finding {
 }
 
 impl App {
-    /// Looks at everything that a host depends on, the worst first. `whole`
-    /// lets the database check itself, for which it reads the whole file.
+    /// Looks at everything that a host depends on, the worst first. With `whole` also
+    /// at what takes as long as there is much of it: every run is read, and the
+    /// database checks itself, for which it reads the whole file.
     ///
     /// # Errors
     ///
     /// [`AppError`] where the database does not answer.
     pub async fn doctor(&self, whole: bool) -> Result<Vec<Finding>, AppError> {
         let mut found = Vec::new();
-        self.look_at_runs(&mut found).await?;
+        self.look_at_runs(&mut found, whole).await?;
         self.look_at_effects(&mut found).await?;
         self.look_at_schedules(&mut found).await?;
         self.look_at_pauses(&mut found).await?;
@@ -98,7 +100,7 @@ impl App {
         Ok(found)
     }
 
-    async fn look_at_runs(&self, found: &mut Vec<Finding>) -> Result<(), AppError> {
+    async fn look_at_runs(&self, found: &mut Vec<Finding>, whole: bool) -> Result<(), AppError> {
         let (store, now) = (self.store(), self.now());
         let late = earlier(now, LATE_MS);
         let stands = if self.is_served() {
@@ -112,7 +114,7 @@ impl App {
         let all_paused =
             store.pause_list().await?.iter().any(|pause| pause.scope.name().is_empty());
         if !overdue.is_empty() && !all_paused {
-            let counts = store.health_counts(now).await?.due_runs;
+            let counts = store.health_due_runs(now).await?;
             let since =
                 counts.oldest.map_or_else(String::new, |at| format!(", the first since {at}"));
             let what = format!("nobody moves {} although due{since}", many(counts.count, "run"));
@@ -123,14 +125,15 @@ impl App {
             let what = format!("the host that had {} is gone", at_least(&stalled, "run"));
             found.push(Finding::new("stalled-runs", Severity::Error, what, stands).with(&stalled));
         }
-        let stranded = store.run_stranded().await?;
+        let stranded = if whole { store.run_stranded().await? } else { Vec::new() };
         if !stranded.is_empty() {
             let what = format!("nothing will ever wake {}", many(stranded.len() as u64, "run"));
             let mend = "this is a fault of Relata, please report it; end them with `relata runs cancel RUN`";
             let some = &stranded[..stranded.len().min(NAMED as usize)];
             found.push(Finding::new("stranded-runs", Severity::Error, what, mend).with(some));
         }
-        let suspects = store.health_suspects(late, NAMED).await?;
+        let soon = later(now, self.lease());
+        let suspects = store.health_suspects(late, soon, NAMED).await?;
         if !suspects.is_empty() {
             let what = format!(
                 "{} brought a host down, or met a fault of it, lately",
@@ -160,7 +163,7 @@ impl App {
             let mend = "`relata runs list --failed` lists them; mend the cause, then `relata runs retry RUN`";
             found.push(Finding::new("failed-runs", Severity::Note, what, mend).with(&failed));
         }
-        let events = store.health_counts(now).await?.pending_events;
+        let events = store.health_pending_events(now).await?;
         if let Some(oldest) = events.oldest.filter(|oldest| *oldest < late) {
             let what = format!(
                 "no trigger has seen {} yet, the first of {oldest}",

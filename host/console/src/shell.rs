@@ -123,7 +123,7 @@ impl Shell {
     }
 }
 
-/// A number that was counted up to a bound: `12`, `999+`.
+/// A number that was counted up to a bound: `12`, `99+`.
 pub(crate) fn counted(count: u64) -> String {
     let most = u64::from(MOST_COUNTED);
     if count < most { count.to_string() } else { format!("{}+", most - 1) }
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_number_is_told_as_far_as_it_was_counted() {
-        assert_eq!([0, 12, 999, 1_000].map(counted), ["0", "12", "999", "999+"]);
+        assert_eq!([0, 12, 99, 100].map(counted), ["0", "12", "99", "99+"]);
     }
 
     #[test]

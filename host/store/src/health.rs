@@ -16,6 +16,12 @@ const NOW: &str = "SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS BIGI
 /// question.
 const CHECK: &str = "PRAGMA quick_check(5)";
 
+const DUE_RUNS: &str = "SELECT COUNT(*) AS found, MIN(due_at) AS oldest FROM relata_run
+    WHERE due_at <= $1 AND lease_owner IS NULL";
+
+const PENDING_EVENTS: &str = "SELECT COUNT(*) AS found, MIN(at) AS oldest FROM relata_event
+    WHERE pending = 1 AND at <= $1";
+
 /// Something that waits to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
@@ -86,7 +92,9 @@ impl Store {
         self.read().await?.health_runs(sql, before, limit).await
     }
 
-    /// Runs whose last call brought their host down, or met a fault.
+    /// Runs whose last call brought their host down, or met a fault, and whose lease
+    /// had ended at `now`; of those that are due `soon`, which is the end of any
+    /// lease.
     ///
     /// # Errors
     ///
@@ -94,13 +102,34 @@ impl Store {
     pub async fn health_suspects(
         &self,
         now: Timestamp,
+        soon: Timestamp,
         limit: u32,
     ) -> Result<Vec<RunId>, StoreError> {
         let sql = "SELECT id FROM relata_run
-             WHERE due_at IS NOT NULL AND crash_count > 0 AND status = 'active'
+             WHERE due_at <= $3 AND crash_count > 0 AND status = 'active'
                AND (lease_owner IS NULL OR lease_until < $1)
              ORDER BY crash_count DESC LIMIT $2";
-        self.read().await?.health_runs(sql, now, limit).await
+        let arguments = arguments![now, limit, soon];
+        let rows = self.read().await?.connection.rows("look for runs", sql, arguments).await?;
+        rows.iter().map(|row| row.parsed("id")).collect()
+    }
+
+    /// Runs that are due and that nobody has.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn health_due_runs(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.read().await?.backlog(DUE_RUNS, now).await
+    }
+
+    /// Events that triggers have not seen.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn health_pending_events(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.read().await?.backlog(PENDING_EVENTS, now).await
     }
 
     /// The time by the database's clock.
@@ -174,20 +203,8 @@ impl Tx {
         Ok(Counts {
             runs: counted(&runs)?,
             effects: counted(&effects)?,
-            due_runs: self
-                .backlog(
-                    "SELECT COUNT(*) AS found, MIN(due_at) AS oldest FROM relata_run
-                     WHERE due_at <= $1 AND lease_owner IS NULL",
-                    now,
-                )
-                .await?,
-            pending_events: self
-                .backlog(
-                    "SELECT COUNT(*) AS found, MIN(at) AS oldest FROM relata_event
-                     WHERE pending = 1 AND at <= $1",
-                    now,
-                )
-                .await?,
+            due_runs: self.backlog(DUE_RUNS, now).await?,
+            pending_events: self.backlog(PENDING_EVENTS, now).await?,
             due_effects: self
                 .backlog(
                     "SELECT COUNT(*) AS found, MIN(due_at) AS oldest FROM relata_outbox
