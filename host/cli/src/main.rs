@@ -29,11 +29,6 @@ use crate::{
     logging::LogFormat,
 };
 
-/// What one thread of a host takes another often gives back: rows of the database,
-/// which come from threads of their own. This allocator makes that cheap.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Customer records, and the follow-up work that runs by itself.
 ///
 /// Workflows are YAML files; each of their steps is an action of a plugin that
