@@ -32,7 +32,7 @@ const MOST_TRIES: usize = 8;
 
 /// Of a request with more events than this each waits for its turn: it is
 /// answered before they are matched.
-const MOST_AT_ONCE: usize = 16;
+pub(crate) const MOST_AT_ONCE: usize = 16;
 
 /// The events of a request, and what they do.
 struct Arrival {

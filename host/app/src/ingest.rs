@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::{
     AccessError, App, AppError, Caller, EventOutcome,
     activation::hex,
-    arrivals::NotTaken,
+    arrivals::{MOST_AT_ONCE, NotTaken},
     awaiting::{Wait, WaitFor},
     fresh,
     host::Records,
@@ -393,6 +393,8 @@ impl App {
     ) -> Result<ReadEvents, IngestError> {
         let mut faults = Faults { is_batch: request.is_batch, found: Vec::new() };
         let mut events = Vec::with_capacity(request.items.len());
+        // Others wait for their turn, and are matched against what is so by then.
+        let at_once = request.waits && request.items.len() <= MOST_AT_ONCE;
         let mut known = Records::new();
         let mut unknown = BTreeSet::new();
         for (place, item) in request.items.iter().enumerate() {
@@ -420,7 +422,9 @@ impl App {
                     match resolved {
                         Ok(record) => {
                             about.push(record.reference.clone());
-                            known.insert(record.reference.clone(), Some(record));
+                            if at_once {
+                                known.insert(record.reference.clone(), Some(record));
+                            }
                         }
                         Err(why) => wrong.push(FieldError::new("about", why)),
                     }
@@ -560,7 +564,7 @@ impl NewRecords {
 /// The events of a request, and what was found with them.
 struct ReadEvents {
     events: Vec<NewEvent>,
-    /// The records that they are about.
+    /// The records that they are about, where they may be matched at once.
     known: Records,
     /// On what looks like a mistake.
     notes: Vec<String>,

@@ -71,13 +71,12 @@ impl App {
         &self,
         held: &mut Held,
         call: &Call,
-        known: Records,
+        mut known: Records,
     ) -> Result<Option<Committed>, AppError> {
         let (before, logged) = (held.run.clone(), held.log.len());
-        let mut known = Some(known);
         let mut most = self.most_calls(held);
         loop {
-            let read = known.take().unwrap_or_default();
+            let read = std::mem::take(&mut known);
             let stride = Box::pin(self.stride(held, call, read, most)).await?;
             let Stride { changes, calls, report, until, more } = stride;
             let refused = match Box::pin(self.commit(held, until, changes, more, None)).await {
@@ -124,7 +123,9 @@ impl App {
         let began = self.now();
         let mut changes = ChangeSet::default();
         let mut following = None;
-        for calls in 1.. {
+        let mut calls = 0;
+        loop {
+            calls += 1;
             let call = following.as_ref().unwrap_or(first);
             let answered = Box::pin(self.call(held, call, known, &changes)).await?;
             let Answered { returned, changes: written, report } = answered;
@@ -153,8 +154,6 @@ impl App {
                 }
             }
         }
-        // Not even a counter that overflows gets here.
-        Err(AppError::Fault("a stride without an end".to_owned()))
     }
 
     /// How many calls a run may make before its next commit.

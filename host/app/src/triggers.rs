@@ -155,11 +155,12 @@ impl App {
             if !may_match(definition, &matched.happening.kind) {
                 continue;
             }
-            let mut facts = self.facts_of(&matched.happening);
-            for (reference, record) in known {
-                facts.records.entry(reference.clone()).or_insert_with(|| record.clone());
-            }
             let happening = &matched.happening;
+            let mut facts = self.facts_of(happening);
+            if let HappeningKind::Named { about, .. } = &happening.kind {
+                let known = about.iter().filter_map(|record| known.get_key_value(record));
+                facts.records.extend(known.map(|(record, found)| (record.clone(), found.clone())));
+            }
             match self.admitted_knowing(digest, definition, happening, facts).await? {
                 Admitted::NoMatch => {}
                 Admitted::Refused { key, reason } => {

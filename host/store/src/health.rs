@@ -5,7 +5,7 @@ use relata_model::{RunId, Timestamp};
 
 use crate::{
     Store, StoreError, Tx,
-    connection::{Row, arguments},
+    connection::{Argument, Row, arguments},
 };
 
 /// The clock of the database, milliseconds since 1970 UTC. PostgreSQL:
@@ -72,7 +72,7 @@ impl Store {
         let sql = "SELECT id FROM relata_run
              WHERE due_at < $1 AND lease_owner IS NOT NULL AND lease_until < $1 AND status = 'active'
              ORDER BY due_at LIMIT $2";
-        self.read().await?.health_runs(sql, before, limit).await
+        self.read().await?.health_runs(sql, arguments![before, limit]).await
     }
 
     /// Runs that were due before a time, and nobody has them. Oldest first,
@@ -89,7 +89,7 @@ impl Store {
         let sql = "SELECT id FROM relata_run
              WHERE due_at < $1 AND lease_owner IS NULL AND status = 'active'
              ORDER BY due_at LIMIT $2";
-        self.read().await?.health_runs(sql, before, limit).await
+        self.read().await?.health_runs(sql, arguments![before, limit]).await
     }
 
     /// Runs whose last call brought their host down, or met a fault, and whose lease
@@ -109,9 +109,7 @@ impl Store {
              WHERE due_at <= $3 AND crash_count > 0 AND status = 'active'
                AND (lease_owner IS NULL OR lease_until < $1)
              ORDER BY crash_count DESC LIMIT $2";
-        let arguments = arguments![now, limit, soon];
-        let rows = self.read().await?.connection.rows("look for runs", sql, arguments).await?;
-        rows.iter().map(|row| row.parsed("id")).collect()
+        self.read().await?.health_runs(sql, arguments![now, limit, soon]).await
     }
 
     /// Runs that are due and that nobody has.
@@ -163,10 +161,9 @@ impl Tx {
     async fn health_runs(
         &mut self,
         sql: &'static str,
-        at: Timestamp,
-        limit: u32,
+        arguments: Vec<Argument>,
     ) -> Result<Vec<RunId>, StoreError> {
-        let rows = self.connection.rows("look for runs", sql, arguments![at, limit]).await?;
+        let rows = self.connection.rows("look for runs", sql, arguments).await?;
         rows.iter().map(|row| row.parsed("id")).collect()
     }
 
