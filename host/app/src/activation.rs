@@ -322,7 +322,7 @@ impl App {
             if let Some(set) = self.inner.versions.last_active() {
                 return Ok(set);
             }
-            self.active().await?;
+            Box::pin(self.active()).await?;
         }
     }
 
@@ -335,10 +335,9 @@ impl App {
         if let Some(definition) = loaded {
             return Ok(definition);
         }
-        let version =
-            self.store().workflow_version(digest).await?.ok_or_else(|| {
-                AppError::Fault(format!("the workflow version {digest} is missing"))
-            })?;
+        let version = Box::pin(self.store().workflow_version(digest))
+            .await?
+            .ok_or_else(|| AppError::Fault(format!("the workflow version {digest} is missing")))?;
         let definition: Definition = serde_json::from_str(&version.compiled).map_err(|why| {
             AppError::Fault(format!("the workflow version {digest} does not read: {why}"))
         })?;

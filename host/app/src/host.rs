@@ -160,8 +160,8 @@ impl StepHost {
 
     /// Reads fields off the wire; references are turned to those by id.
     async fn fields(&mut self, object: &str, json: JsonFields) -> Result<Fields, HostError> {
-        let definition =
-            self.app.object(object).map_err(|why| HostError::invalid(why.to_string()))?.clone();
+        let app = self.app.clone();
+        let definition = app.object(object).map_err(|why| HostError::invalid(why.to_string()))?;
         let mut fields = Fields::new();
         for (name, value) in json {
             let Some(field) = definition.field(&name) else {

@@ -23,7 +23,9 @@ impl App {
         for _ in 0..MOST_NEEDS {
             match question(facts) {
                 Ok(answer) => return Ok(answer),
-                Err(Halt::Need(need)) => self.fetch(facts, need, written).await?,
+                // Apart: most questions need nothing, and all that waits for one would carry
+                // it about.
+                Err(Halt::Need(need)) => Box::pin(self.fetch(facts, need, written)).await?,
                 Err(Halt::Rejected(why)) => return Err(AppError::Rejected(why)),
             }
         }

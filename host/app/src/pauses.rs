@@ -208,7 +208,7 @@ impl App {
         if is_fresh && (self.is_test() || !self.clock().is_manual()) {
             return Ok(());
         }
-        self.read_pauses().await
+        Box::pin(self.read_pauses()).await
     }
 
     /// Whether nothing moves at all.

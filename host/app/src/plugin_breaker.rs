@@ -188,7 +188,7 @@ impl App {
                 return Ok(Arc::clone(&known.rows));
             }
         }
-        let rows = self.store().breaker_list().await?.into_iter().filter(is_of_plugin);
+        let rows = Box::pin(self.store().breaker_list()).await?.into_iter().filter(is_of_plugin);
         let rows = Arc::new(rows.map(|row| (row.destination.clone(), row)).collect());
         let mut known = self.breakers_known();
         known.rows = Arc::clone(&rows);

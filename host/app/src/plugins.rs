@@ -10,6 +10,7 @@ mod view;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use futures::FutureExt as _;
 use relata_package::{Lock, LockEntry, Package};
 use relata_sandbox::{
     CallRequest, Called, Compiler, Plugin, PluginManifest, Sandbox, SandboxConfig,
@@ -68,10 +69,14 @@ impl App {
     /// [`AppError`] names the built-in plugin that does not load. One that is
     /// installed and does not fit is left out; [`Plugins::refused`] says why.
     pub async fn plugins(&self) -> Result<Arc<Plugins>, AppError> {
-        let slot = &self.inner.plugins;
-        if let Some(plugins) = slot.get() {
-            return Ok(plugins);
+        match self.inner.plugins.get() {
+            Some(plugins) => Ok(plugins),
+            None => self.load_plugins().boxed().await,
         }
+    }
+
+    async fn load_plugins(&self) -> Result<Arc<Plugins>, AppError> {
+        let slot = &self.inner.plugins;
         let _turn = slot.turn().await;
         if let Some(plugins) = slot.get() {
             return Ok(plugins);

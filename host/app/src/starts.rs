@@ -193,7 +193,7 @@ impl App {
     /// those that are not there.
     pub(crate) async fn resolve_inputs(&self, read: &mut ReadInputs) -> Result<(), AppError> {
         for (name, value) in std::mem::take(&mut read.values) {
-            match self.resolved(value).await? {
+            match Box::pin(self.resolved(value)).await? {
                 Ok(value) => {
                     read.values.insert(name, value);
                 }

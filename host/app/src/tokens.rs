@@ -435,7 +435,7 @@ impl App {
             // It may be new: whoever guesses waits as well.
             Err(pause) => {
                 tokio::time::sleep(pause).await;
-                self.load_tokens(AGAIN).await?;
+                Box::pin(self.load_tokens(AGAIN)).await?;
                 let kept = self.inner.tokens.kept.read().unwrap_or_else(PoisonError::into_inner);
                 kept.find(&digest).ok_or(CallerError::Unknown)?
             }
@@ -450,7 +450,7 @@ impl App {
             return Ok(Caller { token, viewer, objects });
         };
         let user = Reference::new("user", user);
-        let user = self.viewer_of_user(&user).await?.ok_or(CallerError::Unknown)?;
+        let user = Box::pin(self.viewer_of_user(&user)).await?.ok_or(CallerError::Unknown)?;
         let viewer = user.through(&token.viewer);
         let all = self.objects().names().all(|object| viewer.may_all(object, Act::See));
         let objects = (!all).then(|| {

@@ -309,11 +309,9 @@ pub(crate) fn place(path: &str, rounds: &Rounds) -> String {
 /// What every attempt of a step has in common, and no other step.
 #[must_use]
 pub fn idempotency_key(run: RunId, path: &str, rounds: &Rounds) -> String {
-    digest(&[&run.to_string(), &place(path, rounds)])
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut first = [0; 16];
+    first.copy_from_slice(&digest(&[&run.to_string(), &place(path, rounds)])[..16]);
+    format!("{:032x}", u128::from_be_bytes(first))
 }
 
 /// When a failed attempt is tried again; none where it is not.

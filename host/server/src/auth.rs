@@ -18,7 +18,7 @@ pub(crate) async fn caller(
         return Ok(caller);
     }
     let why = format!("the token `{}` may not do this; it needs {scope}", caller.name());
-    Err(refused(app, &caller, scope.as_str(), "scope", why).await)
+    Err(Box::pin(refused(app, &caller, scope.as_str(), "scope", why)).await)
 }
 
 /// The caller, whatever it may do.
