@@ -43,7 +43,8 @@ async fn a_ticket_is_answered_by_the_keyboard_alone() {
     let browser = Chromium::start();
     let page = browser.page(Look::DESK);
     page.open(&company.url("/login"));
-    // The first field has the focus already.
+    // The first field has the focus by itself, once the page is drawn.
+    page.waits_for("document.activeElement.matches('input')");
     page.types("lea@shop.example");
     tab_to(&page, LOG_IN[1]);
     page.types(crate::company::PASSWORD);
