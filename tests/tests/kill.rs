@@ -12,7 +12,7 @@ mod fair;
 use std::{collections::BTreeMap, thread::sleep, time::Duration};
 
 use fair::{counts, parts, steps, undone};
-use relata_tests::{Backend, Place, Server, answer, data};
+use relata_tests::{Backend, Place, Server, answer, ask, data, post};
 
 const KILLS: usize = 20;
 
@@ -31,6 +31,69 @@ async fn twenty_kills_during_an_import_change_nothing() {
     assert_eq!(calm["mails in the folder"], 97);
     assert_eq!(calm["tasks"], 97);
     assert_eq!(calm["runs of assign-new-leads: active"], 97);
+}
+
+/// Whose run ends, with an order that was paid.
+const PAID: &str = "\
+workflow: thank-you
+when:
+  - event: order.paid
+steps:
+  - do: crm.create
+    object: task
+    set: { title: Thank, assignee: queue/unassigned }
+";
+
+/// A run that brought its host down has to be known afterwards: its event is written
+/// before it begins, for an hour.
+#[test]
+fn after_a_kill_runs_have_no_head_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place { root: folder.path().join("company"), backend: Backend::Sqlite };
+    place.initialize();
+    let workflow = place.root.join("workflows/thank-you.yaml");
+    std::fs::write(&workflow, PAID).unwrap();
+    place.ask(&["activate", workflow.to_str().unwrap()]).unwrap();
+    let token = ["token", "create", "shop", "--scope", "events:write", "--scope", "records:write"];
+    let secret = place.ask(&token).unwrap()["secret"].as_str().unwrap().to_owned();
+    let bearer = format!("Bearer {secret}");
+    let head_starts = |server: &Server| -> u32 {
+        let metrics = ask(server.address(), "GET /metrics", &[], "").unwrap().body;
+        let mut lines = metrics.lines();
+        let count = lines.find_map(|line| line.strip_prefix("relata_run_head_starts_total "));
+        count.unwrap().parse().unwrap()
+    };
+    let send = |server: &Server, path: &str, body: &str| {
+        let (status, body) =
+            post(server.address(), path, &[("authorization", &bearer)], body).unwrap();
+        assert!(matches!(status, 200 | 201 | 202), "{status} {body}");
+        body
+    };
+    let mut server = Server::start(&place, None).unwrap();
+    let anna = r#"{"external_id": "anna", "name": "Anna", "email": "anna@a.example"}"#;
+    send(&server, "/v1/records/contact", anna);
+    let order = r#"{"external_id": "o1", "ref": "O-1", "contact": "contact/anna"}"#;
+    send(&server, "/v1/records/order", order);
+    let mut counts = Vec::new();
+    for end in ["asked to end", "killed", "asked to end again", ""] {
+        let paid = r#"{"name": "order.paid", "about": "order/o1"}"#;
+        // The first one waits until the plugins are loaded.
+        let before = [(); 2].map(|()| {
+            let before = head_starts(&server);
+            let answer = send(&server, "/v1/events?wait=run", paid);
+            assert!(answer.contains(r#""status":"done""#), "{answer}");
+            before
+        });
+        counts.push(head_starts(&server) - before[1]);
+        match end {
+            "killed" => server.kill(),
+            _ => assert!(server.terminate()),
+        }
+        if !end.is_empty() {
+            server = Server::start(&place, None).unwrap();
+        }
+    }
+    assert_eq!(counts, [1, 1, 0, 0]);
 }
 
 /// Imports the leads, part by part, into a new data directory that is served

@@ -7,7 +7,7 @@
 //! workflows are active, and while no event from before is still to be
 //! matched: else a run that an earlier event begins would not hear this one.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use relata_engine::{Happening, Run};
 use relata_model::{EventId, RunId, Timestamp};
@@ -21,9 +21,10 @@ use crate::{
     App, AppError,
     activation::ActiveSet,
     awaiting::Matching,
+    head_start::{HeadStart, write_head_starts},
     host::Records,
     runner::later,
-    triggers::{Matched, match_all},
+    triggers::{Matched, Starting, match_all},
 };
 
 /// How often is matched anew because other workflows are active meanwhile.
@@ -45,6 +46,8 @@ struct Arrival {
     noted: Option<(RequestKey, Json)>,
     /// Who has the runs that begin.
     lease: Option<Lease>,
+    /// What the one run that begins has done already.
+    head_start: Option<HeadStart>,
     now: Timestamp,
 }
 
@@ -52,6 +55,8 @@ struct Arrival {
 pub(crate) enum NotTaken {
     /// Other workflows are active than those that they were matched against.
     Stale,
+    /// What the run did ahead is refused: it is to be done in its turn.
+    NoHeadStart,
     /// A request with the same key came before.
     Known(Box<(RequestKey, KnownRequest)>),
     /// The database.
@@ -65,13 +70,17 @@ impl From<StoreError> for NotTaken {
 }
 
 impl Together for Arrival {
-    /// What each event came to, and the end of the event log; none where they
-    /// wait for their turn.
+    /// What each event came to, and the end of the event log where a run goes on;
+    /// none where they wait for their turn.
     type Done = Option<(Vec<Matching>, u64)>;
     type Error = NotTaken;
 
     async fn write_all(tx: &mut Tx, arrivals: &[Self]) -> Result<Outcomes<Self>, StoreError> {
         tx.listening_lock(false).await?;
+        if arrivals.iter().any(|arrival| arrival.head_start.is_some()) {
+            // In this order, as where steps are committed.
+            tx.workflow_hold(false).await?;
+        }
         let (in_turn, stamp) = tx.event_pending_and_stamp().await?;
         let mut outcomes: Vec<Option<NotTaken>> = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
@@ -91,7 +100,7 @@ impl Together for Arrival {
             });
         }
         let (mut events, mut pending, mut matched) = (Vec::new(), Vec::new(), Vec::new());
-        let mut now = Timestamp::MIN;
+        let (mut now, mut ahead, mut active) = (Timestamp::MIN, Vec::new(), None);
         for (arrival, refused) in arrivals.iter().zip(&outcomes) {
             if refused.is_some() {
                 continue;
@@ -99,17 +108,31 @@ impl Together for Arrival {
             now = now.max(arrival.now);
             events.extend(arrival.events.iter().cloned());
             match arrival.matched.as_ref().filter(|_| !in_turn) {
-                Some(each) => matched.extend(each.iter().map(|one| (one, arrival.lease.as_ref()))),
+                Some(each) => {
+                    matched.extend(each.iter().map(|one| (one, arrival.lease.as_ref())));
+                    ahead.extend(arrival.head_start.as_ref());
+                    active = Some(&arrival.active);
+                }
                 None => pending.extend(arrival.events.iter().map(|event| event.id)),
             }
         }
         tx.event_emit_all(&events, &pending.into_iter().collect()).await?;
-        let log_end = tx.event_log_end().await?;
+        let moves = matched.iter().flat_map(|(event, _)| &event.starts).any(|run| !run.rests());
+        let log_end = if moves { tx.event_log_end().await? } else { 0 };
         let mut came: HashMap<EventId, Matching> = match_all(tx, &matched, now)
             .await?
             .into_iter()
             .map(|matching| (matching.event, matching))
             .collect();
+        if let Some(active) = active.filter(|_| !ahead.is_empty())
+            && !write_head_starts(tx, &ahead, active).await?
+        {
+            return match arrivals {
+                [_] => Ok(vec![Err(NotTaken::NoHeadStart)]),
+                // Whose it was is found out one by one.
+                _ => Err(StoreError::Apart),
+            };
+        }
         let outcome = |(arrival, refused): (&Self, Option<NotTaken>)| match refused {
             Some(why) => Err(why),
             None => {
@@ -123,53 +146,76 @@ impl Together for Arrival {
 }
 
 impl App {
-    /// Takes in events from outside, all or none. With `at_once` they are
-    /// matched before they are written, where that may be; `known` are records as
-    /// they were a moment ago.
+    /// Takes in events from outside, all or none. Where somebody `waits` for what
+    /// comes of them, they are matched before they are written, if that may be;
+    /// `known` are records as they were a moment ago.
     pub(crate) async fn take_in_events(
         &self,
         events: Vec<NewEvent>,
         known: &Records,
         noted: Option<(RequestKey, Json)>,
-        at_once: bool,
+        waits: Option<Duration>,
         now: Timestamp,
     ) -> Result<(), NotTaken> {
         let count = events.len();
         let events: Arc<[NewEvent]> = events.into();
+        let mut may_go_ahead = true;
         for tried in 0.. {
             let active = self.active_set().await.map_err(fault)?;
-            let at_once = at_once && count <= MOST_AT_ONCE && tried < MOST_TRIES;
-            let matched = match at_once {
-                true => Some(self.match_these(&events, &active, known).await.map_err(fault)?),
-                false => None,
+            let waits = waits.filter(|_| count <= MOST_AT_ONCE && tried < MOST_TRIES);
+            let mut matched = match waits {
+                Some(_) => Some(self.match_these(&events, &active, known).await.map_err(fault)?),
+                None => None,
             };
-            let begins = || matched.iter().flatten().flat_map(|event| &event.starts);
-            let runs: HashMap<RunId, Run> =
-                begins().map(|starting| (starting.id(), starting.run().clone())).collect();
-            let room = self.room_for(runs.len());
+            let mut begins: Vec<&mut Starting> =
+                matched.iter_mut().flatten().flat_map(|event| &mut event.starts).collect();
+            let room = self.room_for(begins.len());
             let until = later(now, self.lease());
+            let claim = |run: &Run, log_end| Claimed {
+                run: run.clone(),
+                epoch: 1,
+                due_at: now,
+                lease_until: until,
+                inbox: Vec::new(),
+                crash_count: 0,
+                begun: true,
+                cancel: None,
+                log_end,
+            };
+            let head_start = match (begins.as_mut_slice(), &room, waits) {
+                ([starting], Some(_), Some(waits)) if may_go_ahead => {
+                    let claim = claim(starting.run(), 0);
+                    self.head_start(starting, claim, known, waits).await
+                }
+                _ => None,
+            };
+            let ahead = head_start.is_some();
+            let to_trace = match (begins.as_slice(), &self.inner.traces) {
+                ([starting], Some(_)) if ahead => {
+                    Some((starting.run().clone(), starting.log().to_vec()))
+                }
+                _ => None,
+            };
+            let moves = begins.iter().filter(|starting| !starting.rests());
+            let runs: Vec<Run> = moves.map(|starting| starting.run().clone()).collect();
             let arrival = Arrival {
                 events: Arc::clone(&events),
                 matched,
                 active,
                 noted: noted.clone(),
                 lease: room.as_ref().map(|(owner, _)| Lease { owner: owner.clone(), until }),
+                head_start,
                 now,
             };
             match self.store().write_together(arrival).await {
                 Ok(Some((matchings, log_end))) => {
-                    let claim = |run| Claimed {
-                        run,
-                        epoch: 1,
-                        due_at: now,
-                        lease_until: until,
-                        inbox: Vec::new(),
-                        crash_count: 0,
-                        begun: true,
-                        cancel: None,
-                        log_end,
-                    };
-                    let claims = runs.into_iter().map(|(id, run)| (id, claim(run))).collect();
+                    if ahead {
+                        self.metrics().head_start();
+                    }
+                    if let (Some(traces), Some((run, log))) = (&self.inner.traces, to_trace) {
+                        traces.committed(self, &run, &log);
+                    }
+                    let claims = runs.iter().map(|run| (run.id, claim(run, log_end))).collect();
                     self.set_off(matchings, claims, room.map(|(_, places)| places));
                     return Ok(());
                 }
@@ -178,6 +224,7 @@ impl App {
                     return Ok(());
                 }
                 Err(NotTaken::Stale) => drop(self.active().await.map_err(fault)?),
+                Err(NotTaken::NoHeadStart) => may_go_ahead = false,
                 Err(other) => return Err(other),
             }
         }

@@ -289,13 +289,6 @@ impl App {
             cancel_taken: held.cancel_taken.clone(),
             keep_lease_until: more.then_some(lease_until),
         };
-        let cause = Cause {
-            actor: format!("workflow/{}", held.run.workflow),
-            run: Some(held.run.id),
-            workflow: Some(held.run.workflow.clone()),
-            depth: held.run.state.depth() + 1,
-            entry: held.last_answer(),
-        };
         let has_children =
             held.definition.steps.iter().any(|step| matches!(step.kind, StepKind::Run(_)));
         let passes_on = held.lane.as_ref().is_some_and(|lane| lane.passes_on(now));
@@ -303,7 +296,7 @@ impl App {
             commit,
             counted: counted(held),
             changes,
-            cause,
+            cause: held.cause(),
             child,
             has_children,
             releases: None,

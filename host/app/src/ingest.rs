@@ -119,8 +119,8 @@ pub struct IngestRequest<'a> {
     pub items: &'a [Json],
     /// Whether it is a batch; then errors name the place.
     pub is_batch: bool,
-    /// Whether somebody will wait for what the events come to.
-    pub waits: bool,
+    /// For how long somebody will wait for what the events come to, if at all.
+    pub waits: Option<Duration>,
 }
 
 /// A request that was taken in: whatever crashes from now on, nothing of it
@@ -256,11 +256,12 @@ impl App {
     /// [`IngestError`] says all that is wrong.
     pub async fn ingest_events(&self, request: IngestRequest<'_>) -> Result<TakenIn, IngestError> {
         let key = request_key(&request, "events")?;
-        if let Some(known) = self.known_request(key.as_ref(), request.waits).await? {
+        if let Some(known) = self.known_request(key.as_ref(), request.waits.is_some()).await? {
             return Ok(known);
         }
         let now = self.now();
-        let ReadEvents { events, known, notes } = self.read_events(&request, now).await?;
+        let read = Box::pin(self.read_events(&request, now)).await?;
+        let ReadEvents { events, known, notes } = read;
         let answer = Answer {
             items: events
                 .iter()
@@ -269,16 +270,19 @@ impl App {
         };
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
         // Before they are written, so that nothing is missed.
-        let wait = request.waits.then(|| self.inner.awaiting.wait_for(&ids));
+        let wait = request.waits.map(|_| self.inner.awaiting.wait_for(&ids));
         let noted = key.map(|key| Ok::<_, AppError>((key, as_json(&answer)?))).transpose()?;
-        match self.take_in_events(events, &known, noted, request.waits, now).await {
+        let taking = Box::pin(self.take_in_events(events, &known, noted, request.waits, now));
+        match taking.await {
             Ok(()) => Ok(TakenIn { answer, wait, repeated: false, notes }),
             // Of two at once the other was first.
             Err(NotTaken::Known(known)) => match NotWritten::after(known.1, &known.0) {
-                NotWritten::Known(answer) => self.repeated(answer, request.waits).await,
+                NotWritten::Known(answer) => {
+                    Box::pin(self.repeated(answer, request.waits.is_some())).await
+                }
                 NotWritten::Refused(why) => Err(why),
             },
-            Err(NotTaken::Stale) => {
+            Err(NotTaken::Stale | NotTaken::NoHeadStart) => {
                 let why = "other workflows were activated again and again meanwhile";
                 Err(IngestError::App(AppError::Fault(why.to_owned())))
             }
@@ -305,7 +309,7 @@ impl App {
             return Err(self.refuse(viewer, "create", object, why).await.into());
         }
         let key = request_key(&request, &format!("records/{object}"))?;
-        if let Some(known) = self.known_request(key.as_ref(), request.waits).await? {
+        if let Some(known) = self.known_request(key.as_ref(), request.waits.is_some()).await? {
             return Ok(known);
         }
         let now = self.now();
@@ -333,7 +337,7 @@ impl App {
             }
             given.push((place, fields));
         }
-        let wait = request.waits.then(|| self.inner.awaiting.wait_for(&[]));
+        let wait = request.waits.map(|_| self.inner.awaiting.wait_for(&[]));
         let batch = NewRecords {
             object: object.to_owned(),
             given,
@@ -350,7 +354,7 @@ impl App {
                 self.inner.awaiting.came_in(count);
                 Ok(TakenIn { answer, wait, repeated: false, notes: Vec::new() })
             }
-            Err(NotWritten::Known(answer)) => self.repeated(answer, request.waits).await,
+            Err(NotWritten::Known(answer)) => self.repeated(answer, request.waits.is_some()).await,
             Err(NotWritten::Refused(why)) => Err(why),
         }
     }
@@ -362,9 +366,9 @@ impl App {
         waits: bool,
     ) -> Result<Option<TakenIn>, IngestError> {
         let Some(key) = key else { return Ok(None) };
-        match self.store().request_known(&key.token, &key.key).await? {
+        match Box::pin(self.store().request_known(&key.token, &key.key)).await? {
             Some(known) if known.digest == key.digest => {
-                self.repeated(known.answer, waits).await.map(Some)
+                Box::pin(self.repeated(known.answer, waits)).await.map(Some)
             }
             Some(_) => Err(IngestError::KeyReused),
             None => Ok(None),
@@ -394,7 +398,7 @@ impl App {
         let mut faults = Faults { is_batch: request.is_batch, found: Vec::new() };
         let mut events = Vec::with_capacity(request.items.len());
         // Others wait for their turn, and are matched against what is so by then.
-        let at_once = request.waits && request.items.len() <= MOST_AT_ONCE;
+        let at_once = request.waits.is_some() && request.items.len() <= MOST_AT_ONCE;
         let mut known = Records::new();
         let mut unknown = BTreeSet::new();
         for (place, item) in request.items.iter().enumerate() {
@@ -414,7 +418,8 @@ impl App {
                 let name = request.caller.name();
                 let why = format!("the token `{name}` is not for {object} records");
                 let viewer = request.caller.viewer();
-                return Err(self.refuse(viewer, "send an event about", &object, why).await.into());
+                let refusing = self.refuse(viewer, "send an event about", &object, why);
+                return Err(Box::pin(refusing).await.into());
             }
             let mut about = Vec::with_capacity(read.about.len());
             if !read.about.is_empty() {

@@ -32,6 +32,7 @@ mod doctor;
 mod effects;
 mod error;
 mod fresh;
+mod head_start;
 mod history;
 mod host;
 mod import;

@@ -97,6 +97,7 @@ fn sizes() -> Histogram {
 pub(crate) struct Metrics {
     registry: Registry,
     claimed: Counter,
+    head_starts: Counter,
     spans_lost: Counter,
     claim_delay: Histogram,
     claim_seconds: Histogram,
@@ -133,6 +134,7 @@ impl Default for Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("relata"),
             claimed: Counter::default(),
+            head_starts: Counter::default(),
             spans_lost: Counter::default(),
             claim_delay: durations(),
             claim_seconds: durations(),
@@ -166,12 +168,22 @@ impl Metrics {
         self.spans_lost.inc_by(count as u64);
     }
 
+    /// A run that had a head start was committed.
+    pub(crate) fn head_start(&self) {
+        self.head_starts.inc();
+    }
+
     fn register(&mut self) {
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         let registry = &mut self.registry;
         registry.register("build", "The program", Info::new(version));
         registry.register("runs", "Runs by how they stand", self.runs.clone());
         registry.register("runs_claimed", "Runs taken up by this host", self.claimed.clone());
+        registry.register(
+            "run_head_starts",
+            "Runs that were committed together with their event and what they did first",
+            self.head_starts.clone(),
+        );
         registry.register(
             "trace_spans_lost",
             "Spans that no collector took",

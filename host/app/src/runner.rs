@@ -9,7 +9,7 @@ use relata_engine::{
 };
 use relata_model::{EventId, RunId, Timestamp};
 use relata_sandbox::{CallError, CallReport};
-use relata_store::{Claimed, Committed, LogRow, StoreError};
+use relata_store::{Cause, Claimed, Committed, LogRow, StoreError};
 use relata_workflow::{Definition, Facts};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -122,6 +122,42 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// A run that was claimed, and what came for it.
+    pub(crate) fn of(
+        claim: Claimed,
+        definition: Arc<Definition>,
+        limited: Limited,
+    ) -> (Self, Committed) {
+        let held = Self {
+            committed: claim.run.seq,
+            watched: watches(&definition, &claim.run),
+            log_end: claim.log_end,
+            run: claim.run,
+            epoch: claim.epoch,
+            lease_until: claim.lease_until,
+            begun: claim.begun,
+            is_suspect: claim.crash_count > 0,
+            log: Vec::new(),
+            consumed: Vec::new(),
+            cancel_taken: None,
+            lane: None,
+            limited,
+            definition,
+        };
+        (held, Committed { inbox: claim.inbox, cancel: claim.cancel, ..Committed::default() })
+    }
+
+    /// By what the changes of its last step come about.
+    pub(crate) fn cause(&self) -> Cause {
+        Cause {
+            actor: format!("workflow/{}", self.run.workflow),
+            run: Some(self.run.id),
+            workflow: Some(self.run.workflow.clone()),
+            depth: self.run.state.depth() + 1,
+            entry: self.last_answer(),
+        }
+    }
+
     /// Which entry of its log tells of the last answer of an action.
     pub(crate) fn last_answer(&self) -> Option<u64> {
         self.log.iter().rev().find(|row| row.action.is_some()).map(|row| row.seq)
@@ -245,24 +281,9 @@ impl App {
 
     async fn move_run(&self, claim: Claimed) -> Result<(), AppError> {
         let definition = self.version(&claim.run.version).await?;
-        let mut held = Held {
-            committed: claim.run.seq,
-            watched: watches(&definition, &claim.run),
-            log_end: claim.log_end,
-            run: claim.run,
-            epoch: claim.epoch,
-            lease_until: claim.lease_until,
-            begun: claim.begun,
-            is_suspect: claim.crash_count > 0,
-            log: Vec::new(),
-            consumed: Vec::new(),
-            cancel_taken: None,
-            lane: None,
-            limited: self.limited(&definition),
-            definition,
-        };
-        let came = Committed { inbox: claim.inbox, cancel: claim.cancel, ..Committed::default() };
-        if claim.crash_count >= MOST_CRASHES {
+        let (crash_count, limited) = (claim.crash_count, self.limited(&definition));
+        let (mut held, came) = Held::of(claim, definition, limited);
+        if crash_count >= MOST_CRASHES {
             let why = format!(
                 "it could not be moved on {MOST_CRASHES} times in a row: its host went down each time, or met a fault that its log tells"
             );
@@ -422,9 +443,9 @@ impl App {
         let until = later(self.now(), self.lease());
         self.may_crash(Point::BeforeBegin).await;
         if held.begun {
-            self.store().run_renew(held.run.id, held.epoch, until).await?;
+            Box::pin(self.store().run_renew(held.run.id, held.epoch, until)).await?;
         } else {
-            self.store().run_begin(held.run.id, held.epoch, until).await?;
+            Box::pin(self.store().run_begin(held.run.id, held.epoch, until)).await?;
             held.begun = true;
         }
         held.lease_until = until;

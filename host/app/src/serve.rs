@@ -74,6 +74,7 @@ impl App {
         let owner = format!("host-{}", fresh::uuid(self.now()).simple());
         let moving = self.inner.moving.get_or_init(|| Moving::new(owner.clone()));
         self.store().hear_hints(&owner);
+        self.at_work(&owner).await?;
         let (halt, halted) = watch::channel(false);
         let stopped = async {
             stop.await;
@@ -154,6 +155,7 @@ impl App {
 
     /// What only the time brings about. Answers how much there was.
     async fn turn_clocks(&self, owner: &str) -> Result<usize, AppError> {
+        self.at_work(owner).await?;
         let tended = self.tend_pauses().await;
         if let Err(why) = self.set_by_server().await {
             tracing::warn!(error = %why, "the time of the database is not to be had; the clock goes on by itself");

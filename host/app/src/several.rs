@@ -1,5 +1,5 @@
 //! Several hosts on one database: what one of them does for all, whose clock
-//! counts, and what becomes of the work of one that went down.
+//! counts, what becomes of the work of one that went down, and that one did.
 //!
 //! Nothing here is needed for correctness of what is written: every write is
 //! guarded in its own transaction (`Tx::run_commit`, `Tx::event_settle`, the
@@ -30,6 +30,14 @@ const DUTY: &str = "triggers";
 /// went down.
 const DUTY_LASTS: Duration = Duration::from_secs(5);
 
+/// How long a host that is alone says at a time that it is at work. Nobody else
+/// asks.
+const ALONE: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long hosts are careful after one has gone down: for so long a client that
+/// got no answer may try again.
+const CAREFUL: Duration = Duration::from_secs(3_600);
+
 /// How often the time of the database is asked for.
 const CLOCK_EVERY: Duration = Duration::from_secs(5);
 
@@ -46,6 +54,12 @@ pub(crate) struct Standing {
     duty_next: AtomicI64,
     /// When it looks again for what others left half done.
     recovery_next: AtomicI64,
+    /// Until when it has said that it is at work.
+    at_work_until: AtomicI64,
+    /// When it says so again.
+    at_work_next: AtomicI64,
+    /// Until when it is careful, since a host has gone down.
+    careful_until: AtomicI64,
 }
 
 impl App {
@@ -89,11 +103,39 @@ impl App {
         Ok(took)
     }
 
-    /// Lets another host take over at once.
-    pub(crate) async fn off_duty(&self, owner: &str) {
-        if !self.is_shared() {
-            return;
+    /// Says that this host is at work, where that has to be said again: who goes
+    /// down without taking it back has met something.
+    pub(crate) async fn at_work(&self, owner: &str) -> Result<(), AppError> {
+        let standing = &self.inner.standing;
+        let now = self.now();
+        if now.as_millisecond() < standing.at_work_next.load(Ordering::Relaxed) {
+            return Ok(());
         }
+        let lasts = if self.is_shared() { self.lease() } else { ALONE };
+        let until = later(now, lasts);
+        let went_down = self.store().host_at_work(owner, now, until, !self.is_shared()).await?;
+        let careful_until = went_down.map_or(0, |at| later(at, CAREFUL).as_millisecond());
+        if standing.careful_until.swap(careful_until, Ordering::Relaxed) < careful_until {
+            tracing::warn!(
+                "a host went down without coming to its end; each event is on the disk before its runs begin, for an hour"
+            );
+        }
+        standing.at_work_until.store(until.as_millisecond(), Ordering::Relaxed);
+        standing.at_work_next.store(later(now, lasts / 4).as_millisecond(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether it would be known that this host went down, and none has lately.
+    pub(crate) fn may_take_chances(&self) -> bool {
+        let standing = &self.inner.standing;
+        let now = self.now().as_millisecond();
+        now < standing.at_work_until.load(Ordering::Relaxed)
+            && now >= standing.careful_until.load(Ordering::Relaxed)
+    }
+
+    /// Lets another host take over at once: this one has come to its end.
+    pub(crate) async fn off_duty(&self, owner: &str) {
+        self.inner.standing.at_work_until.store(0, Ordering::Relaxed);
         if let Err(why) = self.store().duty_leave(owner).await {
             // It ends by itself in a moment.
             tracing::warn!(error = %why, "the duties of this host were not given up");

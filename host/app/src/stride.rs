@@ -51,16 +51,16 @@ struct Answered {
 }
 
 /// Calls that were made and are not committed.
-struct Stride {
-    changes: ChangeSet,
+pub(crate) struct Stride {
+    pub(crate) changes: ChangeSet,
     /// How many.
     calls: usize,
     /// What the last one has used.
     report: Option<CallReport>,
     /// Until when the run sleeps then.
-    until: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
     /// Whether it has more to do at once.
-    more: bool,
+    pub(crate) more: bool,
 }
 
 impl App {
@@ -113,7 +113,7 @@ impl App {
 
     /// Makes a call, and those that follow at once, as far as they may share a
     /// commit.
-    async fn stride(
+    pub(crate) async fn stride(
         &self,
         held: &mut Held,
         first: &Call,
@@ -157,7 +157,7 @@ impl App {
     }
 
     /// How many calls a run may make before its next commit.
-    fn most_calls(&self, held: &Held) -> usize {
+    pub(crate) fn most_calls(&self, held: &Held) -> usize {
         let each_alone = held.is_suspect
             || held.lane.is_some()
             || held.limited != Limited::No
@@ -166,7 +166,7 @@ impl App {
     }
 
     /// Whether a call may be made before those before it are committed.
-    async fn may_follow(&self, held: &Held, call: &Call) -> Result<bool, AppError> {
+    pub(crate) async fn may_follow(&self, held: &Held, call: &Call) -> Result<bool, AppError> {
         Ok(call.exclusive.is_none()
             && self.pause_before(held, Some(&call.action)).await?.is_none()
             && self.open_breaker(&call.action).await?.is_none())
@@ -255,7 +255,7 @@ impl App {
         };
         // A web service may keep it waiting for longer than the lease.
         let host = StepHost::new(self.clone(), scope).knowing(known).after(before.clone());
-        let calling = plugins.call(plugin, request, host);
+        let calling = Box::pin(plugins.call(plugin, request, host));
         let called = self.keeping(held, calling).await?;
         self.metrics().called(&step.action, &called.report);
         self.plugin_told(plugin, called.verdict()).await;

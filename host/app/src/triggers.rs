@@ -17,7 +17,7 @@ use crate::{
     fresh,
     host::Records,
     queue::MOST_WAITING,
-    runner::log_rows,
+    runner::{Held, log_rows},
     starts::{Admitted, webhook_event},
     testing::Point,
 };
@@ -49,6 +49,9 @@ pub(crate) struct Starting {
     watches: BTreeSet<Watch>,
     blocked_since: Option<Option<Timestamp>>,
     event: Option<EventId>,
+    /// Where it had a head start and has nothing to do at once: until when it
+    /// sleeps.
+    rests: Option<Option<Timestamp>>,
 }
 
 impl Starting {
@@ -60,14 +63,36 @@ impl Starting {
             .is_some_and(|repeat| repeat.while_running == WhileRunning::Queue)
     }
 
+    /// Whether it listens for something from its beginning.
+    pub(crate) fn listens(&self) -> bool {
+        !self.watches.is_empty()
+    }
+
+    /// The workflow that it is a run of.
+    pub(crate) const fn definition(&self) -> &Arc<Definition> {
+        &self.definition
+    }
+
     /// Whether it needs the place of `one_per`.
     fn needs_place(&self) -> bool {
         self.definition.repeat.is_some() && self.run.key.is_some()
     }
 
-    /// The run's id.
-    pub(crate) const fn id(&self) -> RunId {
-        self.run.id
+    /// It begins as it is after a head start.
+    pub(crate) fn go_ahead(&mut self, held: Held, rests: Option<Option<Timestamp>>) {
+        self.run = held.run;
+        self.log.extend(held.log);
+        self.rests = rests;
+    }
+
+    /// Whether it has nothing to do at once.
+    pub(crate) const fn rests(&self) -> bool {
+        self.rests.is_some()
+    }
+
+    /// Its log as it begins.
+    pub(crate) fn log(&self) -> &[relata_store::LogRow] {
+        &self.log
     }
 
     /// The run as it begins.
@@ -91,7 +116,7 @@ impl Starting {
         NewRun {
             run: self.run,
             priority: Priority::Normal,
-            due_at: Some(now),
+            due_at: self.rests.unwrap_or(Some(now)),
             watches: self.watches,
             log: self.log,
             lease: None,
@@ -193,6 +218,7 @@ impl App {
             log,
             blocked_since,
             event,
+            rests: None,
         }
     }
 
@@ -357,6 +383,7 @@ pub(crate) async fn match_all(
             awaited.extend(starting.watches.iter().cloned());
             came.runs.push(RunOutcome::of(&starting.definition, &starting.run));
             let new = starting.clone().new_run(now);
+            let lease = lease.filter(|_| !starting.rests());
             beginning.push(NewRun { lease: lease.cloned(), ..new });
         }
         settled.push(came);

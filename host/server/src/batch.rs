@@ -113,7 +113,7 @@ pub(crate) async fn take_in(
             body: &body.bytes,
             items: &items,
             is_batch,
-            waits: timeout.is_some(),
+            waits: timeout,
         };
         (ingest(&app, request).await.map_err(ApiError::not_taken)?, is_batch)
     };

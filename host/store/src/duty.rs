@@ -1,9 +1,15 @@
-//! What one host at a time does for all that share a database, and the lanes in
-//! which one step at a time is.
+//! What one host at a time does for all that share a database, who is at work
+//! on it, and the lanes in which one step at a time is.
 
 use relata_model::Timestamp;
 
 use crate::{Store, StoreError, Tx, connection::arguments};
+
+/// What stands before the name of a host that is at work.
+const AT_WORK: &str = "at work: ";
+
+/// What says when a host last went down. It is nobody's.
+const WENT_DOWN: &str = "went down";
 
 /// A step's turn in a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +47,27 @@ impl Store {
     pub async fn duty_leave(&self, owner: &str) -> Result<(), StoreError> {
         let owner = owner.to_owned();
         self.write(move |tx| Box::pin(async move { tx.duty_leave(&owner).await })).await
+    }
+
+    /// Says that a host is at work until a time, unless it gives up its duties
+    /// before that. Answers when one last went down without doing so. With `alone`
+    /// no other host can be at work, whatever it has said.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn host_at_work(
+        &self,
+        owner: &str,
+        now: Timestamp,
+        until: Timestamp,
+        alone: bool,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let owner = owner.to_owned();
+        self.write(move |tx| {
+            Box::pin(async move { tx.host_at_work(&owner, now, until, alone).await })
+        })
+        .await
     }
 
     /// Takes the next turn in a lane until a time; none while somebody is in
@@ -113,6 +140,43 @@ impl Tx {
             )
             .await?;
         Ok(())
+    }
+
+    /// As [`Store::host_at_work`], within a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub async fn host_at_work(
+        &mut self,
+        owner: &str,
+        now: Timestamp,
+        until: Timestamp,
+        alone: bool,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let over = if alone { Timestamp::MAX } else { now };
+        let gone = self
+            .connection
+            .execute(
+                "look for hosts that went down",
+                "DELETE FROM relata_duty
+                 WHERE SUBSTR(name, 1, 9) = $1 AND owner <> $2 AND until <= $3",
+                arguments![AT_WORK, owner, over],
+            )
+            .await?;
+        if gone > 0 {
+            self.duty_take(WENT_DOWN, "", now, now).await?;
+        }
+        self.duty_take(&format!("{AT_WORK}{owner}"), owner, now, until).await?;
+        let row = self
+            .connection
+            .row(
+                "look when a host went down",
+                "SELECT until FROM relata_duty WHERE name = $1",
+                arguments![WENT_DOWN],
+            )
+            .await?;
+        row.map(|row| row.time("until")).transpose()
     }
 
     /// As [`Store::lane_enter`], within a transaction.

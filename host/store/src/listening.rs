@@ -96,8 +96,7 @@ impl Tx {
     /// The database's.
     pub async fn listening_lock(&mut self, listening: bool) -> Result<(), StoreError> {
         let Some(sql) = self.dialect().listening_lock(listening) else { return Ok(()) };
-        self.connection.execute("take its turn at the waiting runs", sql, arguments![]).await?;
-        Ok(())
+        self.connection.post("take its turn at the waiting runs", sql, arguments![]).await
     }
 
     /// The active runs that listen for any of these, each once.

@@ -346,7 +346,7 @@ impl Tx {
                 lease.map(|lease| &lease.owner),
                 lease.map(|lease| lease.until),
                 run.started_at,
-                Some(run.started_at).filter(|_| ended),
+                ended.then(|| new.log.last().map_or(run.started_at, |row| row.at)),
                 snapshot(run)?,
                 run.parent,
                 new.event

@@ -332,10 +332,8 @@ impl Tx {
     ///
     /// The database's.
     pub async fn workflow_hold(&mut self, to_change: bool) -> Result<(), StoreError> {
-        if let Some(lock) = self.dialect().lock_workflows(to_change) {
-            self.connection.execute("hold the active workflows", lock, arguments![]).await?;
-        }
-        Ok(())
+        let Some(sql) = self.dialect().lock_workflows(to_change) else { return Ok(()) };
+        self.connection.post("hold the active workflows", sql, arguments![]).await
     }
 
     /// As [`Store::workflow_stamp`], within a transaction.

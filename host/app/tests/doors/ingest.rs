@@ -52,7 +52,7 @@ async fn who_waits_hears_what_another_host_did() {
         body: b"",
         items: &items,
         is_batch: true,
-        waits: true,
+        waits: Some(LONG),
     };
     let taken_in = app.ingest_events(request).await.unwrap();
     let tending = tokio::spawn({

@@ -9,6 +9,7 @@ mod counts;
 mod events;
 mod exchange;
 mod forms;
+mod head_starts;
 mod limits;
 mod messages;
 mod openapi;

@@ -459,6 +459,26 @@ async fn a_duty_is_one_hosts_until_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_host_that_goes_down_is_known_to_the_others() {
+    let (stores, _database) = hosts(2).await;
+    let at_work = |host: usize, owner: &'static str, now, until, alone| {
+        let store = stores[host].clone();
+        async move { store.host_at_work(owner, at(now), at(until), alone).await.unwrap() }
+    };
+    assert_eq!(at_work(0, "a", 0, 10, false).await, None);
+    assert_eq!(at_work(1, "b", 1, 11, false).await, None);
+    // Who takes it back has not gone down.
+    stores[0].duty_leave("a").await.unwrap();
+    assert_eq!(at_work(1, "b", 20, 30, false).await, None);
+    assert_eq!(at_work(0, "c", 25, 35, false).await, None);
+    assert_eq!(at_work(0, "c", 31, 41, false).await, Some(at(31)), "b went down");
+    assert_eq!(at_work(0, "c", 32, 42, false).await, Some(at(31)), "and is told of once");
+    assert_eq!(at_work(1, "d", 33, 43, true).await, Some(at(33)), "whatever c has said");
+    stores[1].duty_leave("d").await.unwrap();
+    assert_eq!(at_work(1, "e", 34, 44, true).await, Some(at(33)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_turn_that_was_overtaken_cannot_commit() {
     let (stores, _database) = hosts(2).await;
     let enter = |host: usize, now, until| {
