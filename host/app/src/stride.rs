@@ -11,6 +11,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use relata_engine::{ActionOutcome, Call, Input, Returned, StepFailure, watches};
 use relata_model::Timestamp;
 use relata_sandbox::{CallReport, CallRequest, Called, contract};
@@ -255,7 +256,7 @@ impl App {
         };
         // A web service may keep it waiting for longer than the lease.
         let host = StepHost::new(self.clone(), scope).knowing(known).after(before.clone());
-        let calling = Box::pin(plugins.call(plugin, request, host));
+        let calling = plugins.call(plugin, request, host).boxed();
         let called = self.keeping(held, calling).await?;
         self.metrics().called(&step.action, &called.report);
         self.plugin_told(plugin, called.verdict()).await;

@@ -82,9 +82,18 @@ async fn a_run_for_which_somebody_waits_begins_before_its_event_is_written() {
   - wait_for: { changed: order.status, to: shipped }
     up_to: 1 day
 ";
+    let sends = "  - do: mail.send
+    to: =order.contact
+    template: welcome
+";
+    let keeps_values = "  - do: assign.least_busy
+    team: support
+";
     let mut lines = String::new();
     for (what, path, steps) in [
         ("done", WAIT, done),
+        ("sends", WAIT, sends),
+        ("a plugin that keeps values", WAIT, keeps_values),
         ("nobody waits", "/v1/events", done),
         ("refused as it is written", WAIT, refused),
         ("sleeps", "/v1/events?wait=run&timeout=0.5", sleeps),
@@ -103,6 +112,15 @@ async fn a_run_for_which_somebody_waits_begins_before_its_event_is_written() {
             do: crm.update done
             do: crm.create done
             ended
+        sends: 1
+            started
+            do: mail.send done
+            ended
+        a plugin that keeps values: 0
+            started
+            do: assign.least_busy attempt_failed plugin `assign`, action `least_busy`: nobody in team Support can take a lead: it has no members. Give the step a `fallback_user`, or the workflow an `on_error`
+            do: assign.least_busy failed plugin `assign`, action `least_busy`: nobody in team Support can take a lead: it has no members. Give the step a `fallback_user`, or the workflow an `on_error`
+            ended
         nobody waits: 0
             started
             do: crm.update done
@@ -114,7 +132,7 @@ async fn a_run_for_which_somebody_waits_begins_before_its_event_is_written() {
             do: crm.create attempt_failed crm.create: what it wrote was refused: external_id: `anna` belongs to contact/anna already
             do: crm.create failed crm.create: what it wrote was refused: external_id: `anna` belongs to contact/anna already
             ended
-        sleeps: 1
+        sleeps: 0
             started
             wait: 1 day waiting
         listens: 0
