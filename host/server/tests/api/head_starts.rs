@@ -14,10 +14,15 @@ fn paid(steps: &str) -> String {
     format!("workflow: thank-you\nwhen:\n  - event: order.paid\nsteps:\n{steps}")
 }
 
-/// A company whose host moves runs: it takes a moment to load the plugins.
-async fn at_work(workflow: &str) -> Served {
+/// A company with orders, whose host moves runs (it takes a moment to load the
+/// plugins) and has seen to all events: else the next one would have to wait for its
+/// turn.
+async fn at_work(workflow: &str, orders: u32) -> Served {
     let served = Served::start(&[workflow]).await;
-    // An event for which nobody waits is seen by the loops.
+    for number in 1..=orders {
+        served.order(&format!("O-{number}")).await;
+    }
+    // An event for which nobody waits is seen by the loops, and after those before it.
     let event = answer(served.post("/v1/events", r#"{"name": "survey.answered"}"#)).await;
     let event = format!("/v1/events/{}", event["event"].as_str().unwrap());
     while answer(served.get(&event)).await["done"] != true {}
@@ -99,8 +104,7 @@ async fn a_run_for_which_somebody_waits_begins_before_its_event_is_written() {
         ("sleeps", "/v1/events?wait=run&timeout=0.5", sleeps),
         ("listens", "/v1/events?wait=run&timeout=0.5", listens),
     ] {
-        let served = at_work(&paid(steps)).await;
-        served.order("O-1").await;
+        let served = at_work(&paid(steps), 1).await;
         answer(served.post(path, ORDER)).await;
         lines += &format!("{what}: {}\n", head_starts(&served).await);
         lines += &told(&served).await;
@@ -132,7 +136,7 @@ async fn a_run_for_which_somebody_waits_begins_before_its_event_is_written() {
             do: crm.create attempt_failed crm.create: what it wrote was refused: external_id: `anna` belongs to contact/anna already
             do: crm.create failed crm.create: what it wrote was refused: external_id: `anna` belongs to contact/anna already
             ended
-        sleeps: 0
+        sleeps: 1
             started
             wait: 1 day waiting
         listens: 0
@@ -144,11 +148,8 @@ async fn a_run_for_which_somebody_waits_begins_before_its_event_is_written() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_begin_at_once_each_with_its_event() {
-    let served = at_work(PAID).await;
     let count = 24;
-    for number in 1..=count {
-        served.order(&format!("O-{number}")).await;
-    }
+    let served = at_work(PAID, count).await;
     let send = |number| {
         let body = format!(r#"{{"name": "order.paid", "about": ["order/O-{number}"]}}"#);
         answer(served.post(WAIT, &body))
