@@ -155,19 +155,20 @@ impl App {
 
     /// What only the time brings about. Answers how much there was.
     async fn turn_clocks(&self, owner: &str) -> Result<usize, AppError> {
-        self.at_work(owner).await?;
+        let told = self.at_work(owner).await;
         let tended = self.tend_pauses().await;
         if let Err(why) = self.set_by_server().await {
             tracing::warn!(error = %why, "the time of the database is not to be had; the clock goes on by itself");
         }
         if !self.on_duty(owner).await? {
-            return tended;
+            return told.and(tended);
         }
         let let_in = self.tend_limits().await;
         // A fault of one does not hold up the other.
         let fired = self.fire_schedules().await;
         let refreshed = self.refresh_segments().await;
         let advanced = self.advance_service_clocks().await;
+        told?;
         Ok(tended? + let_in? + fired? + refreshed? + advanced?)
     }
 

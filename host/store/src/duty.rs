@@ -159,9 +159,8 @@ impl Tx {
             .connection
             .execute(
                 "look for hosts that went down",
-                "DELETE FROM relata_duty
-                 WHERE SUBSTR(name, 1, 9) = $1 AND owner <> $2 AND until <= $3",
-                arguments![AT_WORK, owner, over],
+                "DELETE FROM relata_duty WHERE name LIKE $1 AND owner <> $2 AND until <= $3",
+                arguments![format!("{AT_WORK}%"), owner, over],
             )
             .await?;
         if gone > 0 {
