@@ -25,6 +25,10 @@ use crate::{Backend, Mailbox, Mails, Moods, Place, Postgres, Server, answer};
 /// How long a host has a run. After twice as long, nothing may be stuck.
 const LEASE: Duration = Duration::from_secs(60);
 
+/// How long a host has an effect that it sends: a killed host's are judged then,
+/// and not before.
+const SENDING: Duration = Duration::from_secs(5 * 60);
+
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(300);
 
@@ -146,11 +150,11 @@ pub fn torture(plan: &Plan, folder: &Path) -> Result<Report, String> {
     let done = done?;
     let began = now();
     let mut faults = Vec::new();
-    verdict::settle(&place, &asked, 2 * LEASE, &mut faults)?;
+    verdict::settle(&place, &asked, &mut faults)?;
     // A person looks what became of each mail of which nobody knows.
     let unknown = verdict::resolve(&place, &mailbox.mails())?;
     if unknown > 0 {
-        verdict::settle(&place, &asked, 2 * LEASE, &mut faults)?;
+        verdict::settle(&place, &asked, &mut faults)?;
     }
     let settled_in = began.elapsed();
     let mails = mailbox.mails();

@@ -1,11 +1,11 @@
 //! What is there in the end, held against what was asked for.
 
-use std::{collections::BTreeMap, fmt, thread, time::Duration};
+use std::{collections::BTreeMap, fmt, thread};
 
 use serde_json::Value as Json;
 
 use super::{
-    LOOK,
+    LEASE, LOOK, SENDING,
     load::Asked,
     now,
     workflows::{tasks_of_lead, tasks_of_order},
@@ -34,14 +34,9 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Waits until nothing is left to do. What does not get on for `patience` is
-/// stuck.
-pub(crate) fn settle(
-    place: &Place,
-    asked: &Asked,
-    patience: Duration,
-    faults: &mut Vec<String>,
-) -> Result<(), String> {
+/// Waits until nothing is left to do. What does not get on though no host has it any
+/// more is stuck.
+pub(crate) fn settle(place: &Place, asked: &Asked, faults: &mut Vec<String>) -> Result<(), String> {
     let mut last = None;
     let mut moved = now();
     loop {
@@ -61,6 +56,7 @@ pub(crate) fn settle(
             last = Some(state);
             moved = now();
         }
+        let patience = if sending > 0 { SENDING + LEASE } else { 2 * LEASE };
         if moved.elapsed() > patience {
             faults.push(format!(
                 "stuck: {active} runs are active and {sending} effects under way; {} of {} leads and {} of {} orders have a run",
