@@ -83,6 +83,14 @@ pub mod state;
 #[doc(hidden)]
 pub mod glue;
 
+/// The allocator that the standard library has for this target, in a version
+/// that uses what memory a call has from its start (`relata plugin build` asks
+/// the linker for some) before it lets the memory grow. To grow it is slow: the
+/// host changes the protection of pages, and changes it back for the next call.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// What the contract in `wit/` generates.
 #[doc(hidden)]
 #[allow(

@@ -34,6 +34,38 @@ async fn play(plugin: &str, source: &str) -> Vec<PluginCaseReport> {
     tests.run(None, true, |_| {}).await
 }
 
+/// The memory that a plugin's call begins with, in bytes.
+fn first_memory(component: &[u8]) -> u64 {
+    wasmparser::Parser::new(0)
+        .parse_all(component)
+        .filter_map(|payload| match payload.expect("a component") {
+            wasmparser::Payload::MemorySection(memories) => memories.into_iter().next(),
+            _ => None,
+        })
+        .map(|memory| memory.expect("a memory").initial * 65_536)
+        .sum()
+}
+
+/// A short step needs no more memory than its plugin begins with: to let it grow
+/// takes longer than the step.
+#[tokio::test]
+async fn the_memory_of_a_short_step_does_not_grow() {
+    let source = "plugin: assign
+given:
+  team/dach: { name: DACH }
+  user/uwe: { name: Uwe, email: uwe@house.example, team: team/dach }
+cases:
+  - it: assigns
+    call: round_robin
+    with: { team: team/dach }
+    expect: { done: { user: user/uwe } }
+";
+    let assign = bundled::plugins().iter().find(|bundled| bundled.name == "assign");
+    let first = first_memory(assign.expect("a built-in plugin").component);
+    let reports = play("assign", source).await;
+    assert_eq!(reports[0].used.memory_bytes as u64, first);
+}
+
 /// In what each case does not hold.
 fn told(reports: &[PluginCaseReport]) -> String {
     let mut lines = Vec::new();

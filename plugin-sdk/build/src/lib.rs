@@ -180,6 +180,11 @@ fn request_of(metadata: &serde_json::Value, directory: &Path) -> Option<Request>
     })
 }
 
+/// What a call can allocate before its memory has to grow, which takes the host
+/// longer than a short step: enough for one that reads and writes some records.
+/// What is not touched costs nothing.
+const HEAP_BYTES: u32 = 256 << 10;
+
 /// A core module as cargo left it.
 struct Module {
     name: String,
@@ -211,6 +216,8 @@ fn compile(toolchain: &Toolchain, request: &Request) -> Result<Vec<Module>, Buil
     ] {
         command.args(["--config", setting]);
     }
+    let heap = format!("target.{TARGET}.rustflags=[\"-Clink-arg=--initial-heap={HEAP_BYTES}\"]");
+    command.args(["--config", &heap]);
     if toolchain.build_std {
         command.args(["-Z", "build-std=std,panic_abort"]);
     }
