@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use relata_model::{EventId, Record, Reference, Timestamp};
+use relata_model::{EventId, Timestamp};
 use serde_json::{Value as Json, json};
 use sqlx::AssertSqlSafe;
 
 use crate::{
-    RecordError, RunRow, Store, StoreError, Tx,
+    RunRow, Store, StoreError, Tx,
     connection::{arguments, to_json},
     run,
 };
@@ -90,31 +90,6 @@ impl Store {
             )
             .await?;
         row.map_or(Ok(0), |row| row.count("found"))
-    }
-
-    /// The records of references; in the place of one that leads nowhere stands a
-    /// sentence on why.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub async fn records_resolve(
-        &self,
-        references: &[Reference],
-    ) -> Result<Vec<Result<Record, String>>, StoreError> {
-        let mut tx = self.read().await?;
-        let mut resolved = Vec::with_capacity(references.len());
-        for reference in references {
-            resolved.push(match tx.record_find(reference, false).await {
-                Ok(Some(record)) => Ok(record),
-                Ok(None) | Err(RecordError::UnknownObject { .. }) => {
-                    Err(tx.why_no_record(reference).await?)
-                }
-                Err(RecordError::Store(why)) => return Err(why),
-                Err(other) => Err(other.to_string()),
-            });
-        }
-        Ok(resolved)
     }
 }
 

@@ -25,6 +25,7 @@ mod limit;
 mod listening;
 mod log;
 mod login;
+mod lookup;
 mod observe;
 mod outbox;
 mod pause;

@@ -4,12 +4,13 @@ use relata_model::{
     FieldError, Fields, ObjectDefinition, Record, RecordId, Reference, RunId, Timestamp, text,
 };
 use sea_query::{Alias, Expr, ExprTrait as _, LockType, Query as Statement, SelectStatement};
+use sqlx::SqlStr;
 use uuid::Uuid;
 
 use crate::{
     RecordBatch, RecordError, Store, StoreError, Tx,
     connection::{Row, arguments},
-    table::{By, ObjectTable},
+    table::{By, ObjectTable, Reading},
     value,
 };
 
@@ -142,25 +143,39 @@ impl Tx {
         (by, text): (By, String),
         for_write: bool,
     ) -> Result<Option<Record>, StoreError> {
-        let dialect = self.dialect();
-        let sql = table.reading(by, for_write, || {
-            let column = match by {
-                By::Id => "id",
-                By::ExternalId => "external_id",
-            };
-            let mut statement = select(object, table);
-            statement.and_where(Expr::col(Alias::new(column)).eq(text.as_str()));
-            if for_write {
-                // Says nothing on SQLite, which has one writer at a time.
-                statement.lock(LockType::NoKeyUpdate);
-            }
-            dialect.build(&statement).0
-        });
+        let sql = self.reading(object, table, Reading { by, several: false, for_write });
         self.connection
             .row("read a record", sql, arguments![text])
             .await?
             .map(|row| read(object, &row))
             .transpose()
+    }
+
+    /// The statement that reads records of an object; its one argument is a text, or
+    /// a JSON list of texts.
+    pub(crate) fn reading(
+        &self,
+        object: &ObjectDefinition,
+        table: &ObjectTable,
+        how: Reading,
+    ) -> SqlStr {
+        let dialect = self.dialect();
+        table.reading(how, || {
+            let column = match how.by {
+                By::Id => "id",
+                By::ExternalId => "external_id",
+            };
+            let mut statement = select(object, table);
+            statement.and_where(match how.several {
+                true => dialect.is_one_of(column, ""),
+                false => Expr::col(Alias::new(column)).eq(""),
+            });
+            if how.for_write {
+                // Says nothing on SQLite, which has one writer at a time.
+                statement.lock(LockType::NoKeyUpdate);
+            }
+            dialect.build(&statement).0
+        })
     }
 
     /// Carries out a write: checks it against the object's definition, keeps

@@ -13,7 +13,7 @@ use relata_model::{
     Change, ChangeKind, EventId, FieldError, FieldType, Fields, ObjectDefinition, Record, RecordId,
     Reference, Timestamp, Value,
 };
-use sea_query::{Alias, Expr, ExprTrait as _, LockType, Query as Statement};
+use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement};
 use sqlx::AssertSqlSafe;
 
 use crate::{
@@ -21,8 +21,8 @@ use crate::{
     connection::{Argument, arguments},
     dialect::Dialect,
     given::Given,
-    record::{dedup, id_of, invalid, read, refused, select},
-    table::{Column, ColumnType, ObjectTable, columns_of},
+    record::{dedup, id_of, invalid, read, refused},
+    table::{By, Column, ColumnType, ObjectTable, Reading, columns_of},
     value,
     word::Renamed,
 };
@@ -122,11 +122,9 @@ impl<'h> RecordBatch<'h> {
         let tables = std::sync::Arc::clone(&tx.tables);
         for (object, keys) in written {
             let Ok((object, table)) = tables.of(object) else { continue };
-            let mut statement = select(object, table);
-            statement.and_where(tx.dialect().is_one_of("id", &serde_json::json!(keys).to_string()));
-            // Says nothing on SQLite, which has one writer at a time.
-            statement.lock(LockType::NoKeyUpdate);
-            let (sql, arguments) = tx.dialect().build(&statement);
+            let sql =
+                tx.reading(object, table, Reading { by: By::Id, several: true, for_write: true });
+            let arguments = arguments![serde_json::json!(keys).to_string()];
             for row in tx.connection.rows("read records", sql, arguments).await? {
                 let record = read(object, &row)?;
                 self.stored.insert(record.reference.clone(), record);

@@ -16,6 +16,7 @@ use crate::{
     connection::{Connection, arguments},
     dialect::Dialect,
     hint::Hints,
+    lookup::Lookups,
     observe::Observed,
     postgres::Server,
     sqlite,
@@ -75,6 +76,7 @@ pub struct Store {
     hints: Option<Arc<Hints>>,
     observed: Arc<Observed>,
     wakes: Arc<Wakes>,
+    pub(crate) lookups: Arc<Lookups>,
 }
 
 /// The connections for reads.
@@ -158,7 +160,8 @@ impl Store {
             hints: hints.clone(),
         };
         tokio::spawn(writer::run(tx, receiver, server, told));
-        Ok(Self { messages, readers, tables, hints, observed, wakes })
+        let lookups = Arc::default();
+        Ok(Self { messages, readers, tables, hints, observed, wakes, lookups })
     }
 
     /// Whether other hosts may move runs in the same database.

@@ -122,18 +122,28 @@ pub(crate) fn columns_of(name: &str, field: &FieldDefinition) -> Vec<Column> {
 pub(crate) struct ObjectTable {
     /// All columns but `id` and `revision`, in the definition's order.
     pub columns: Vec<Column>,
-    /// The most frequent statements of all, put together once: how one record is
+    /// The most frequent statements of all, put together once: how records are
     /// read.
-    reading: [OnceLock<Arc<str>>; 4],
+    reading: [OnceLock<Arc<str>>; 8],
 }
 
-/// By what one record is found.
+/// By what a record is found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum By {
     /// Its id.
     Id,
     /// Its external id.
     ExternalId,
+}
+
+/// How records are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) by: By,
+    /// By a JSON list of texts, and not by one text.
+    pub(crate) several: bool,
+    /// Whether they are kept from other writers.
+    pub(crate) for_write: bool,
 }
 
 impl ObjectTable {
@@ -171,20 +181,13 @@ impl ObjectTable {
         Ok(Self { columns, reading: Default::default() })
     }
 
-    /// The statement that reads a record, kept from other writers with
-    /// `for_write`; `build` puts it together.
-    pub(crate) fn reading(
-        &self,
-        by: By,
-        for_write: bool,
-        build: impl FnOnce() -> SqlStr,
-    ) -> SqlStr {
-        let place = match (by, for_write) {
-            (By::Id, false) => 0,
-            (By::Id, true) => 1,
-            (By::ExternalId, false) => 2,
-            (By::ExternalId, true) => 3,
+    /// The statement that reads records; `build` puts it together.
+    pub(crate) fn reading(&self, how: Reading, build: impl FnOnce() -> SqlStr) -> SqlStr {
+        let by = match how.by {
+            By::Id => 0,
+            By::ExternalId => 1,
         };
+        let place = 4 * by + 2 * usize::from(how.several) + usize::from(how.for_write);
         let text = self.reading[place].get_or_init(|| build().as_str().into());
         AssertSqlSafe(Arc::clone(text)).into_sql_str()
     }

@@ -16,6 +16,7 @@ mod leases;
 mod limits;
 mod log;
 mod logins;
+mod lookups;
 mod moving;
 mod outbox;
 mod plans;
