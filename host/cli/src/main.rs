@@ -29,6 +29,9 @@ use crate::{
     logging::LogFormat,
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Customer records, and the follow-up work that runs by itself.
 ///
 /// Workflows are YAML files; each of their steps is an action of a plugin that
