@@ -10,6 +10,8 @@ mod logging;
 mod names;
 mod out;
 mod progress;
+#[cfg(target_os = "linux")]
+mod resident;
 mod sources;
 mod time;
 

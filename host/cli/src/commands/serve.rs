@@ -9,6 +9,10 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{context::Context, failure::Wrong, out};
 
+/// So long after the plugins are loaded, what a start does is done.
+#[cfg(target_os = "linux")]
+const STARTED_AFTER: Duration = Duration::from_millis(250);
+
 /// Run the workflows until stopped.
 ///
 /// Triggers, waits, deadlines and mails all happen in this program; one of
@@ -75,6 +79,8 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> anyhow::Result<Ex
             out::line(format!("webhook: POST {hook}"))?;
         }
     }
+    #[cfg(target_os = "linux")]
+    tokio::spawn(rest(app.clone()));
     let served = Box::pin(relata_server::serve(app.clone(), listener, stop)).await;
     app.close().await;
     match served {
@@ -85,6 +91,15 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> anyhow::Result<Ex
         Err(ServeError::App(why)) => Err(why.into()),
         Err(other) => Err(other.into()),
     }
+}
+
+/// Gives back what only the start needed, when that is over.
+#[cfg(target_os = "linux")]
+async fn rest(app: relata_app::App) {
+    // Nothing takes a start longer; what comes of it is told elsewhere.
+    let _ = app.plugins().await;
+    tokio::time::sleep(STARTED_AFTER).await;
+    crate::resident::give_back_code();
 }
 
 /// Ready when the program is asked to stop. Asked a second time, it ends at
