@@ -105,9 +105,7 @@ impl Store {
             }
         }
     }
-}
 
-impl Store {
     /// The records of references, by id or external id; those that are not there are
     /// left out.
     async fn records_find(&self, references: BTreeSet<&Reference>) -> Result<Found, StoreError> {
