@@ -18,6 +18,9 @@ pub(crate) fn alone(manifest: &Path, workspace: &Path) -> Result<String, Box<dyn
         let value = if is_inherited(value) { named(shared, key)? } else { value };
         package.insert(key.clone(), value.clone());
     }
+    if manifest.contains_key("target") {
+        return Err("what a crate needs on one target only would be left out for authors; name it under [dependencies]".into());
+    }
     let shared = table(inherited, "dependencies")?;
     let mut dependencies = Table::new();
     for (name, value) in table(&manifest, "dependencies")? {
