@@ -180,10 +180,24 @@ fn request_of(metadata: &serde_json::Value, directory: &Path) -> Option<Request>
     })
 }
 
-/// What a call can allocate before its memory has to grow, which takes the host
-/// longer than a short step: enough for one that reads and writes some records.
-/// What is not touched costs nothing.
-const HEAP_BYTES: u32 = 256 << 10;
+/// How plugins are compiled. Small, because a component is loaded by every
+/// installation and compiled once more there; with function names, because a trap
+/// prints them. Set here and not in the workspace, so that a plugin built alone is
+/// built alike, and the host's own profile does not matter.
+const SETTINGS: [&str; 8] = [
+    "profile.release.opt-level=\"s\"",
+    "profile.release.lto=\"fat\"",
+    "profile.release.codegen-units=1",
+    "profile.release.panic=\"abort\"",
+    "profile.release.strip=\"debuginfo\"",
+    "profile.release.debug=false",
+    "profile.release.incremental=false",
+    // What a call can allocate before its memory has to grow, in bytes: to let it
+    // grow takes the host longer than a short step, and what is not touched costs
+    // nothing. Cargo adds it to an author's own under [build]; what is set for the
+    // target alone would take their place.
+    "build.rustflags=[\"-Clink-arg=--initial-heap=262144\"]",
+];
 
 /// A core module as cargo left it.
 struct Module {
@@ -201,23 +215,9 @@ fn compile(toolchain: &Toolchain, request: &Request) -> Result<Vec<Module>, Buil
         .arg("--message-format=json-render-diagnostics")
         .arg("--target-dir")
         .arg(&request.target_dir);
-    // Small, because a component is loaded by every installation and compiled
-    // once more there; with function names, because a trap prints them. Set
-    // here and not in the workspace, so that a plugin built alone is built
-    // alike, and the host's own profile does not matter.
-    for setting in [
-        "profile.release.opt-level=\"s\"",
-        "profile.release.lto=\"fat\"",
-        "profile.release.codegen-units=1",
-        "profile.release.panic=\"abort\"",
-        "profile.release.strip=\"debuginfo\"",
-        "profile.release.debug=false",
-        "profile.release.incremental=false",
-    ] {
+    for setting in SETTINGS {
         command.args(["--config", setting]);
     }
-    let heap = format!("target.{TARGET}.rustflags=[\"-Clink-arg=--initial-heap={HEAP_BYTES}\"]");
-    command.args(["--config", &heap]);
     if toolchain.build_std {
         command.args(["-Z", "build-std=std,panic_abort"]);
     }
@@ -311,6 +311,32 @@ mod tests {
         ];
         for (id, name) in cases {
             assert_eq!(package_name(id), name);
+        }
+    }
+
+    #[test]
+    fn an_authors_own_flags_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("Cargo.toml", "[package]\nname = \"own\"\nedition = \"2024\"\n");
+        write("src/lib.rs", "");
+        write(".cargo/config.toml", "[build]\nrustflags = [\"--cfg=own\"]\n");
+        let toolchain = toolchain().unwrap();
+        let mut command = Command::new(&toolchain.cargo);
+        environment::prepare(&mut command, &toolchain);
+        // With which flags it is tried; a standard library may not be there.
+        command.args(["check", "--verbose", "--target", TARGET]);
+        for setting in SETTINGS {
+            command.args(["--config", setting]);
+        }
+        let output = command.current_dir(folder.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        for flag in ["--cfg=own", "-Clink-arg=--initial-heap=262144"] {
+            assert!(said.contains(flag), "{flag} is not in\n{said}");
         }
     }
 
