@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use relata_model::{Record, RecordId, Reference};
+use relata_model::{Record, Reference};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -27,13 +27,11 @@ pub(crate) struct Lookups {
     turn: tokio::sync::Mutex<()>,
 }
 
-/// The records of references, those that are there.
-type Found = HashMap<Reference, Record>;
-
 #[derive(Debug)]
 struct Lookup {
     references: Vec<Reference>,
-    answer: oneshot::Sender<Result<Found, StoreError>>,
+    /// Takes the record of each, in their order.
+    answer: oneshot::Sender<Result<Vec<Option<Record>>, StoreError>>,
 }
 
 impl Lookups {
@@ -57,13 +55,9 @@ impl Store {
         &self,
         references: &[Reference],
     ) -> Result<Vec<Result<Record, String>>, StoreError> {
-        let mut found = self.records_look_up(references).await?;
         let mut resolved = Vec::with_capacity(references.len());
-        for (place, reference) in references.iter().enumerate() {
-            // Somebody may name a record twice.
-            let again = references[place + 1..].contains(reference);
-            let record =
-                if again { found.get(reference).cloned() } else { found.remove(reference) };
+        let records = self.records_look_up(references).await?;
+        for (reference, record) in references.iter().zip(records) {
             resolved.push(match record {
                 Some(record) => Ok(record),
                 None => Err(self.read().await?.why_no_record(reference).await?),
@@ -72,7 +66,11 @@ impl Store {
         Ok(resolved)
     }
 
-    async fn records_look_up(&self, references: &[Reference]) -> Result<Found, StoreError> {
+    /// The record of each reference, in their order.
+    async fn records_look_up(
+        &self,
+        references: &[Reference],
+    ) -> Result<Vec<Option<Record>>, StoreError> {
         loop {
             let (answer, mut answered) = oneshot::channel();
             self.lookups.push(Lookup { references: references.to_vec(), answer });
@@ -89,16 +87,15 @@ impl Store {
             let asked: BTreeSet<&Reference> =
                 lookups.iter().flat_map(|lookup| &lookup.references).collect();
             let found = match asked.is_empty() {
-                true => Ok(Found::new()),
+                true => Ok(HashMap::new()),
                 false => self.records_find(asked).await,
             };
             drop(turn);
             for Lookup { references, answer } in lookups {
-                let _ = answer.send(found.as_ref().map_err(StoreError::clone).map(|found| {
-                    let own = references.into_iter();
-                    own.filter_map(|own| found.get(&own).cloned().map(|record| (own, record)))
-                        .collect()
-                }));
+                let own = |found: &HashMap<Reference, Record>| {
+                    references.iter().map(|reference| found.get(reference).cloned()).collect()
+                };
+                let _ = answer.send(found.as_ref().map(own).map_err(StoreError::clone));
             }
             if let Ok(found) = answered.await {
                 return found;
@@ -108,15 +105,18 @@ impl Store {
 
     /// The records of references, by id or external id; those that are not there are
     /// left out.
-    async fn records_find(&self, references: BTreeSet<&Reference>) -> Result<Found, StoreError> {
+    async fn records_find(
+        &self,
+        references: BTreeSet<&Reference>,
+    ) -> Result<HashMap<Reference, Record>, StoreError> {
         let mut tx = self.read().await?;
         let mut by_object: BTreeMap<&str, Vec<&Reference>> = BTreeMap::new();
         for reference in references {
             by_object.entry(&reference.object).or_default().push(reference);
         }
-        let mut found = Found::new();
+        let mut found = HashMap::new();
         for (object, mut references) in by_object {
-            for by in [By::Id, By::ExternalId] {
+            for by in By::IN_TURN {
                 let keys = references.iter().filter_map(|reference| by.key_of(reference)).collect();
                 let records = tx.records_by(object, by, keys).await?;
                 references.retain(|reference| {
@@ -159,15 +159,5 @@ impl Tx {
             records.extend(key.map(|key| (key, record)));
         }
         Ok(records)
-    }
-}
-
-impl By {
-    /// What is looked for; none where the reference's key cannot be that.
-    fn key_of(self, reference: &Reference) -> Option<String> {
-        match self {
-            Self::Id => Some(reference.key.parse::<RecordId>().ok()?.to_string()),
-            Self::ExternalId => Some(reference.key.clone()),
-        }
     }
 }

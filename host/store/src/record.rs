@@ -124,15 +124,15 @@ impl Tx {
     ) -> Result<Option<Record>, RecordError> {
         let tables = std::sync::Arc::clone(&self.tables);
         let (object, table) = tables.of(&reference.object)?;
-        if let Ok(id) = reference.key.parse::<RecordId>() {
-            let place = (By::Id, id.to_string());
-            let found = self.record_where(object, table, place, for_write).await?;
-            if found.is_some() {
-                return Ok(found);
+        for by in By::IN_TURN {
+            if let Some(key) = by.key_of(reference) {
+                let found = self.record_where(object, table, (by, key), for_write).await?;
+                if found.is_some() {
+                    return Ok(found);
+                }
             }
         }
-        let place = (By::ExternalId, reference.key.clone());
-        Ok(self.record_where(object, table, place, for_write).await?)
+        Ok(None)
     }
 
     /// The record of an object that is found so.

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use relata_model::{FieldDefinition, FieldType, ObjectDefinition, Objects, Reference};
+use relata_model::{FieldDefinition, FieldType, ObjectDefinition, Objects, RecordId, Reference};
 use sea_query::{Alias, ColumnDef, Expr, ExprTrait as _, Index, Table};
 use sqlx::{
     AssertSqlSafe, SqlSafeStr as _, SqlStr,
@@ -134,6 +134,19 @@ pub(crate) enum By {
     Id,
     /// Its external id.
     ExternalId,
+}
+
+impl By {
+    /// A reference's key is looked for as the one, then as the other.
+    pub(crate) const IN_TURN: [Self; 2] = [Self::Id, Self::ExternalId];
+
+    /// What is looked for; none where the reference's key cannot be that.
+    pub(crate) fn key_of(self, reference: &Reference) -> Option<String> {
+        match self {
+            Self::Id => Some(reference.key.parse::<RecordId>().ok()?.to_string()),
+            Self::ExternalId => Some(reference.key.clone()),
+        }
+    }
 }
 
 /// How records are read.
