@@ -6,12 +6,24 @@
 //! half of what a server at rest has in memory. What is used again is mapped again,
 //! from the file's pages, which the kernel keeps as long as it has room.
 
-use std::{fs, ptr};
+use std::{fs, ptr, time::Duration};
 
+use relata_app::App;
 use rustix::mm::{Advice, madvise};
 
+/// So long after the plugins are loaded, what a start does is done.
+const STARTED_AFTER: Duration = Duration::from_millis(250);
+
+/// Waits for the end of a start, and gives back what only that needed.
+pub(crate) async fn rest_after_start(app: App) {
+    // Nothing takes a start longer; what comes of it is told elsewhere.
+    let _ = app.plugins().await;
+    tokio::time::sleep(STARTED_AFTER).await;
+    give_back_code();
+}
+
 /// Forgets which pages of its program's files this process has used.
-pub(crate) fn give_back_code() {
+fn give_back_code() {
     let Ok(smaps) = fs::read_to_string("/proc/self/smaps") else { return };
     for (start, end) in unchanged_files(&smaps) {
         // SAFETY: every page of it is as it is in the file, and nobody can write to
@@ -40,9 +52,7 @@ fn unchanged_files(smaps: &str) -> Vec<(usize, usize)> {
             (Some("Anonymous:"), Some("0")) => found.extend(mapping.take()),
             (Some(range), Some(permissions)) if !range.ends_with(':') => {
                 let is_file = words.nth(3).is_some_and(|path| path.starts_with('/'));
-                let is_fixed = permissions.starts_with('r')
-                    && permissions.ends_with('p')
-                    && !permissions.contains('w');
+                let is_fixed = matches!(permissions, "r--p" | "r-xp");
                 mapping = (is_file && is_fixed).then(|| addresses(range)).flatten();
             }
             _ => {}

@@ -9,10 +9,6 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{context::Context, failure::Wrong, out};
 
-/// So long after the plugins are loaded, what a start does is done.
-#[cfg(target_os = "linux")]
-const STARTED_AFTER: Duration = Duration::from_millis(250);
-
 /// Run the workflows until stopped.
 ///
 /// Triggers, waits, deadlines and mails all happen in this program; one of
@@ -80,7 +76,7 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> anyhow::Result<Ex
         }
     }
     #[cfg(target_os = "linux")]
-    tokio::spawn(rest(app.clone()));
+    tokio::spawn(crate::resident::rest_after_start(app.clone()));
     let served = Box::pin(relata_server::serve(app.clone(), listener, stop)).await;
     app.close().await;
     match served {
@@ -91,15 +87,6 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> anyhow::Result<Ex
         Err(ServeError::App(why)) => Err(why.into()),
         Err(other) => Err(other.into()),
     }
-}
-
-/// Gives back what only the start needed, when that is over.
-#[cfg(target_os = "linux")]
-async fn rest(app: relata_app::App) {
-    // Nothing takes a start longer; what comes of it is told elsewhere.
-    let _ = app.plugins().await;
-    tokio::time::sleep(STARTED_AFTER).await;
-    crate::resident::give_back_code();
 }
 
 /// Ready when the program is asked to stop. Asked a second time, it ends at
