@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use futures::poll;
-use relata_model::Reference;
-use relata_store::Store;
+use relata_model::{Objects, Reference};
+use relata_store::{Store, StoreConfig};
 use serde_json::json;
 
 use crate::backend::*;
@@ -48,17 +50,21 @@ on_each_backend! {
     }
 
     async fn whoever_reads_for_others_may_go_away(backend) {
-        let store = backend.open().await;
+        let config = StoreConfig { readers: 1, ..backend.config() };
+        let store = Store::open(&config, Arc::new(Objects::standard())).await.unwrap();
         create(&store, "queue", json!({"name": "Unassigned", "external_id": "one"})).await;
         let mut first = Box::pin(resolved(&store, "queue/one"));
         let mut second = Box::pin(resolved(&store, "queue/one"));
         let third = resolved(&store, "queue/one");
         tokio::pin!(third);
+        // Nobody has read before the only reader is given back.
+        let reader = store.read().await.unwrap();
         assert!(poll!(&mut first).is_pending(), "the first reads");
         assert!(poll!(&mut second).is_pending() && poll!(&mut third).is_pending(), "they wait");
-        first.await;
+        drop(first);
         assert!(poll!(&mut second).is_pending(), "the second reads for the third as well");
         drop(second);
+        drop(reader);
         assert_eq!(third.await, "\"Unassigned\"");
     }
 }
