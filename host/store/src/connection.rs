@@ -69,6 +69,12 @@ impl Connection {
         Ok(Self::over(Driver::PostgresReader(pool.acquire().await?, pool.clone())))
     }
 
+    /// The same, where one lies ready.
+    pub(crate) fn reader_at_hand(pool: &PgPool) -> Option<Self> {
+        let connection = pool.try_acquire()?;
+        Some(Self::over(Driver::PostgresReader(connection, pool.clone())))
+    }
+
     /// Which database is at the other end.
     pub(crate) const fn dialect(&self) -> Dialect {
         match self.driver {
@@ -217,7 +223,7 @@ impl Connection {
                         Err(why) if may_be_stale > 0 && crate::error::is_lost(&why) => {
                             may_be_stale -= 1;
                             connection.close_on_drop();
-                            match pool.acquire().await {
+                            match Box::pin(pool.acquire()).await {
                                 Ok(other) => *connection = other,
                                 Err(why) => break Err(why),
                             }

@@ -280,20 +280,34 @@ impl Store {
     ///
     /// [`StoreError`] where no reader is to be had.
     pub async fn read(&self) -> Result<Tx, StoreError> {
-        let connection = match &self.readers {
+        let at_hand = match &self.readers {
+            Readers::Sqlite(pool) => pool.try_get().ok().map(Connection::from),
+            Readers::Postgres(pool) => Connection::reader_at_hand(pool),
+        };
+        let connection = match at_hand {
+            Some(connection) => connection,
+            // Apart: what waits for a connection to be made is large, and all who read
+            // would carry it about.
+            None => Box::pin(self.next_reader()).await?,
+        };
+        Ok(Tx::new(connection, Arc::clone(&self.tables)))
+    }
+
+    /// Waits for a reader.
+    async fn next_reader(&self) -> Result<Connection, StoreError> {
+        match &self.readers {
             Readers::Sqlite(pool) => {
                 match timeout(Duration::from_secs(sqlite::BUSY_SECONDS), pool.get()).await {
-                    Ok(Ok(connection)) => Connection::from(connection),
-                    Ok(Err(_)) => return Err(StoreError::Closed),
-                    Err(_) => return Err(StoreError::Busy),
+                    Ok(Ok(connection)) => Ok(Connection::from(connection)),
+                    Ok(Err(_)) => Err(StoreError::Closed),
+                    Err(_) => Err(StoreError::Busy),
                 }
             }
             Readers::Postgres(pool) => Connection::reader(pool).await.map_err(|why| match why {
                 sqlx::Error::PoolClosed => StoreError::Closed,
                 other => StoreError::database("lend a reader")(other),
-            })?,
-        };
-        Ok(Tx::new(connection, Arc::clone(&self.tables)))
+            }),
+        }
     }
 
     /// Finishes the writes that were asked for, and closes the file. Other
