@@ -178,7 +178,9 @@ async fn given(app: &App, ticket: &Reference, owner: &Reference) -> Timestamp {
         let HappeningKind::Change(change) = &event.happening.kind else { continue };
         let owned =
             |fields: &Fields| fields.get("owner").and_then(Value::as_reference) == Some(owner);
-        if change.after.as_ref().is_some_and(owned) && !change.before.as_ref().is_some_and(owned) {
+        if change.after.as_deref().is_some_and(owned)
+            && !change.before.as_deref().is_some_and(owned)
+        {
             got = Some(event.happening.at);
         }
     }

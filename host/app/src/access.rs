@@ -2,6 +2,8 @@
 //! the API and the console comes through here. What is refused is noted in the
 //! audit.
 
+use std::sync::Arc;
+
 use relata_model::{
     Act, Area, Doing, FieldAccess, ObjectDefinition, Permissions, Reach, Record, Reference, Value,
     access::standard_roles, text,
@@ -151,7 +153,7 @@ impl Viewer {
     #[must_use]
     pub fn seen(&self, mut record: Record) -> Record {
         for field in self.permissions.hidden(&record.reference.object) {
-            record.fields.remove(field);
+            Arc::make_mut(&mut record.fields).remove(field);
         }
         record
     }

@@ -376,7 +376,7 @@ mod tests {
         let record = Record {
             reference: Reference::new("lead", "01k9"),
             revision: 1,
-            fields: Fields::new(),
+            fields: Fields::new().into(),
         };
         let text = |text: &str| Value::Text(text.to_owned());
         let one = |value: Value| Value::List(vec![text("02"), value]);

@@ -13,7 +13,7 @@ use std::{
 };
 
 use relata_engine::HappeningKind;
-use relata_model::{Change, Fields};
+use relata_model::Change;
 use relata_store::LoggedEvent;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -406,11 +406,8 @@ pub(crate) fn view(event: &LoggedEvent, wanted: &ChangesWanted) -> Option<Change
 /// The fields that are others than before, by name; that it was changed goes
 /// without saying.
 pub(crate) fn changed(change: &Change) -> Vec<String> {
-    let names = |image: &Option<Fields>| -> Vec<String> {
-        image.iter().flat_map(|fields| fields.keys().cloned()).collect()
-    };
-    let mut names: Vec<String> = names(&change.before);
-    names.extend(change.after.iter().flat_map(|fields| fields.keys().cloned()));
+    let images = [&change.before, &change.after].into_iter().flatten();
+    let mut names: Vec<String> = images.flat_map(|fields| fields.keys().cloned()).collect();
     names.sort_unstable();
     names.dedup();
     names.retain(|name| name != "updated_at" && change.touches(name));

@@ -337,7 +337,8 @@ mod tests {
                 ("ref".to_owned(), Value::Text("T-1".to_owned())),
                 ("subject".to_owned(), Value::Text(text.to_owned())),
             ]);
-            subject_of(&Record { reference: Reference::new("ticket", "a"), revision: 1, fields })
+            let reference = Reference::new("ticket", "a");
+            subject_of(&Record { reference, revision: 1, fields: fields.into() })
         };
         assert_eq!(subject("The lamp"), "Re: The lamp [T-1]");
         assert_eq!(subject("RE: The lamp"), "Re: The lamp [T-1]");

@@ -459,8 +459,11 @@ impl HostCalls for StepHost {
         let all = definition
             .create(id, fields.clone(), self.scope.now)
             .map_err(|wrong| refused(object, &wrong))?;
-        let record =
-            Record { reference: Reference::new(object, id.to_string()), revision: 1, fields: all };
+        let record = Record {
+            reference: Reference::new(object, id.to_string()),
+            revision: 1,
+            fields: all.into(),
+        };
         let entity = entity(&record);
         self.changes.put_record(Write::Create { object: object.to_owned(), id, fields }, record);
         Ok(entity)
@@ -487,13 +490,13 @@ impl HostCalls for StepHost {
         let after = definition
             .update(&before.fields, fields.clone(), self.scope.now)
             .map_err(|wrong| refused(&object, &wrong))?;
-        if after == before.fields {
+        if after == *before.fields {
             return Ok(entity(&before));
         }
         let record = Record {
             reference: before.reference.clone(),
             revision: before.revision + 1,
-            fields: after,
+            fields: after.into(),
         };
         let entity = entity(&record);
         let written = Write::Update { reference: before.reference, fields, if_revision };

@@ -410,14 +410,14 @@ fn born(record: &Record, field: &str, to: &[Value]) -> &'static str {
 }
 
 /// What would have to happen to a record now, and the record after it.
-fn supposed(occurrence: &Occurrence, record: &Record) -> Option<(Fields, HappeningKind)> {
+fn supposed(occurrence: &Occurrence, record: &Record) -> Option<(Arc<Fields>, HappeningKind)> {
     let mut fields = record.fields.clone();
-    let change = |kind, before, after: &Fields| {
+    let change = |kind, before, after: &Arc<Fields>| {
         HappeningKind::Change(Change {
             reference: record.reference.clone(),
             kind,
             before,
-            after: Some(after.clone()),
+            after: Some(Arc::clone(after)),
         })
     };
     let named = |name: String| HappeningKind::Named {
@@ -431,13 +431,15 @@ fn supposed(occurrence: &Occurrence, record: &Record) -> Option<(Fields, Happeni
         Occurrence::Changed { field: Some(field), from, to, .. } => {
             let mut before = fields.clone();
             match to.first() {
-                Some(to) => fields.insert(field.clone(), to.clone()),
+                Some(to) => Arc::make_mut(&mut fields).insert(field.clone(), to.clone()),
                 // To whatever: nobody can tell what follows.
                 None => return None,
             };
             match from.first() {
-                Some(from) => before.insert(field.clone(), from.clone()),
-                None if before.get(field) == fields.get(field) => before.remove(field),
+                Some(from) => Arc::make_mut(&mut before).insert(field.clone(), from.clone()),
+                None if before.get(field) == fields.get(field) => {
+                    Arc::make_mut(&mut before).remove(field)
+                }
                 None => None,
             };
             change(ChangeKind::Changed, Some(before), &fields)

@@ -380,7 +380,7 @@ impl Desk<'_> {
             .create(id, fields.clone(), self.now)
             .map_err(|wrong| AppError::wrong(listed(&wrong)))?;
         let ticket = Reference::new("ticket", id.to_string());
-        let record = Record { reference: ticket.clone(), revision: 1, fields: all };
+        let record = Record { reference: ticket.clone(), revision: 1, fields: all.into() };
         let object = "ticket".to_owned();
         self.changes.put_record(Write::Create { object, id, fields }, record.clone());
         self.changes.writes.clear();

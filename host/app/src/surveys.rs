@@ -281,8 +281,8 @@ mod tests {
     use super::*;
 
     fn record(fields: &[(&str, Value)]) -> Record {
-        let fields =
-            fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let fields = fields.collect::<Fields>().into();
         Record { reference: "survey/csat".parse().expect("a reference"), revision: 1, fields }
     }
 

@@ -248,10 +248,10 @@ impl App {
         if self.object(object)?.part_of.is_none() && viewer.may_all(object, Act::See) {
             return Ok(true);
         }
-        let image = |fields: &Fields| Record {
+        let image = |fields: &Arc<Fields>| Record {
             reference: change.reference.clone(),
             revision: 0,
-            fields: fields.clone(),
+            fields: Arc::clone(fields),
         };
         for fields in [&change.after, &change.before].into_iter().flatten() {
             if self.allows(viewer, &image(fields), Act::See).await? {

@@ -282,7 +282,7 @@ impl ObjectDefinition {
                 event.about.iter().filter_map(|field| change.is(field).as_reference().cloned()),
             );
             about.dedup();
-            MeantEvent { name: name.clone(), key, about, data: after.clone() }
+            MeantEvent { name: name.clone(), key, about, data: Fields::clone(after) }
         });
         meant.collect()
     }

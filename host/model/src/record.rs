@@ -1,6 +1,6 @@
 //! Records, references to them, and what a write changes.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -72,8 +72,8 @@ pub struct Record {
     /// 1 when created, one more with each change.
     pub revision: u64,
     /// The fields, those that every object has (`owner`, `created_at`, …)
-    /// among them.
-    pub fields: Fields,
+    /// among them. Shared: a record goes through many hands that only read it.
+    pub fields: Arc<Fields>,
 }
 
 impl Record {
@@ -126,9 +126,9 @@ pub struct Change {
     /// What happened.
     pub kind: ChangeKind,
     /// The fields before; none when created.
-    pub before: Option<Fields>,
+    pub before: Option<Arc<Fields>>,
     /// The fields after; none when deleted.
-    pub after: Option<Fields>,
+    pub after: Option<Arc<Fields>>,
 }
 
 impl Change {
@@ -152,7 +152,7 @@ impl Change {
     }
 }
 
-fn image<'a>(fields: Option<&'a Fields>, field: &str) -> &'a Value {
+fn image<'a>(fields: Option<&'a Arc<Fields>>, field: &str) -> &'a Value {
     fields.and_then(|fields| fields.get(field)).unwrap_or(&Value::Nothing)
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use std::sync::Arc;
+
 use expect_test::{Expect, expect};
 use relata_model::{
     FieldType, Fields, ObjectDefinition, Objects, Record, Reference, TimeZone, Timestamp, Value,
@@ -223,10 +225,10 @@ fn a_label_stands_for_its_record() {
     let mut record = Record {
         reference: Reference::new("lead", "anna"),
         revision: 1,
-        fields: lead(json!({ "name": "Anna", "email": "a@b.example" })).unwrap(),
+        fields: lead(json!({ "name": "Anna", "email": "a@b.example" })).unwrap().into(),
     };
     assert_eq!(lead_object.label_of(&record), "Anna");
-    record.fields.remove("name");
+    Arc::make_mut(&mut record.fields).remove("name");
     assert_eq!(lead_object.label_of(&record), "lead/anna");
 }
 

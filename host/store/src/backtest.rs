@@ -1,6 +1,8 @@
 //! What a backtest reads: the event log from a place on, records as they were
 //! at a place of it, and what runs have called and when.
 
+use std::sync::Arc;
+
 use relata_model::{Fields, Reference, RunId, Timestamp};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -96,7 +98,7 @@ impl Store {
         &self,
         record: &Reference,
         place: u64,
-    ) -> Result<Option<Option<Fields>>, StoreError> {
+    ) -> Result<Option<Option<Arc<Fields>>>, StoreError> {
         self.read().await?.record_before(record, place).await
     }
 
@@ -264,7 +266,7 @@ impl Tx {
         &mut self,
         record: &Reference,
         place: u64,
-    ) -> Result<Option<Option<Fields>>, StoreError> {
+    ) -> Result<Option<Option<Arc<Fields>>>, StoreError> {
         let row = self
             .connection
             .row(

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use relata_engine::{Happening, HappeningKind};
-use relata_model::{Change, ChangeKind, EventId, Fields, Reference, RunId, Timestamp, Value};
+use relata_model::{Change, ChangeKind, EventId, Reference, RunId, Timestamp, Value};
 
 use sqlx::AssertSqlSafe;
 
@@ -392,8 +392,8 @@ pub(crate) fn read(row: &Row) -> Result<LoggedEvent, StoreError> {
                     ));
                 }
             },
-            before: row.json_or_none::<Fields>("before_image")?,
-            after: row.json_or_none::<Fields>("after_image")?,
+            before: row.json_or_none("before_image")?,
+            after: row.json_or_none("after_image")?,
         }),
     };
     Ok(LoggedEvent {

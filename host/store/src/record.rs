@@ -282,7 +282,7 @@ pub(crate) fn read(object: &ObjectDefinition, row: &Row) -> Result<Record, Store
     Ok(Record {
         reference: Reference::new(&object.name, row.text("id")?),
         revision: row.count("revision")?,
-        fields,
+        fields: fields.into(),
     })
 }
 

@@ -172,7 +172,7 @@ impl<'h> RecordBatch<'h> {
                 let (object, _) = tables.of(&object)?;
                 let fields = self.created(tx, object, id, fields, now).await?;
                 let reference = Reference::new(&object.name, id.to_string());
-                let record = Record { reference, revision: 1, fields };
+                let record = Record { reference, revision: 1, fields: fields.into() };
                 self.touch(object, None, Some(record.clone()));
                 let change = change(ChangeKind::Created, None, Some(&record));
                 self.happened(object, change, cause, fresh, now);
@@ -187,7 +187,7 @@ impl<'h> RecordBatch<'h> {
                 let record = Record {
                     reference: before.reference.clone(),
                     revision: before.revision + 1,
-                    fields,
+                    fields: fields.into(),
                 };
                 self.touch(object, Some(&before), Some(record.clone()));
                 let change = change(ChangeKind::Changed, Some(before), Some(&record));

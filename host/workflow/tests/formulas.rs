@@ -6,7 +6,9 @@
 use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
 use expect_test::{Expect, expect, expect_file};
-use relata_model::{Calendar, Duration, Objects, Record, Reference, TimeZone, Timestamp, Value};
+use relata_model::{
+    Calendar, Duration, Fields, Objects, Record, Reference, TimeZone, Timestamp, Value,
+};
 use relata_workflow::{
     EvaluationError, Facts, Formula, Need, Scope, Slot, Type, formula::functions::FUNCTIONS,
     formula::reference_page,
@@ -34,7 +36,8 @@ fn variables() -> BTreeMap<String, Slot> {
 
 fn record(reference: &str, fields: &[(&str, Value)]) -> (Reference, Option<Record>) {
     let reference: Reference = reference.parse().unwrap();
-    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let fields = fields.collect::<Fields>().into();
     (reference.clone(), Some(Record { reference, revision: 3, fields }))
 }
 

@@ -301,7 +301,7 @@ impl Replay {
             Made::Written(written) => written,
         };
         let Some((reference, after)) = self.written(written) else { return Vec::new() };
-        let change = self.knowledge.world.write(&reference, after);
+        let change = self.knowledge.world.write(&reference, after.map(Into::into));
         let meant = self.objects.get(&reference.object).map(|object| object.events_of(&change));
         let meant = meant.into_iter().flatten().map(|meant| HappeningKind::Named {
             name: meant.name,
@@ -324,7 +324,7 @@ impl Replay {
                 let definition = self.objects.get(&reference.object)?;
                 let before = self.knowledge.world.fields(&reference)?;
                 let after = definition.update(&before, fields, self.now).ok()?;
-                (after != before).then_some((reference, Some(after)))
+                (after != *before).then_some((reference, Some(after)))
             }
             Written::Record(Write::Delete { reference, .. }) => Some((reference, None)),
             // A message is counted where it is sent; a plugin's memory is not

@@ -182,7 +182,7 @@ impl App {
                     }
                     let definition = self.objects().get(&change.reference.object);
                     called = definition.map_or(0, |object| object.events_of(change).len());
-                    let (before, after) = (change.before.as_ref(), change.after.as_ref());
+                    let (before, after) = (change.before.as_deref(), change.after.as_deref());
                     writes.extend(changed(self.objects(), &change.reference, before, after));
                 }
                 HappeningKind::Named { .. } if called > 0 => called -= 1,
@@ -286,8 +286,8 @@ impl App {
                     drawn.push(reference.clone());
                 }
                 let (before, after) = (
-                    before.as_ref().map(|record| &record.fields),
-                    after.map(|after| &after.fields),
+                    before.as_ref().map(|record| &*record.fields),
+                    after.map(|after| &*after.fields),
                 );
                 writes.extend(changed(self.objects(), reference, before, after));
             }

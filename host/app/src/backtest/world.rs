@@ -90,7 +90,7 @@ impl World {
 
     /// How a record (by id) is, as far as the store knows: only where nothing
     /// was known of it.
-    pub(crate) fn learn(&mut self, reference: &Reference, fields: Option<Fields>) {
+    pub(crate) fn learn(&mut self, reference: &Reference, fields: Option<Arc<Fields>>) {
         if self.is_new(reference) {
             self.set(reference, fields.map_or(State::Gone, |fields| there(reference, fields, 1)));
         }
@@ -132,7 +132,7 @@ impl World {
                 if same(before, &after) {
                     return Applied::Moot;
                 }
-                Some(after)
+                Some(after.into())
             }
         };
         Applied::Otherwise(self.write(&change.reference, after))
@@ -153,7 +153,7 @@ impl World {
                 if same(&before, &after) {
                     return None;
                 }
-                Some(after)
+                Some(after.into())
             }
         };
         Some(self.write(&change.reference, after))
@@ -161,7 +161,7 @@ impl World {
 
     /// A record's fields (by id); none where it is not there, or nothing is
     /// known of it.
-    pub(crate) fn fields(&self, reference: &Reference) -> Option<Fields> {
+    pub(crate) fn fields(&self, reference: &Reference) -> Option<Arc<Fields>> {
         let record = self.states.get(reference).and_then(State::record)?;
         Some(record.fields.clone())
     }
@@ -185,7 +185,7 @@ impl World {
     }
 
     /// Writes a record (by id), or deletes it. Answers the change.
-    pub(crate) fn write(&mut self, reference: &Reference, after: Option<Fields>) -> Change {
+    pub(crate) fn write(&mut self, reference: &Reference, after: Option<Arc<Fields>>) -> Change {
         let former = self.states.get(reference).and_then(State::record).cloned();
         let revision = former.as_ref().map_or(0, |record| record.revision);
         let state =
@@ -294,7 +294,7 @@ impl State {
     }
 }
 
-fn there(reference: &Reference, fields: Fields, revision: u64) -> State {
+fn there(reference: &Reference, fields: Arc<Fields>, revision: u64) -> State {
     State::There(Arc::new(Record { reference: reference.clone(), revision, fields }))
 }
 

@@ -2,7 +2,10 @@
 //! what happened to them, what was pretended by nobody but could come out
 //! otherwise, and what the run did.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use relata_engine::{HappeningKind, Outcome, Status};
 use relata_model::{
@@ -235,7 +238,7 @@ impl Draft<'_> {
     }
 
     /// A record as it was before the play; none where it was not there.
-    fn before(&self, reference: &Reference, events: &[LoggedEvent]) -> Option<Fields> {
+    fn before(&self, reference: &Reference, events: &[LoggedEvent]) -> Option<Arc<Fields>> {
         let mut image = None;
         for event in events {
             let Some(change) = change_of(event, reference) else { continue };
@@ -476,7 +479,7 @@ impl Draft<'_> {
     ) -> Result<Option<Yaml>, AppError> {
         let Some(alias) = self.aliases.get(reference) else { return Ok(None) };
         let name = Yaml::text(&alias.to_string());
-        let nothing = Fields::new();
+        let nothing = Arc::default();
         let (key, fields) = match change.kind {
             ChangeKind::Created => {
                 let after = change.after.as_ref().unwrap_or(&nothing);
@@ -484,7 +487,7 @@ impl Draft<'_> {
             }
             ChangeKind::Changed => {
                 let after = change.after.as_ref().unwrap_or(&nothing);
-                ("change", self.fields(alias, after, change.before.as_ref()).await?)
+                ("change", self.fields(alias, after, change.before.as_deref()).await?)
             }
             ChangeKind::Deleted => return Ok(Some(Yaml::Map(vec![("delete".to_owned(), name)]))),
         };
@@ -539,7 +542,7 @@ impl Draft<'_> {
             .find_map(|other| change_of(other, main))
             .filter(|change| change.kind == ChangeKind::Changed);
         if let Some(Change { before, after: Some(after), .. }) = change {
-            let mut data = self.fields(main, after, before.as_ref()).await?;
+            let mut data = self.fields(main, after, before.as_deref()).await?;
             data.retain(|(name, _)| Some(name) != meant.as_ref());
             if !data.is_empty() {
                 parts.push(("data".to_owned(), Yaml::Map(data)));

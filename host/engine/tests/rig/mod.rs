@@ -7,7 +7,11 @@ mod catalog;
 pub(crate) mod judge;
 pub(crate) mod maker;
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+};
 
 use relata_engine::{
     ActionOutcome, Call, ChildCall, Due, Event, Halt, Happening, HappeningKind, Input, Outcome,
@@ -108,7 +112,8 @@ impl World {
     /// Adds a record: `ticket/t1 status=open customer=contact/anna`.
     pub(crate) fn add(&mut self, written: &str) {
         let (reference, fields) = record(written);
-        let fields = fields.into_iter().filter(|(_, value)| !value.is_nothing()).collect();
+        let fields = fields.into_iter().filter(|(_, value)| !value.is_nothing());
+        let fields = fields.collect::<Fields>().into();
         self.records.insert(reference.clone(), Record { reference, revision: 1, fields });
     }
 
@@ -116,7 +121,8 @@ impl World {
     pub(crate) fn change(&mut self, written: &str) -> Change {
         let (reference, given) = record(written);
         let before = self.records.get(&reference).map(|record| record.fields.clone());
-        let mut after = before.clone().unwrap_or_default();
+        let mut image = before.clone().unwrap_or_default();
+        let after = Arc::make_mut(&mut image);
         for (name, value) in given {
             if value.is_nothing() {
                 after.remove(&name);
@@ -125,9 +131,10 @@ impl World {
             }
         }
         let kind = if before.is_some() { ChangeKind::Changed } else { ChangeKind::Created };
-        let record = Record { reference: reference.clone(), revision: 1, fields: after.clone() };
+        let record =
+            Record { reference: reference.clone(), revision: 1, fields: Arc::clone(&image) };
         self.records.insert(reference.clone(), record);
-        Change { reference, kind, before, after: Some(after) }
+        Change { reference, kind, before, after: Some(image) }
     }
 
     /// A seeded calendar.

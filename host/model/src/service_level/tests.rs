@@ -441,8 +441,8 @@ fn the_event_log_makes_the_history() {
     let change = |kind, before: Option<Fields>, after: Option<Fields>| crate::Change {
         reference: crate::Reference::new("ticket", "t1"),
         kind,
-        before,
-        after,
+        before: before.map(Into::into),
+        after: after.map(Into::into),
     };
     use crate::ChangeKind::{Changed, Created, Deleted};
     let at = |time: &str| time.parse::<Timestamp>().unwrap();

@@ -30,7 +30,7 @@ fields:
 
 fn wire(record: &Record) -> String {
     let mut text = String::new();
-    for (name, value) in &record.fields {
+    for (name, value) in record.fields.iter() {
         text.push_str(&format!("{name} = {}\n", value.to_json()));
     }
     text

@@ -367,7 +367,8 @@ impl Maker {
             fields.insert(name.clone(), value);
         }
         let revision = i64::try_from(from.below(1_000)).unwrap_or_default() + 1;
-        Record { reference: reference.clone(), revision: revision.try_into().unwrap_or(1), fields }
+        let revision = revision.try_into().unwrap_or(1);
+        Record { reference: reference.clone(), revision, fields: fields.into() }
     }
 }
 

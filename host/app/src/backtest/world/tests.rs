@@ -7,13 +7,14 @@ fn reference(text: &str) -> Reference {
     text.parse().expect("a reference")
 }
 
-fn fields(json: &Json) -> Option<Fields> {
+fn fields(json: &Json) -> Option<Arc<Fields>> {
     let read = |value: &Json| match value.as_str().and_then(|text| text.parse().ok()) {
         Some(reference) => Value::Reference(reference),
         None => Value::from_json(value),
     };
     let object = json.as_object()?;
-    Some(object.iter().map(|(name, value)| (name.clone(), read(value))).collect())
+    let fields: Fields = object.iter().map(|(name, value)| (name.clone(), read(value))).collect();
+    Some(fields.into())
 }
 
 fn change(record: &str, before: &Json, after: &Json) -> Change {
