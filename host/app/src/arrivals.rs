@@ -24,7 +24,7 @@ use crate::{
     head_start::{HeadStart, write_head_starts},
     host::Records,
     runner::later,
-    triggers::{Matched, Starting, match_all},
+    triggers::{Beginning, Matched, Starting, match_all},
 };
 
 /// How often is matched anew because other workflows are active meanwhile.
@@ -39,13 +39,11 @@ pub(crate) const MOST_AT_ONCE: usize = 16;
 struct Arrival {
     events: Arc<[NewEvent]>,
     /// What each does; none where they are to be matched in their turn.
-    matched: Option<Vec<Matched>>,
+    matched: Option<Vec<Matched<Beginning>>>,
     /// Which workflows were active.
     active: Arc<ActiveSet>,
     /// The key of the request, and what it came to.
     noted: Option<(RequestKey, Json)>,
-    /// Who has the runs that begin.
-    lease: Option<Lease>,
     /// What the one run that begins has done already.
     head_start: Option<HeadStart>,
     now: Timestamp,
@@ -106,10 +104,10 @@ impl Together for Arrival {
                 continue;
             }
             now = now.max(arrival.now);
-            events.extend(arrival.events.iter().cloned());
+            events.extend(arrival.events.iter());
             match arrival.matched.as_ref().filter(|_| !in_turn) {
                 Some(each) => {
-                    matched.extend(each.iter().map(|one| (one, arrival.lease.as_ref())));
+                    matched.extend(each);
                     ahead.extend(arrival.head_start.as_ref());
                     active = Some(&arrival.active);
                 }
@@ -117,7 +115,7 @@ impl Together for Arrival {
             }
         }
         tx.event_emit_all(&events, &pending.into_iter().collect()).await?;
-        let moves = matched.iter().flat_map(|(event, _)| &event.starts).any(|run| !run.rests());
+        let moves = matched.iter().flat_map(|event| &event.starts).any(|run| !run.rests());
         let log_end = if moves { tx.event_log_end().await? } else { 0 };
         let mut came: HashMap<EventId, Matching> = match_all(tx, &matched, now)
             .await?
@@ -198,12 +196,15 @@ impl App {
             };
             let moves = begins.iter().filter(|starting| !starting.rests());
             let runs: Vec<Run> = moves.map(|starting| starting.run().clone()).collect();
+            let lease = room.as_ref().map(|(owner, _)| Lease { owner: owner.clone(), until });
+            let ready = |matched: Vec<Matched>| {
+                matched.into_iter().map(|event| event.ready(now, lease.as_ref())).collect()
+            };
             let arrival = Arrival {
                 events: Arc::clone(&events),
-                matched,
+                matched: matched.map(ready).transpose()?,
                 active,
                 noted: noted.clone(),
-                lease: room.as_ref().map(|(owner, _)| Lease { owner: owner.clone(), until }),
                 head_start,
                 now,
             };

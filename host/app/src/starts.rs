@@ -296,12 +296,13 @@ impl App {
             kind: happening.kind,
             cause: Cause::outside(actor),
         };
+        let matched = [matched.ready(now, None)?];
         let settled = self
             .store()
             .write(move |tx| {
                 Box::pin(async move {
                     tx.event_emit(&event).await?;
-                    settle_all(tx, &[&matched], now).await
+                    settle_all(tx, &matched, now).await
                 })
             })
             .await?

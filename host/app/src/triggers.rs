@@ -7,7 +7,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use relata_engine::{Happening, HappeningKind, Run, Start, Watch, watches};
 use relata_model::{ChangeKind, EventId, Fields, Reference, RunId, Timestamp, Value};
 use relata_store::{
-    Enrolment, Lease, NewEnrolment, NewQueued, NewRun, NotStarted, Priority, StoreError, Tx,
+    Enrolment, Lease, NewEnrolment, NewQueued, NewRun, NotStarted, Priority, ReadyRun, StoreError,
+    Tx,
 };
 use relata_workflow::{Definition, Facts, Occurrence, Trigger, WhileRunning};
 
@@ -27,9 +28,9 @@ const BATCH: u32 = 200;
 
 /// What one event does.
 #[derive(Clone)]
-pub(crate) struct Matched {
+pub(crate) struct Matched<S = Starting> {
     pub(crate) happening: Happening,
-    pub(crate) starts: Vec<Starting>,
+    pub(crate) starts: Vec<S>,
     pub(crate) refusals: Vec<(String, Option<String>, String)>,
 }
 
@@ -37,6 +38,33 @@ impl Matched {
     /// An event that does nothing yet.
     pub(crate) const fn of(happening: Happening) -> Self {
         Self { happening, starts: Vec::new(), refusals: Vec::new() }
+    }
+
+    /// The same as it is written. The runs that have something to do at once belong to
+    /// the holder of `lease`.
+    pub(crate) fn ready(
+        self,
+        now: Timestamp,
+        lease: Option<&Lease>,
+    ) -> Result<Matched<Beginning>, StoreError> {
+        let Self { happening, starts, refusals } = self;
+        let starts = starts.into_iter().map(|starting| starting.ready(now, lease));
+        Ok(Matched { happening, starts: starts.collect::<Result<_, _>>()?, refusals })
+    }
+}
+
+/// A run that an event may start, ready to be written.
+#[derive(Clone)]
+pub(crate) struct Beginning {
+    /// Without its log, which is in `ready`.
+    starting: Starting,
+    ready: ReadyRun,
+}
+
+impl Beginning {
+    /// Whether it has nothing to do at once.
+    pub(crate) const fn rests(&self) -> bool {
+        self.starting.rests()
     }
 }
 
@@ -112,6 +140,19 @@ impl Starting {
         self.run.key.as_ref()
     }
 
+    /// The same as it is written.
+    fn ready(self, now: Timestamp, lease: Option<&Lease>) -> Result<Beginning, StoreError> {
+        let Self { blocked_since, event, rests, .. } = self;
+        let definition = Arc::clone(&self.definition);
+        let lease = lease.filter(|_| rests.is_none()).cloned();
+        let new = NewRun { lease, ..self.new_run(now) };
+        let ready = new.ready()?;
+        let NewRun { run, watches, .. } = new;
+        let log = Vec::new();
+        let starting = Self { definition, run, log, watches, blocked_since, event, rests };
+        Ok(Beginning { starting, ready })
+    }
+
     pub(crate) fn new_run(self, now: Timestamp) -> NewRun {
         NewRun {
             run: self.run,
@@ -150,15 +191,12 @@ impl App {
         }
         let count = matched.len();
         let now = self.now();
+        let matched = matched.into_iter().map(|event| event.ready(now, None));
+        let matched = matched.collect::<Result<Vec<_>, _>>()?;
         self.may_crash(Point::BeforeMatch).await;
         let settled = self
             .store()
-            .write(move |tx| {
-                Box::pin(async move {
-                    let events: Vec<&Matched> = matched.iter().collect();
-                    settle_all(tx, &events, now).await
-                })
-            })
+            .write(move |tx| Box::pin(async move { settle_all(tx, &matched, now).await }))
             .await?;
         self.may_crash(Point::AfterMatch).await;
         for matching in settled {
@@ -315,7 +353,7 @@ pub(crate) fn may_match(definition: &Definition, kind: &HappeningKind) -> bool {
 /// but for those that another host has matched.
 pub(crate) async fn settle_all(
     tx: &mut Tx,
-    events: &[&Matched],
+    events: &[Matched<Beginning>],
     now: Timestamp,
 ) -> Result<Vec<Matching>, StoreError> {
     // First of all, so that another host that has matched the same events waits
@@ -323,29 +361,24 @@ pub(crate) async fn settle_all(
     tx.listening_lock(false).await?;
     let ids: Vec<_> = events.iter().map(|event| event.happening.id).collect();
     let ours = tx.event_settle(&ids).await?;
-    let ours: Vec<_> = events
-        .iter()
-        .filter(|event| ours.contains(&event.happening.id))
-        .map(|event| (*event, None))
-        .collect();
+    let ours: Vec<_> = events.iter().filter(|event| ours.contains(&event.happening.id)).collect();
     match_all(tx, &ours, now).await
 }
 
-/// Writes what events do that are settled already, in their order. The runs
-/// that begin are whose lease stands with their event.
+/// Writes what events do that are settled already, in their order.
 pub(crate) async fn match_all(
     tx: &mut Tx,
-    events: &[(&Matched, Option<&Lease>)],
+    events: &[&Matched<Beginning>],
     now: Timestamp,
 ) -> Result<Vec<Matching>, StoreError> {
     let mut topics = Vec::new();
-    for (event, _) in events {
+    for event in events {
         topics.extend(event.happening.topics());
     }
     let mut awaited = tx.waiter_topics(&topics).await?;
     let mut beginning = Vec::new();
     let mut settled = Vec::with_capacity(events.len());
-    for (event, lease) in events {
+    for event in events {
         let mut came =
             Matching { event: event.happening.id, runs: Vec::new(), not_started: Vec::new() };
         let topics = event.happening.topics();
@@ -359,7 +392,7 @@ pub(crate) async fn match_all(
         for (workflow, key, reason) in &event.refusals {
             refuse(tx, event, workflow, key.clone(), reason, now, &mut came).await?;
         }
-        for starting in &event.starts {
+        for Beginning { starting, ready } in &event.starts {
             let (workflow, key) = (&starting.definition.name, starting.key().cloned());
             if starting.needs_place() {
                 begin_all(tx, &mut beginning).await?;
@@ -382,9 +415,7 @@ pub(crate) async fn match_all(
             }
             awaited.extend(starting.watches.iter().cloned());
             came.runs.push(RunOutcome::of(&starting.definition, &starting.run));
-            let new = starting.clone().new_run(now);
-            let lease = lease.filter(|_| !starting.rests());
-            beginning.push(NewRun { lease: lease.cloned(), ..new });
+            beginning.push(ready);
         }
         settled.push(came);
     }
@@ -392,16 +423,14 @@ pub(crate) async fn match_all(
     Ok(settled)
 }
 
-async fn begin_all(tx: &mut Tx, beginning: &mut Vec<NewRun>) -> Result<(), StoreError> {
-    let runs = std::mem::take(beginning);
-    let runs: Vec<&NewRun> = runs.iter().collect();
-    tx.run_insert_all(&runs).await
+async fn begin_all(tx: &mut Tx, beginning: &mut Vec<&ReadyRun>) -> Result<(), StoreError> {
+    tx.run_insert_all(&std::mem::take(beginning)).await
 }
 
 /// Keeps a start for when the run that has its place ends, or says why not.
 async fn wait_or_not(
     tx: &mut Tx,
-    event: &Matched,
+    event: &Matched<Beginning>,
     starting: &Starting,
     other: RunId,
     now: Timestamp,
@@ -427,7 +456,7 @@ async fn wait_or_not(
 
 async fn refuse(
     tx: &mut Tx,
-    event: &Matched,
+    event: &Matched<Beginning>,
     workflow: &str,
     key: Option<String>,
     reason: &str,

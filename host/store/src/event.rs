@@ -117,7 +117,7 @@ impl Tx {
     /// The database's; also where the id is in the log already.
     pub async fn event_emit(&mut self, event: &NewEvent) -> Result<(), StoreError> {
         let pending = HashSet::from([event.id]);
-        self.event_emit_all(std::slice::from_ref(event), &pending).await
+        self.event_emit_all(&[event], &pending).await
     }
 
     /// Writes events to the log, in their order; those that are `pending` are
@@ -128,7 +128,7 @@ impl Tx {
     /// The database's; also where one of the ids is in the log already.
     pub async fn event_emit_all(
         &mut self,
-        events: &[NewEvent],
+        events: &[&NewEvent],
         pending: &HashSet<EventId>,
     ) -> Result<(), StoreError> {
         if events.is_empty() {

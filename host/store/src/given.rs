@@ -1,57 +1,63 @@
 //! Rows that a statement takes as one argument: one text of SQL, one hop to
 //! the database, however many rows.
 
-use std::fmt::Write as _;
-
 use crate::{connection::Argument, dialect::Dialect, table::ColumnType};
 
 /// Rows for a statement's `FROM`, where they are the table `given`. They go
 /// over as a JSON list of lists, in the order in which they were pushed.
 #[derive(Debug, Clone)]
 pub(crate) struct Given<'c> {
-    columns: Vec<(&'c str, ColumnType)>,
-    json: String,
+    columns: &'c [(&'c str, ColumnType)],
+    /// JSON, not closed yet.
+    json: Vec<u8>,
     rows: usize,
 }
 
 impl<'c> Given<'c> {
     /// No rows yet, of these columns.
-    pub(crate) fn new(columns: &[(&'c str, ColumnType)]) -> Self {
-        Self { columns: columns.to_vec(), json: String::from("["), rows: 0 }
+    pub(crate) fn new(columns: &'c [(&'c str, ColumnType)]) -> Self {
+        Self { columns, json: b"[".to_vec(), rows: 0 }
     }
 
     /// Adds a row: a value for each column.
     pub(crate) fn push(&mut self, values: impl IntoIterator<Item = Argument>) {
-        self.json.push_str(if self.rows == 0 { "[" } else { ",[" });
+        self.json.extend_from_slice(if self.rows == 0 { b"[" } else { b",[" });
         let mut count = 0;
         for value in values {
             if count > 0 {
-                self.json.push(',');
+                self.json.push(b',');
             }
             count += 1;
-            match value {
-                Argument::Whole(Some(number)) => {
-                    // Writing to a text cannot fail.
-                    let _ = write!(self.json, "{number}");
-                }
+            // Writing to memory cannot fail.
+            let _ = match &value {
+                Argument::Whole(Some(number)) => serde_json::to_writer(&mut self.json, number),
                 // PostgreSQL's texts have no NUL (`connection::for_postgres`).
                 Argument::Text(Some(text)) if text.contains('\0') => {
-                    let shown = serde_json::Value::String(text.replace('\0', "\u{fffd}"));
-                    let _ = write!(self.json, "{shown}");
+                    serde_json::to_writer(&mut self.json, &text.replace('\0', "\u{fffd}"))
                 }
-                Argument::Text(Some(text)) => match serde_json::to_string(&text) {
-                    Ok(text) => self.json.push_str(&text),
-                    Err(_) => self.json.push_str("null"),
-                },
+                Argument::Text(Some(text)) => serde_json::to_writer(&mut self.json, text),
                 // Bytes go over one by one, never as rows.
                 Argument::Whole(None) | Argument::Text(None) | Argument::Bytes(_) => {
-                    self.json.push_str("null");
+                    serde_json::to_writer(&mut self.json, &())
                 }
-            }
+            };
         }
         debug_assert_eq!(count, self.columns.len(), "a value for each column");
-        self.json.push(']');
+        self.json.push(b']');
         self.rows += 1;
+    }
+
+    /// Adds the rows of another one, of the same columns.
+    pub(crate) fn append(&mut self, other: &Self) {
+        debug_assert_eq!(self.columns, other.columns, "the same columns");
+        if other.rows == 0 {
+            return;
+        }
+        if self.rows > 0 {
+            self.json.push(b',');
+        }
+        self.json.extend_from_slice(&other.json[1..]);
+        self.rows += other.rows;
     }
 
     /// Whether there are none.
@@ -68,7 +74,7 @@ impl<'c> Given<'c> {
 
     /// The table `given` for a `FROM`, out of the argument at `placeholder`.
     pub(crate) fn table(&self, dialect: Dialect, placeholder: &str) -> String {
-        dialect.given_rows(placeholder, &self.columns)
+        dialect.given_rows(placeholder, self.columns)
     }
 
     /// A condition: a column of another table has one of the values that these rows
@@ -104,8 +110,8 @@ impl<'c> Given<'c> {
 
     /// The rows as the argument.
     pub(crate) fn into_argument(mut self) -> Argument {
-        self.json.push(']');
-        Argument::Text(Some(self.json))
+        self.json.push(b']');
+        Argument::Text(Some(String::from_utf8(self.json).expect("JSON is text")))
     }
 }
 
@@ -116,12 +122,27 @@ mod tests {
 
     #[test]
     fn rows_go_over_as_a_list_of_lists() {
-        let mut given = Given::new(&[("id", ColumnType::Text), ("at", ColumnType::Whole)]);
+        const COLUMNS: [(&str, ColumnType); 2] =
+            [("id", ColumnType::Text), ("at", ColumnType::Whole)];
+        let mut given = Given::new(&COLUMNS);
         assert!(given.is_empty());
         given.push(arguments!["a\"b\n", 7_i64]);
         given.push(arguments![None::<String>, None::<i64>]);
         assert!(!given.is_empty());
         assert_eq!(given.names(), "\"id\", \"at\"");
+        let (before, mut all) = (given.clone(), Given::new(&COLUMNS));
+        all.append(&Given::new(&COLUMNS));
+        assert!(all.is_empty());
+        for _ in 0..2 {
+            all.append(&before);
+        }
+        all.append(&Given::new(&COLUMNS));
+        assert_eq!(
+            all.into_argument(),
+            Argument::Text(Some(
+                "[[\"a\\\"b\\n\",7],[null,null],[\"a\\\"b\\n\",7],[null,null]]".to_owned()
+            ))
+        );
         assert_eq!(
             given.into_argument(),
             Argument::Text(Some("[[\"a\\\"b\\n\",7],[null,null]]".to_owned()))

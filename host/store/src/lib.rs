@@ -77,7 +77,7 @@ pub use record::{Cause, Fresh, Write, Written};
 pub use record_batch::{Heard, RecordBatch};
 pub use reopen::{Reopened, RunReopen};
 pub use retention::{Cleaned, EndedPlace};
-pub use run::{Lease, LogRow, NewRun, Priority, RunFilter, RunRow, RunStatus};
+pub use run::{Lease, LogRow, NewRun, Priority, ReadyRun, RunFilter, RunRow, RunStatus};
 pub use schedule::{Fire, FireRow, NewSchedule, ScheduleRow};
 pub use search::RunSearch;
 pub use state::{PluginState, Put};

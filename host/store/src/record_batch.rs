@@ -540,7 +540,7 @@ impl<'h> RecordBatch<'h> {
             }
         }
         let pending = self.pending(tx, &all.events).await?;
-        tx.event_emit_all(&all.events, &pending).await?;
+        tx.event_emit_all(&all.events.iter().collect::<Vec<_>>(), &pending).await?;
 
         for (reference, touched) in all.records {
             match touched.now {

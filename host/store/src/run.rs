@@ -12,7 +12,7 @@ use crate::{
     Store, StoreError, Tx,
     connection::{Conditions, Row, arguments, to_json},
     given::Given,
-    table::ColumnType::{Text, Whole},
+    table::ColumnType::{self, Text, Whole},
     wake::Part,
 };
 
@@ -60,6 +60,68 @@ pub struct NewRun {
     pub lease: Option<Lease>,
     /// The event that began it; none for a schedule or another run.
     pub event: Option<EventId>,
+}
+
+impl NewRun {
+    /// The same as it is written.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unreadable`] where its state cannot be put into words: a fault
+    /// of ours.
+    pub fn ready(&self) -> Result<ReadyRun, StoreError> {
+        let run = &self.run;
+        let (status, outcome, why) = standing(&run.status);
+        let ended = run.has_ended();
+        let lease = self.lease.as_ref().filter(|_| !ended);
+        let mut row = Given::new(&RUN_COLUMNS);
+        row.push(arguments![
+            run.id,
+            &run.workflow,
+            &run.version,
+            run.subject.as_ref(),
+            run.key.as_ref(),
+            status,
+            outcome,
+            why,
+            lease.map(|lease| lease.until).or(self.due_at).filter(|_| !ended),
+            self.priority.number(),
+            run.seq,
+            // As if it had been claimed once, and its call begun.
+            lease.is_some(),
+            lease.is_some(),
+            lease.map(|lease| &lease.owner),
+            lease.map(|lease| lease.until),
+            run.started_at,
+            ended.then(|| self.log.last().map_or(run.started_at, |row| row.at)),
+            snapshot(run)?,
+            run.parent,
+            self.event
+        ]);
+        let mut log = Given::new(&LOG_COLUMNS);
+        for entry in &self.log {
+            push_log(&mut log, run.id, entry);
+        }
+        Ok(ReadyRun {
+            id: run.id,
+            row,
+            log,
+            watches: if ended { BTreeSet::new() } else { self.watches.clone() },
+            is_to_be_claimed: self.lease.is_none() && self.due_at.is_some(),
+        })
+    }
+}
+
+/// A run that begins, as it is written. It is made ready by whoever begins it, where
+/// what it is made of lies near: the one writer serves everybody, and only passes it
+/// on.
+#[derive(Debug, Clone)]
+pub struct ReadyRun {
+    id: RunId,
+    row: Given<'static>,
+    log: Given<'static>,
+    watches: BTreeSet<Watch>,
+    is_to_be_claimed: bool,
 }
 
 /// Who has a run from its beginning, and until when. It is on its way to its
@@ -292,7 +354,7 @@ impl Tx {
     ///
     /// The database's; also where there is a run of this id.
     pub async fn run_insert(&mut self, new: &NewRun) -> Result<(), StoreError> {
-        self.run_insert_all(&[new]).await
+        self.run_insert_all(&[&new.ready()?]).await
     }
 
     /// Keeps runs that begin.
@@ -300,60 +362,20 @@ impl Tx {
     /// # Errors
     ///
     /// The database's; also where there is a run of one of the ids.
-    pub async fn run_insert_all(&mut self, runs: &[&NewRun]) -> Result<(), StoreError> {
-        let mut given = Given::new(&[
-            ("id", Text),
-            ("workflow", Text),
-            ("version", Text),
-            ("subject", Text),
-            ("run_key", Text),
-            ("status", Text),
-            ("outcome", Text),
-            ("why", Text),
-            ("due_at", Whole),
-            ("priority", Whole),
-            ("seq", Whole),
-            ("epoch", Whole),
-            ("crash_count", Whole),
-            ("lease_owner", Text),
-            ("lease_until", Whole),
-            ("started_at", Whole),
-            ("ended_at", Whole),
-            ("snapshot", Text),
-            ("parent", Text),
-            ("event_id", Text),
-        ]);
-        for new in runs {
-            let run = &new.run;
-            let (status, outcome, why) = standing(&run.status);
-            let ended = run.has_ended();
-            let lease = new.lease.as_ref().filter(|_| !ended);
-            given.push(arguments![
-                run.id,
-                &run.workflow,
-                &run.version,
-                run.subject.as_ref(),
-                run.key.as_ref(),
-                status,
-                outcome,
-                why,
-                lease.map(|lease| lease.until).or(new.due_at).filter(|_| !ended),
-                new.priority.number(),
-                run.seq,
-                // As if it had been claimed once, and its call begun.
-                lease.is_some(),
-                lease.is_some(),
-                lease.map(|lease| &lease.owner),
-                lease.map(|lease| lease.until),
-                run.started_at,
-                ended.then(|| new.log.last().map_or(run.started_at, |row| row.at)),
-                snapshot(run)?,
-                run.parent,
-                new.event
-            ]);
-        }
-        if given.is_empty() {
+    pub async fn run_insert_all(&mut self, runs: &[&ReadyRun]) -> Result<(), StoreError> {
+        if runs.is_empty() {
             return Ok(());
+        }
+        let (mut given, mut log) = (Given::new(&RUN_COLUMNS), Given::new(&LOG_COLUMNS));
+        let mut listening = Vec::new();
+        for ready in runs {
+            given.append(&ready.row);
+            log.append(&ready.log);
+            // It listened for nothing before: where it does not now, there is
+            // nothing to set.
+            if !ready.watches.is_empty() {
+                listening.push((ready.id, &ready.watches));
+            }
         }
         let names = given.names();
         let sql = format!(
@@ -361,19 +383,10 @@ impl Tx {
             given.table(self.dialect(), "$1")
         );
         self.connection.post("begin runs", AssertSqlSafe(sql), vec![given.into_argument()]).await?;
-        if runs.iter().any(|new| new.lease.is_none() && new.due_at.is_some()) {
+        if runs.iter().any(|ready| ready.is_to_be_claimed) {
             self.stir(Part::Runs);
         }
-        let (mut log, mut listening) = (Vec::new(), Vec::new());
-        for new in runs {
-            log.extend(new.log.iter().map(|row| (new.run.id, row)));
-            // It listened for nothing before: where it does not now, there is
-            // nothing to set.
-            if !new.watches.is_empty() && !new.run.has_ended() {
-                listening.push((new.run.id, &new.watches));
-            }
-        }
-        self.log_append_all(&log).await?;
+        self.log_append_given(log).await?;
         self.waiter_set_all(&listening).await
     }
 
@@ -490,50 +503,14 @@ impl Tx {
         &mut self,
         log: &[(RunId, &LogRow)],
     ) -> Result<(), StoreError> {
-        let mut given = Given::new(&[
-            ("run_id", Text),
-            ("seq", Whole),
-            ("step", Text),
-            ("rounds", Text),
-            ("label", Text),
-            ("attempt", Whole),
-            ("kind", Text),
-            ("action", Text),
-            ("plugin", Text),
-            ("input", Text),
-            ("output", Text),
-            ("explanation", Text),
-            ("error", Text),
-            ("at", Whole),
-            ("cpu_us", Whole),
-            ("wait_ms", Whole),
-            ("memory_bytes", Whole),
-            ("host_calls", Whole),
-            ("http_calls", Whole),
-        ]);
+        let mut given = Given::new(&LOG_COLUMNS);
         for (run, row) in log {
-            given.push(arguments![
-                run,
-                row.seq,
-                &row.step,
-                &row.rounds,
-                &row.label,
-                row.attempt,
-                &row.kind,
-                row.action.as_ref(),
-                row.plugin.as_ref(),
-                row.input.as_ref(),
-                row.output.as_ref(),
-                row.explanation.as_ref(),
-                row.error.as_ref(),
-                row.at,
-                row.cpu_us,
-                row.wait_ms,
-                row.memory_bytes,
-                row.host_calls,
-                row.http_calls
-            ]);
+            push_log(&mut given, *run, row);
         }
+        self.log_append_given(given).await
+    }
+
+    async fn log_append_given(&mut self, given: Given<'_>) -> Result<(), StoreError> {
         if given.is_empty() {
             return Ok(());
         }
@@ -546,6 +523,75 @@ impl Tx {
             .post_apart("write what runs did", AssertSqlSafe(sql), vec![given.into_argument()])
             .await
     }
+}
+
+const RUN_COLUMNS: [(&str, ColumnType); 20] = [
+    ("id", Text),
+    ("workflow", Text),
+    ("version", Text),
+    ("subject", Text),
+    ("run_key", Text),
+    ("status", Text),
+    ("outcome", Text),
+    ("why", Text),
+    ("due_at", Whole),
+    ("priority", Whole),
+    ("seq", Whole),
+    ("epoch", Whole),
+    ("crash_count", Whole),
+    ("lease_owner", Text),
+    ("lease_until", Whole),
+    ("started_at", Whole),
+    ("ended_at", Whole),
+    ("snapshot", Text),
+    ("parent", Text),
+    ("event_id", Text),
+];
+
+const LOG_COLUMNS: [(&str, ColumnType); 19] = [
+    ("run_id", Text),
+    ("seq", Whole),
+    ("step", Text),
+    ("rounds", Text),
+    ("label", Text),
+    ("attempt", Whole),
+    ("kind", Text),
+    ("action", Text),
+    ("plugin", Text),
+    ("input", Text),
+    ("output", Text),
+    ("explanation", Text),
+    ("error", Text),
+    ("at", Whole),
+    ("cpu_us", Whole),
+    ("wait_ms", Whole),
+    ("memory_bytes", Whole),
+    ("host_calls", Whole),
+    ("http_calls", Whole),
+];
+
+fn push_log(given: &mut Given<'_>, run: RunId, row: &LogRow) {
+    given.push(arguments![
+        run,
+        row.seq,
+        &row.step,
+        &row.rounds,
+        &row.label,
+        row.attempt,
+        &row.kind,
+        row.action.as_ref(),
+        row.plugin.as_ref(),
+        row.input.as_ref(),
+        row.output.as_ref(),
+        row.explanation.as_ref(),
+        row.error.as_ref(),
+        row.at,
+        row.cpu_us,
+        row.wait_ms,
+        row.memory_bytes,
+        row.host_calls,
+        row.http_calls
+    ]);
 }
 
 pub(crate) fn conditions(filter: &RunFilter) -> Conditions {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use relata_engine::Watch;
 use relata_model::Objects;
-use relata_store::{Claimed, NewRun, Place, RunCommit, Store, StoreConfig};
+use relata_store::{Claimed, NewRun, Place, ReadyRun, RunCommit, Store, StoreConfig};
 
 use crate::{
     backend::*,
@@ -27,11 +27,12 @@ async fn a_step_reads_its_own_run_however_many_there_are() {
     let mut held = store.run_claim("host", at(0), LEASE, 1).await.unwrap().remove(0);
     // A statement keeps its plan from the sixth time on.
     steps(&store, &mut held, 10).await;
-    let sleeping: Vec<NewRun> = (0..MANY)
+    let sleeping: Vec<ReadyRun> = (0..MANY)
         .map(|number| NewRun {
             watches: [Watch::event("survey.answered", format!("contact/{number}"))].into(),
             ..beginning(run("w"), Some(at(9_999)))
         })
+        .map(|new| new.ready().unwrap())
         .collect();
     store
         .write(move |tx| {
