@@ -5,7 +5,7 @@
 //! obelisk's writer.)
 //!
 //! Writes of one kind that wait at the same time are done [`Together`]: one
-//! statement a table for all of them, in one savepoint. Where that fails, each
+//! statement a table for all of them. Where that fails, all of it is undone and each
 //! is tried by itself, so that one bad member harms no other.
 //!
 //! Where other hosts write to the same database, one may meet another: a
@@ -73,10 +73,27 @@ pub trait Together: Send + Sync + Sized + 'static {
 /// What members came to, in their order.
 pub type Outcomes<M> = Vec<Result<<M as Together>::Done, <M as Together>::Error>>;
 
+/// What is to become of what a work has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It is to be kept.
+    Keep,
+    /// It is to be undone.
+    Undo,
+    /// It is to be undone, and the work to be run again: it has been
+    /// [split](Work::split).
+    Again,
+}
+
 /// A logical transaction, or several of one kind, from the call to the answer.
 pub(crate) trait Work: Any + Send {
-    /// Runs it; true where what it wrote is to be kept.
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    /// Runs it.
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Ended>;
+    /// Where it is several that were run together: from now on each is run by itself,
+    /// in a part of its own. False where nothing would be otherwise.
+    fn split(&mut self) -> bool {
+        false
+    }
     /// The lowest is run first.
     fn rank(&self) -> u8 {
         1
@@ -121,18 +138,21 @@ where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Ended> {
         async move {
-            // On a file nothing is ever run again.
+            // On a file code is never run again.
             let code = match tx.dialect() {
                 Dialect::Sqlite => self.code.take(),
                 Dialect::Postgres => self.code.clone(),
             };
-            let Some(code) = code else { return false };
+            let Some(code) = code else { return Ended::Undo };
             let ran = AssertUnwindSafe(async { code(tx).await }).catch_unwind().await;
             let outcome = ran
                 .unwrap_or_else(|panic| Err(StoreError::Panicked(sentence(panic.as_ref())).into()));
-            self.outcome.insert(outcome).is_ok()
+            match self.outcome.insert(outcome) {
+                Ok(_) => Ended::Keep,
+                Err(_) => Ended::Undo,
+            }
         }
         .boxed()
     }
@@ -160,6 +180,8 @@ type Sender<M> = oneshot::Sender<Result<<M as Together>::Done, <M as Together>::
 /// Members of one kind, what came of each, and who waits for it.
 struct Members<M: Together> {
     members: Vec<M>,
+    /// Whether each is run by itself: together they have failed.
+    split: bool,
     outcomes: Outcomes<M>,
     senders: Vec<Sender<M>>,
 }
@@ -167,7 +189,8 @@ struct Members<M: Together> {
 /// Wraps a write that is done together with others of its kind; its result
 /// goes to `sender`.
 pub(crate) fn together<M: Together>(member: M, sender: Sender<M>) -> Box<dyn Work> {
-    Box::new(Members { members: vec![member], outcomes: Vec::new(), senders: vec![sender] })
+    let (members, senders) = (vec![member], vec![sender]);
+    Box::new(Members { members, split: false, outcomes: Vec::new(), senders })
 }
 
 impl<M: Together> Work for Members<M> {
@@ -189,24 +212,40 @@ impl<M: Together> Work for Members<M> {
         None
     }
 
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Ended> {
         async move {
             self.outcomes.clear();
             if let [member] = self.members.as_slice() {
                 let outcome = one(tx, member).await;
-                let keep = outcome.is_ok();
+                let ended = if outcome.is_ok() { Ended::Keep } else { Ended::Undo };
                 self.outcomes.push(outcome);
-                return keep;
+                return ended;
             }
-            match self.parts(tx).await {
-                Ok(()) => true,
-                Err(why) => {
+            if self.split {
+                let Err(why) = self.each(tx).await else { return Ended::Keep };
+                self.spoil(&why);
+                return Ended::Undo;
+            }
+            match all(tx, &self.members).await {
+                Ok(outcomes) if tx.connection.fault().is_none() => {
+                    self.outcomes = outcomes;
+                    Ended::Keep
+                }
+                Err(why) if is_of_all(&why) => {
                     self.spoil(&why);
-                    false
+                    Ended::Undo
+                }
+                _ => {
+                    self.split = true;
+                    Ended::Again
                 }
             }
         }
         .boxed()
+    }
+
+    fn split(&mut self) -> bool {
+        self.members.len() > 1 && !std::mem::replace(&mut self.split, true)
     }
 
     fn spoil(&mut self, why: &StoreError) {
@@ -230,25 +269,8 @@ impl<M: Together> Work for Members<M> {
 }
 
 impl<M: Together> Members<M> {
-    /// Writes several at once; where that fails, each by itself. Fails where
-    /// nothing of any of them can remain.
-    async fn parts(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
-        begin_part(tx).await?;
-        let wrote = all(tx, &self.members).await;
-        let passed_over = tx.dialect() == Dialect::Postgres && tx.connection.fault().is_some();
-        match wrote {
-            Ok(outcomes) if !passed_over => match end_part(tx).await {
-                Ok(()) => {
-                    self.outcomes = outcomes;
-                    return Ok(());
-                }
-                Err(why) if is_of_all(&why) => return Err(why),
-                Err(_) => undo_part(tx).await?,
-            },
-            Err(why) if is_of_all(&why) => return Err(why),
-            _ => undo_part(tx).await?,
-        }
-        tx.connection.forgive();
+    /// Writes each by itself. Fails where nothing of any of them can remain.
+    async fn each(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
         for member in &self.members {
             begin_part(tx).await?;
             let mut outcome = one(tx, member).await;
@@ -406,6 +428,8 @@ enum End {
     /// The first so many are kept (or were undone by themselves); those behind
     /// them have not been run.
     Kept(usize),
+    /// Nothing of it is kept, and it is to be run again: the one that it was is split.
+    Split,
     /// The first one met another host's, and is to be run alone.
     Met(StoreError),
     /// Nothing of it is kept.
@@ -429,6 +453,7 @@ async fn batch(
                 }
                 (meetings, losses) = (0, 0);
             }
+            End::Split => {}
             End::Met(why) => {
                 meetings += 1;
                 if meetings >= MOST_MEETINGS
@@ -483,7 +508,7 @@ async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
     let lone = works.len() == 1;
     let mut count = 0;
     let mut broken = None;
-    for work in works {
+    for work in works.iter_mut() {
         let ran = if lone {
             run_work(tx, work.as_mut()).await
         } else {
@@ -497,6 +522,10 @@ async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
                 return End::Kept(1);
             }
             Ok(Ran::Spoiled) => count += 1,
+            Ok(Ran::Split) => {
+                roll_back(tx).await;
+                return End::Split;
+            }
             Ok(Ran::Met(why)) if count == 0 => {
                 roll_back(tx).await;
                 return End::Met(why);
@@ -515,6 +544,11 @@ async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
         None => match tx.connection.execute("commit", "COMMIT", arguments![]).await {
             Ok(_) => return End::Kept(count),
             Err(StoreError::Lost(source)) => return End::Lost(StoreError::Unsure(source)),
+            // One of several may be to blame, by something that was posted.
+            Err(why) if lone && !is_of_all(&why) && works.iter_mut().any(|work| work.split()) => {
+                roll_back(tx).await;
+                return End::Split;
+            }
             Err(why) => why,
         },
     };
@@ -537,6 +571,8 @@ enum Ran {
     Kept,
     /// It has failed; nothing of it is to be kept.
     Spoiled,
+    /// It has failed, and is to be run again once nothing of it remains.
+    Split,
     /// Another host stood in its way, so.
     Met(StoreError),
 }
@@ -544,40 +580,45 @@ enum Ran {
 /// Runs one logical transaction. Fails only where the whole one of the
 /// database is lost.
 async fn run_work(tx: &mut Tx, work: &mut dyn Work) -> Result<Ran, StoreError> {
-    let keep = work.run(tx).await;
-    match tx.connection.take_fault() {
-        Some(why @ StoreError::Lost(_)) => Err(why),
-        Some(why @ StoreError::Crossed(_)) => Ok(Ran::Met(why)),
+    let ended = work.run(tx).await;
+    match (tx.connection.take_fault(), ended) {
+        (Some(why @ StoreError::Lost(_)), _) => Err(why),
+        (Some(why @ StoreError::Crossed(_)), _) => Ok(Ran::Met(why)),
+        (_, Ended::Again) => Ok(Ran::Split),
         // After a fault PostgreSQL carries nothing out, also where the code
         // passed over it.
-        Some(why) if keep => {
+        (Some(why), Ended::Keep) => {
             work.spoil(&why);
             Ok(Ran::Spoiled)
         }
-        _ if keep => Ok(Ran::Kept),
-        _ => Ok(Ran::Spoiled),
+        (None, Ended::Keep) => Ok(Ran::Kept),
+        (_, Ended::Undo) => Ok(Ran::Spoiled),
     }
 }
 
 /// The same in a savepoint of its own, for one of several.
 async fn run_part(tx: &mut Tx, work: &mut dyn Work) -> Result<Ran, StoreError> {
     tx.connection.execute("begin a part", "SAVEPOINT part", arguments![]).await?;
-    let mut ran = run_work(tx, work).await?;
-    if matches!(ran, Ran::Kept) {
-        match release(tx, "RELEASE part").await {
-            Ok(()) => return Ok(ran),
-            Err(why) if is_of_all(&why) => return Err(why),
-            // Something that was posted within it, and is undone with it: no
-            // fault of whoever comes next.
-            Err(why) => {
-                work.spoil(&why);
-                ran = Ran::Spoiled;
-                tx.connection.take_fault();
+    loop {
+        let mut ran = run_work(tx, work).await?;
+        if matches!(ran, Ran::Kept) {
+            match release(tx, "RELEASE part").await {
+                Ok(()) => return Ok(ran),
+                Err(why) if is_of_all(&why) => return Err(why),
+                // Something that was posted within it, and is undone with it: no
+                // fault of whoever comes next.
+                Err(why) => {
+                    tx.connection.take_fault();
+                    ran = if work.split() { Ran::Split } else { Ran::Spoiled };
+                    work.spoil(&why);
+                }
             }
         }
+        tx.connection.recall();
+        tx.connection.execute("undo a part", "ROLLBACK TO part", arguments![]).await?;
+        if !matches!(ran, Ran::Split) {
+            tx.connection.execute("end a part", "RELEASE part", arguments![]).await?;
+            return Ok(ran);
+        }
     }
-    tx.connection.recall();
-    tx.connection.execute("undo a part", "ROLLBACK TO part", arguments![]).await?;
-    tx.connection.execute("end a part", "RELEASE part", arguments![]).await?;
-    Ok(ran)
 }

@@ -1,8 +1,12 @@
 //! Writes that go to the database together mean the same as one by one.
 
-use relata_model::Objects;
+use std::collections::HashSet;
+
+use relata_engine::HappeningKind;
+use relata_model::{EventId, Objects, Value};
 use relata_store::{
-    Cause, Outcomes, Query, RecordBatch, RecordError, Store, StoreError, Together, Tx, Write,
+    Cause, NewEvent, Outcomes, Query, RecordBatch, RecordError, Store, StoreError, Together, Tx,
+    Write,
 };
 use serde_json::json;
 
@@ -62,6 +66,21 @@ impl Together for Wish {
             Err(why) if wishes.len() == 1 => Ok(vec![Err(why)]),
             Err(_) => Err(StoreError::Apart),
         }
+    }
+}
+
+/// One event, which is the last that is written: on a file it shows at the end of the
+/// transaction that there is one of its id.
+struct Emission(NewEvent);
+
+impl Together for Emission {
+    type Done = ();
+    type Error = StoreError;
+
+    async fn write_all(tx: &mut Tx, all: &[Self]) -> Result<Outcomes<Self>, StoreError> {
+        let events: Vec<&NewEvent> = all.iter().map(|one| &one.0).collect();
+        tx.event_emit_all(&events, &HashSet::new()).await?;
+        Ok(all.iter().map(|_| Ok(())).collect())
     }
 }
 
@@ -184,6 +203,40 @@ on_each_backend! {
             }
         }
         assert_eq!(store.record_count("team", &[]).await.unwrap(), 48);
+    }
+
+    /// What fails at the end of the transaction harms no other either, whether those of
+    /// its kind are alone in it or not.
+    async fn a_member_that_fails_late_harms_no_other(backend) {
+        let store = backend.open().await;
+        let emission = |number: u128| Emission(NewEvent {
+            id: EventId::from_uuid(uuid::Uuid::from_u128(number)),
+            at: at(0),
+            kind: HappeningKind::Named {
+                name: "order.paid".to_owned(),
+                key: None,
+                about: Vec::new(),
+                data: Value::Nothing,
+            },
+            cause: Cause::outside("test"),
+        });
+        for beside in [false, true] {
+            let first = if beside { 1_000 } else { 0 };
+            // Every third one, and two others of the same id, of which one is late.
+            let numbers = (0..99).map(|number| first + number - number % 3 / 2);
+            let emitting = numbers.map(|number| store.write_together(emission(number)));
+            let team = new(&store, "team", json!({"name": "t"}));
+            let other = async {
+                if beside {
+                    write(&store, team, at(0)).await.unwrap();
+                }
+            };
+            let (done, ()) = futures::join!(futures::future::join_all(emitting), other);
+            for three in done.chunks(3) {
+                assert!(three[0].is_ok() && three[1].is_ok() != three[2].is_ok(), "{three:?}");
+            }
+        }
+        assert_eq!(store.record_count("team", &[]).await.unwrap(), 1);
     }
 }
 
