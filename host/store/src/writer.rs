@@ -73,24 +73,12 @@ pub trait Together: Send + Sync + Sized + 'static {
 /// What members came to, in their order.
 pub type Outcomes<M> = Vec<Result<<M as Together>::Done, <M as Together>::Error>>;
 
-/// What is to become of what a work has written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// It is to be kept.
-    Keep,
-    /// It is to be undone.
-    Undo,
-    /// It is to be undone, and the work to be run again: it has been
-    /// [split](Work::split).
-    Again,
-}
-
 /// A logical transaction, or several of one kind, from the call to the answer.
 pub(crate) trait Work: Any + Send {
-    /// Runs it.
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Ended>;
-    /// Where it is several that were run together: from now on each is run by itself,
-    /// in a part of its own. False where nothing would be otherwise.
+    /// Runs it; true where what it wrote is to be kept.
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    /// Where it is several that have failed together: from now on each is run by itself,
+    /// in a part of its own. False where to run it again would change nothing.
     fn split(&mut self) -> bool {
         false
     }
@@ -138,21 +126,18 @@ where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Ended> {
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
         async move {
             // On a file code is never run again.
             let code = match tx.dialect() {
                 Dialect::Sqlite => self.code.take(),
                 Dialect::Postgres => self.code.clone(),
             };
-            let Some(code) = code else { return Ended::Undo };
+            let Some(code) = code else { return false };
             let ran = AssertUnwindSafe(async { code(tx).await }).catch_unwind().await;
             let outcome = ran
                 .unwrap_or_else(|panic| Err(StoreError::Panicked(sentence(panic.as_ref())).into()));
-            match self.outcome.insert(outcome) {
-                Ok(_) => Ended::Keep,
-                Err(_) => Ended::Undo,
-            }
+            self.outcome.insert(outcome).is_ok()
         }
         .boxed()
     }
@@ -212,32 +197,26 @@ impl<M: Together> Work for Members<M> {
         None
     }
 
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Ended> {
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
         async move {
-            self.outcomes.clear();
             if let [member] = self.members.as_slice() {
                 let outcome = one(tx, member).await;
-                let ended = if outcome.is_ok() { Ended::Keep } else { Ended::Undo };
-                self.outcomes.push(outcome);
-                return ended;
+                let keep = outcome.is_ok();
+                self.outcomes = vec![outcome];
+                return keep;
             }
-            if self.split {
-                let Err(why) = self.each(tx).await else { return Ended::Keep };
-                self.spoil(&why);
-                return Ended::Undo;
-            }
-            match all(tx, &self.members).await {
-                Ok(outcomes) if tx.connection.fault().is_none() => {
+            let outcomes = match self.split {
+                true => each(tx, &self.members).await,
+                false => all(tx, &self.members).await,
+            };
+            match outcomes {
+                Ok(outcomes) => {
                     self.outcomes = outcomes;
-                    Ended::Keep
+                    true
                 }
-                Err(why) if is_of_all(&why) => {
+                Err(why) => {
                     self.spoil(&why);
-                    Ended::Undo
-                }
-                _ => {
-                    self.split = true;
-                    Ended::Again
+                    false
                 }
             }
         }
@@ -268,37 +247,6 @@ impl<M: Together> Work for Members<M> {
     }
 }
 
-impl<M: Together> Members<M> {
-    /// Writes each by itself. Fails where nothing of any of them can remain.
-    async fn each(&mut self, tx: &mut Tx) -> Result<(), StoreError> {
-        for member in &self.members {
-            begin_part(tx).await?;
-            let mut outcome = one(tx, member).await;
-            let passed_over = match (tx.dialect(), &outcome) {
-                (Dialect::Postgres, Ok(_)) => tx.connection.fault().cloned(),
-                _ => None,
-            };
-            if let Some(why) = passed_over {
-                outcome = Err(why.into());
-            }
-            if outcome.is_ok()
-                && let Err(why) = end_part(tx).await
-            {
-                if is_of_all(&why) {
-                    return Err(why);
-                }
-                outcome = Err(why.into());
-            }
-            if outcome.is_err() {
-                undo_part(tx).await?;
-            }
-            self.outcomes.push(outcome);
-            tx.connection.forgive();
-        }
-        Ok(())
-    }
-}
-
 /// Writes several members at once.
 async fn all<M: Together>(tx: &mut Tx, members: &[M]) -> Result<Outcomes<M>, StoreError> {
     let wrote = AssertUnwindSafe(M::write_all(tx, members)).catch_unwind().await;
@@ -314,6 +262,36 @@ async fn all<M: Together>(tx: &mut Tx, members: &[M]) -> Result<Outcomes<M>, Sto
 async fn one<M: Together>(tx: &mut Tx, member: &M) -> Result<M::Done, M::Error> {
     let mut done = all(tx, std::slice::from_ref(member)).await?;
     done.pop().unwrap_or_else(|| Err(StoreError::Closed.into()))
+}
+
+/// Writes each by itself. Fails where nothing of any of them can remain.
+async fn each<M: Together>(tx: &mut Tx, members: &[M]) -> Result<Outcomes<M>, StoreError> {
+    let mut outcomes = Vec::with_capacity(members.len());
+    for member in members {
+        begin_part(tx).await?;
+        let mut outcome = one(tx, member).await;
+        let passed_over = match (tx.dialect(), &outcome) {
+            (Dialect::Postgres, Ok(_)) => tx.connection.fault().cloned(),
+            _ => None,
+        };
+        if let Some(why) = passed_over {
+            outcome = Err(why.into());
+        }
+        if outcome.is_ok()
+            && let Err(why) = end_part(tx).await
+        {
+            if is_of_all(&why) {
+                return Err(why);
+            }
+            outcome = Err(why.into());
+        }
+        if outcome.is_err() {
+            undo_part(tx).await?;
+        }
+        outcomes.push(outcome);
+        tx.connection.forgive();
+    }
+    Ok(outcomes)
 }
 
 /// Begins a part of a logical transaction that can be undone by itself.
@@ -580,19 +558,19 @@ enum Ran {
 /// Runs one logical transaction. Fails only where the whole one of the
 /// database is lost.
 async fn run_work(tx: &mut Tx, work: &mut dyn Work) -> Result<Ran, StoreError> {
-    let ended = work.run(tx).await;
-    match (tx.connection.take_fault(), ended) {
-        (Some(why @ StoreError::Lost(_)), _) => Err(why),
-        (Some(why @ StoreError::Crossed(_)), _) => Ok(Ran::Met(why)),
-        (_, Ended::Again) => Ok(Ran::Split),
+    let keep = work.run(tx).await;
+    match tx.connection.take_fault() {
+        Some(why @ StoreError::Lost(_)) => Err(why),
+        Some(why @ StoreError::Crossed(_)) => Ok(Ran::Met(why)),
+        None if keep => Ok(Ran::Kept),
+        _ if work.split() => Ok(Ran::Split),
         // After a fault PostgreSQL carries nothing out, also where the code
         // passed over it.
-        (Some(why), Ended::Keep) => {
+        Some(why) if keep => {
             work.spoil(&why);
             Ok(Ran::Spoiled)
         }
-        (None, Ended::Keep) => Ok(Ran::Kept),
-        (_, Ended::Undo) => Ok(Ran::Spoiled),
+        _ => Ok(Ran::Spoiled),
     }
 }
 
