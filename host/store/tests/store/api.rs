@@ -1,8 +1,5 @@
-use relata_engine::HappeningKind;
-use relata_model::{EventId, Value};
 use relata_store::{
-    Cause, KnownRequest, NewEvent, NewRun, NotStarted, RequestKey, RunFilter, RunStatus, Store,
-    TokenRow,
+    KnownRequest, NewEvent, NewRun, NotStarted, RequestKey, RunFilter, RunStatus, Store, TokenRow,
 };
 use serde_json::{Value as Json, json};
 
@@ -50,21 +47,7 @@ async fn note(
 }
 
 fn event(number: u128) -> NewEvent {
-    NewEvent {
-        id: event_id(number),
-        at: at(0),
-        kind: HappeningKind::Named {
-            name: "order.paid".to_owned(),
-            key: None,
-            about: Vec::new(),
-            data: Value::Nothing,
-        },
-        cause: Cause::outside("token/shop"),
-    }
-}
-
-fn event_id(number: u128) -> EventId {
-    EventId::from_uuid(uuid::Uuid::from_u128(number))
+    named(event_id(number), "order.paid", "token/shop")
 }
 
 on_each_backend! {

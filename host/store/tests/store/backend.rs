@@ -241,6 +241,26 @@ pub(crate) async fn commit(
     store.write(move |tx| Box::pin(async move { tx.run_commit(&commit, now).await })).await
 }
 
+/// The id of an event, by its number.
+pub(crate) fn event_id(number: u128) -> EventId {
+    EventId::from_uuid(Uuid::from_u128(number))
+}
+
+/// A named event about nothing, on its way into the log.
+pub(crate) fn named(id: EventId, name: &str, actor: &str) -> NewEvent {
+    NewEvent {
+        id,
+        at: at(0),
+        kind: HappeningKind::Named {
+            name: name.to_owned(),
+            key: None,
+            about: Vec::new(),
+            data: Value::Nothing,
+        },
+        cause: Cause::outside(actor),
+    }
+}
+
 /// A named event, in the log.
 pub(crate) async fn emit(
     store: &Store,

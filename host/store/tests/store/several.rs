@@ -11,8 +11,8 @@ use std::{
 };
 
 use futures::FutureExt as _;
-use relata_engine::{HappeningKind, Outcome, Status, Watch};
-use relata_model::{EventId, Objects, RunId, Value};
+use relata_engine::{Outcome, Status, Watch};
+use relata_model::{EventId, Objects, RunId};
 use relata_store::{
     Cause, DatabaseUrl, EffectStatus, Enrolment, Entered, Fire, Limit, NewEnrolment, NewEvent,
     NewRun, NewVersion, Part, Place, RecordError, RunFilter, Store, StoreConfig, StoreError, Way,
@@ -372,17 +372,7 @@ async fn a_call_an_event_and_a_fire_count_once_across_hosts() {
         let answers = all(stores.iter().map(|store| {
             let (store, call) = (store.clone(), call.clone());
             async move {
-                let event = NewEvent {
-                    id: EventId::from_uuid(fresh()),
-                    at: at(0),
-                    kind: HappeningKind::Named {
-                        name: "webhook:shop".to_owned(),
-                        key: None,
-                        about: Vec::new(),
-                        data: Value::Nothing,
-                    },
-                    cause: Cause::outside("webhook/shop"),
-                };
+                let event = named(EventId::from_uuid(fresh()), "webhook:shop", "webhook/shop");
                 store
                     .write(move |tx| {
                         Box::pin(async move {

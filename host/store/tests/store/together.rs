@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use relata_engine::HappeningKind;
-use relata_model::{EventId, Objects, Value};
+use relata_model::Objects;
 use relata_store::{
     Cause, NewEvent, Outcomes, Query, RecordBatch, RecordError, Store, StoreError, Together, Tx,
     Write,
@@ -209,17 +208,7 @@ on_each_backend! {
     /// its kind are alone in it or not.
     async fn a_member_that_fails_late_harms_no_other(backend) {
         let store = backend.open().await;
-        let emission = |number: u128| Emission(NewEvent {
-            id: EventId::from_uuid(uuid::Uuid::from_u128(number)),
-            at: at(0),
-            kind: HappeningKind::Named {
-                name: "order.paid".to_owned(),
-                key: None,
-                about: Vec::new(),
-                data: Value::Nothing,
-            },
-            cause: Cause::outside("test"),
-        });
+        let emission = |number| Emission(named(event_id(number), "order.paid", "test"));
         for beside in [false, true] {
             let first = if beside { 1_000 } else { 0 };
             // Every third one, and two others of the same id, of which one is late.

@@ -7,7 +7,7 @@ use crate::backend::*;
 
 fn call(number: u128) -> NewEvent {
     NewEvent {
-        id: EventId::from_uuid(uuid::Uuid::from_u128(number)),
+        id: event_id(number),
         at: at(0),
         kind: HappeningKind::Named {
             name: "webhook:shop".to_owned(),
@@ -35,19 +35,18 @@ async fn receive(
 on_each_backend! {
     async fn a_call_is_taken_in_once(backend) {
         let store = backend.open().await;
-        let id = |number| EventId::from_uuid(uuid::Uuid::from_u128(number));
         assert_eq!(store.webhook_call("shop", "msg_1").await.unwrap(), None);
-        assert_eq!(receive(&store, "shop", Some("msg_1"), 1).await, (id(1), true));
-        assert_eq!(receive(&store, "shop", Some("msg_1"), 2).await, (id(1), false));
-        assert_eq!(store.webhook_call("shop", "msg_1").await.unwrap(), Some(id(1)));
+        assert_eq!(receive(&store, "shop", Some("msg_1"), 1).await, (event_id(1), true));
+        assert_eq!(receive(&store, "shop", Some("msg_1"), 2).await, (event_id(1), false));
+        assert_eq!(store.webhook_call("shop", "msg_1").await.unwrap(), Some(event_id(1)));
         // Another sender may count in the same way; without an id each call
         // is another one.
-        assert_eq!(receive(&store, "fair", Some("msg_1"), 3).await, (id(3), true));
-        assert_eq!(receive(&store, "shop", None, 4).await, (id(4), true));
-        assert_eq!(receive(&store, "shop", None, 5).await, (id(5), true));
+        assert_eq!(receive(&store, "fair", Some("msg_1"), 3).await, (event_id(3), true));
+        assert_eq!(receive(&store, "shop", None, 4).await, (event_id(4), true));
+        assert_eq!(receive(&store, "shop", None, 5).await, (event_id(5), true));
         let pending = store.event_pending(100).await.unwrap();
         let ids: Vec<EventId> = pending.iter().map(|happening| happening.id).collect();
-        assert_eq!(ids, [id(1), id(3), id(4), id(5)]);
+        assert_eq!(ids, [event_id(1), event_id(3), event_id(4), event_id(5)]);
     }
 
     async fn of_many_at_once_one_is_the_first(backend) {

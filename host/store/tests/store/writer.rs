@@ -145,17 +145,7 @@ on_each_backend! {
             let store = store.clone();
             async move {
                 let team = new(&store, "team", json!({"name": "t", "external_id": format!("t{number}")}));
-                let twice = relata_store::NewEvent {
-                    id: relata_model::EventId::from_uuid(uuid::Uuid::from_u128(7)),
-                    at: at(0),
-                    kind: relata_engine::HappeningKind::Named {
-                        name: "order.paid".to_owned(),
-                        key: None,
-                        about: Vec::new(),
-                        data: relata_model::Value::Nothing,
-                    },
-                    cause: Cause::outside("test"),
-                };
+                let twice = named(event_id(7), "order.paid", "test");
                 let done: Result<(), RecordError> = store
                     .write(move |tx| {
                         Box::pin(async move {
