@@ -28,6 +28,13 @@ const WEBASSEMBLY: Need = Need {
     otherwise: "rustup target add wasm32-unknown-unknown",
 };
 
+const MAKE: Need = Need {
+    why: "make, to build the allocator of the program (jemalloc)",
+    present: || cargo::on_path("make"),
+    packages: &["make"],
+    otherwise: "install GNU make",
+};
+
 const POSTGRESQL: Need = Need {
     why: "a PostgreSQL server (initdb), on which the store's tests run beside SQLite",
     present: postgresql,
@@ -107,12 +114,13 @@ const CLOCK: Need = Need {
 };
 
 /// What every build needs.
-pub(crate) const BUILD: &[Need] = &[WEBASSEMBLY, JAVASCRIPT];
+pub(crate) const BUILD: &[Need] = &[WEBASSEMBLY, JAVASCRIPT, MAKE];
 
 /// What the tests need besides.
 pub(crate) const TEST: &[Need] = &[
     WEBASSEMBLY,
     JAVASCRIPT,
+    MAKE,
     POSTGRESQL,
     SMTP,
     IMAP,

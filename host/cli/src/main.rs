@@ -31,8 +31,9 @@ use crate::{
     logging::LogFormat,
 };
 
+#[cfg(unix)]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Customer records, and the follow-up work that runs by itself.
 ///

@@ -132,10 +132,8 @@ fn spawn(program: &Path, limits: &CompileLimits) -> io::Result<Child> {
         .args(["--cpu-s", &limits.cpu_s.to_string()])
         .args(["--memory-mib", &limits.memory_mib.to_string()])
         // Each thread reserves address space, which is limited: a machine with
-        // many processors would leave nothing for the work. So does the allocator
-        // of the program (mimalloc): a gibibyte at a time, if it is not told.
+        // many processors would leave nothing for the work.
         .env("RAYON_NUM_THREADS", "4")
-        .env("MIMALLOC_ARENA_RESERVE", "32MiB")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
