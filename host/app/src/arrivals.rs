@@ -12,7 +12,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use relata_engine::{Happening, Run};
 use relata_model::{EventId, RunId, Timestamp};
 use relata_store::{
-    Claimed, KnownRequest, Lease, NewEvent, Outcomes, RequestKey, StoreError, Together, Tx,
+    Ahead, Claimed, KnownRequest, Lease, NewEvent, Outcomes, ReadyEvent, RequestKey, StoreError,
+    Together, Tx,
 };
 use serde_json::Value as Json;
 use tokio::sync::OwnedSemaphorePermit;
@@ -37,7 +38,7 @@ pub(crate) const MOST_AT_ONCE: usize = 16;
 
 /// The events of a request, and what they do.
 struct Arrival {
-    events: Arc<[NewEvent]>,
+    events: Arc<[ReadyEvent]>,
     /// What each does; none where they are to be matched in their turn.
     matched: Option<Vec<Matched<Beginning>>>,
     /// Which workflows were active.
@@ -79,10 +80,17 @@ impl Together for Arrival {
             // In this order, as where steps are committed.
             tx.workflow_hold(false).await?;
         }
-        let (in_turn, stamp) = tx.event_pending_and_stamp().await?;
+        let mut topics = Vec::new();
+        for arrival in arrivals.iter().filter(|arrival| arrival.matched.is_some()) {
+            topics.extend(arrival.events.iter().flat_map(ReadyEvent::topics));
+            topics.extend(arrival.ahead().into_iter().flat_map(Ahead::topics));
+        }
+        let ahead: Vec<&Ahead> = arrivals.iter().filter_map(Self::ahead).collect();
+        let mut outlook = tx.outlook(&topics, &ahead).await?;
+        let in_turn = outlook.in_turn;
         let mut outcomes: Vec<Option<NotTaken>> = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
-            if arrival.matched.is_some() && !in_turn && arrival.active.stamp() != stamp {
+            if arrival.matched.is_some() && !in_turn && arrival.active.stamp() != outlook.stamp {
                 outcomes.push(Some(NotTaken::Stale));
                 continue;
             }
@@ -111,19 +119,20 @@ impl Together for Arrival {
                     ahead.extend(arrival.head_start.as_ref());
                     active = Some(&arrival.active);
                 }
-                None => pending.extend(arrival.events.iter().map(|event| event.id)),
+                None => pending.extend(arrival.events.iter().map(ReadyEvent::id)),
             }
         }
         tx.event_emit_all(&events, &pending.into_iter().collect()).await?;
         let moves = matched.iter().flat_map(|event| &event.starts).any(|run| !run.rests());
         let log_end = if moves { tx.event_log_end().await? } else { 0 };
-        let mut came: HashMap<EventId, Matching> = match_all(tx, &matched, now)
-            .await?
-            .into_iter()
-            .map(|matching| (matching.event, matching))
-            .collect();
+        let mut came: HashMap<EventId, Matching> =
+            match_all(tx, &matched, &mut outlook.awaited, now)
+                .await?
+                .into_iter()
+                .map(|matching| (matching.event, matching))
+                .collect();
         if let Some(active) = active.filter(|_| !ahead.is_empty())
-            && !write_head_starts(tx, &ahead, active).await?
+            && !write_head_starts(tx, &ahead, active, &outlook).await?
         {
             return match arrivals {
                 [_] => Ok(vec![Err(NotTaken::NoHeadStart)]),
@@ -134,12 +143,19 @@ impl Together for Arrival {
         let outcome = |(arrival, refused): (&Self, Option<NotTaken>)| match refused {
             Some(why) => Err(why),
             None => {
-                let ids = arrival.events.iter().map(|event| event.id);
+                let ids = arrival.events.iter().map(ReadyEvent::id);
                 let came = ids.map(|id| came.remove(&id)).collect::<Option<Vec<_>>>();
                 Ok(came.map(|came| (came, log_end)))
             }
         };
         Ok(arrivals.iter().zip(outcomes).map(outcome).collect())
+    }
+}
+
+impl Arrival {
+    /// What the one run that begins has done already, as far as it could be worked out.
+    fn ahead(&self) -> Option<&Ahead> {
+        self.head_start.as_ref().and_then(HeadStart::ahead)
     }
 }
 
@@ -156,7 +172,8 @@ impl App {
         now: Timestamp,
     ) -> Result<(), NotTaken> {
         let count = events.len();
-        let events: Arc<[NewEvent]> = events.into();
+        let ready: Arc<[ReadyEvent]> =
+            events.iter().map(NewEvent::ready).collect::<Result<_, _>>()?;
         let mut may_go_ahead = true;
         for tried in 0.. {
             let active = self.active_set().await.map_err(fault)?;
@@ -197,12 +214,12 @@ impl App {
             let moves = begins.iter().filter(|starting| !starting.rests());
             let runs: Vec<Run> = moves.map(|starting| starting.run().clone()).collect();
             let lease = room.as_ref().map(|(owner, _)| Lease { owner: owner.clone(), until });
-            let ready = |matched: Vec<Matched>| {
+            let as_written = |matched: Vec<Matched>| {
                 matched.into_iter().map(|event| event.ready(now, lease.as_ref())).collect()
             };
             let arrival = Arrival {
-                events: Arc::clone(&events),
-                matched: matched.map(ready).transpose()?,
+                events: Arc::clone(&ready),
+                matched: matched.map(as_written).transpose()?,
                 active,
                 noted: noted.clone(),
                 head_start,

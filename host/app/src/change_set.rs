@@ -3,6 +3,7 @@
 //! checkpoint: all of it, or nothing.
 
 use std::{
+    borrow::Cow,
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
 };
@@ -13,11 +14,11 @@ use relata_model::{
     text::{has_words, words},
 };
 use relata_store::{
-    Cause, Condition, EffectStatus, NewEffect, NewEvent, Operator, Put, Query, RecordBatch,
-    RecordError, Tx, Write,
+    Ahead, Cause, Condition, EffectStatus, NewEffect, NewEvent, Operator, Put, Query, RecordBatch,
+    RecordError, Store, StoreError, Tx, Write,
 };
 
-use crate::fresh;
+use crate::{fresh, host::Records};
 
 /// One thing that the step wrote.
 #[derive(Debug, Clone)]
@@ -177,33 +178,61 @@ impl ChangeSet {
         cause: &Cause,
         now: Timestamp,
     ) -> Result<(), RecordError> {
-        let mut told = self.told_by.iter().peekable();
-        for (place, written) in self.writes.iter().enumerate() {
-            while told.next_if(|(end, _)| *end <= place).is_some() {}
-            let cause = match told.peek() {
-                Some((_, entry)) => &Cause { entry: *entry, ..cause.clone() },
-                None => cause,
-            };
+        for (written, cause) in self.with_causes(cause) {
             match written {
                 Written::Record(write) => {
                     let fresh = &mut fresh::source(now);
-                    records.write(tx, write.clone(), cause, fresh, now).await?;
+                    records.write(tx, write.clone(), &cause, fresh, now).await?;
                 }
-                Written::Emitted { name, about, data } => records.emit(NewEvent {
-                    id: fresh::event_id(now),
-                    at: now,
-                    kind: HappeningKind::Named {
-                        name: name.clone(),
-                        key: None,
-                        about: about.clone(),
-                        data: data.clone(),
-                    },
-                    cause: cause.clone(),
-                }),
+                Written::Emitted { name, about, data } => {
+                    records.emit(&named(name, about, data, &cause, now))?;
+                }
                 Written::Queued(_) | Written::Remembered(_) => {}
             }
         }
         Ok(())
+    }
+
+    /// The same worked out before the transaction, on records as they are `known`; none
+    /// where only the transaction can say what comes of it.
+    pub(crate) fn ahead(
+        &self,
+        store: &Store,
+        known: &Records,
+        cause: &Cause,
+        now: Timestamp,
+    ) -> Result<Option<Ahead>, StoreError> {
+        let mut ahead = store.ahead(known.values().flatten().cloned());
+        for (written, cause) in self.with_causes(cause) {
+            match written {
+                Written::Record(write) => {
+                    if !ahead.write(write, &cause, &mut fresh::source(now), now)? {
+                        return Ok(None);
+                    }
+                }
+                Written::Emitted { name, about, data } => {
+                    ahead.emit(&named(name, about, data, &cause, now))?;
+                }
+                Written::Queued(_) | Written::Remembered(_) => {}
+            }
+        }
+        Ok(Some(ahead))
+    }
+
+    /// What was written, each with its cause: `cause` of its step.
+    fn with_causes<'c>(
+        &'c self,
+        cause: &'c Cause,
+    ) -> impl Iterator<Item = (&'c Written, Cow<'c, Cause>)> {
+        let mut told = self.told_by.iter().peekable();
+        self.writes.iter().enumerate().map(move |(place, written)| {
+            while told.next_if(|(end, _)| *end <= place).is_some() {}
+            let cause = match told.peek() {
+                Some((_, entry)) => Cow::Owned(Cause { entry: *entry, ..cause.clone() }),
+                None => Cow::Borrowed(cause),
+            };
+            (written, cause)
+        })
     }
 
     /// Writes what is neither a record nor a plain effect.
@@ -225,6 +254,20 @@ impl ChangeSet {
             }
         }
         Ok(())
+    }
+}
+
+fn named(name: &str, about: &[Reference], data: &Value, cause: &Cause, now: Timestamp) -> NewEvent {
+    NewEvent {
+        id: fresh::event_id(now),
+        at: now,
+        kind: HappeningKind::Named {
+            name: name.to_owned(),
+            key: None,
+            about: about.to_vec(),
+            data: data.clone(),
+        },
+        cause: cause.clone(),
     }
 }
 

@@ -12,7 +12,9 @@
 use std::{sync::Arc, time::Duration};
 
 use relata_model::Timestamp;
-use relata_store::{Cause, Claimed, RecordBatch, RecordError, StoreError, Tx, Write};
+use relata_store::{
+    Ahead, Cause, Claimed, Outlook, RecordBatch, RecordError, StoreError, Tx, Write,
+};
 use relata_workflow::{Definition, StepKind};
 
 use crate::{
@@ -31,16 +33,25 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// What a run did ahead; nothing of it is written.
 pub(crate) struct HeadStart {
     changes: ChangeSet,
+    /// The same as it is written, where the records are still as they were known.
+    ahead: Option<Ahead>,
     cause: Cause,
     at: Timestamp,
 }
 
 /// How far a run got.
-struct Ahead {
+struct Got {
     held: Held,
-    did: HeadStart,
+    changes: ChangeSet,
     /// Until when it sleeps, where it has nothing to do at once.
     rests: Option<Option<Timestamp>>,
+}
+
+impl HeadStart {
+    /// The same as it is written, if that could be worked out.
+    pub(crate) const fn ahead(&self) -> Option<&Ahead> {
+        self.ahead.as_ref()
+    }
 }
 
 impl App {
@@ -60,9 +71,11 @@ impl App {
         let first = self.first_stride(starting.definition(), claim, known.clone());
         // Whatever stands in its way is met again, and told, once its event is written.
         let first = tokio::time::timeout(waits.min(LONGEST), Box::pin(first)).await;
-        let Ahead { held, did, rests } = first.ok()?.ok()??;
+        let Got { held, changes, rests } = first.ok()?.ok()??;
+        let (cause, at) = (held.cause(), self.now());
+        let ahead = changes.ahead(self.store(), known, &cause, at).ok()?;
         starting.go_ahead(held, rests);
-        Some(did)
+        Some(HeadStart { changes, ahead, cause, at })
     }
 
     async fn first_stride(
@@ -70,7 +83,7 @@ impl App {
         definition: &Arc<Definition>,
         claim: Claimed,
         known: Records,
-    ) -> Result<Option<Ahead>, AppError> {
+    ) -> Result<Option<Got>, AppError> {
         let limited = self.limited(definition);
         if limited != Limited::No || !self.may_be_done_twice(definition).await? {
             return Ok(None);
@@ -94,8 +107,7 @@ impl App {
         if !changes.is_plain() {
             return Ok(None);
         }
-        let did = HeadStart { cause: held.cause(), changes, at: self.now() };
-        Ok(Some(Ahead { held, did, rests: (!more).then_some(until) }))
+        Ok(Some(Got { held, changes, rests: (!more).then_some(until) }))
     }
 
     /// Whether the steps of a workflow may be done, forgotten and done again, and
@@ -117,34 +129,46 @@ impl App {
 
 /// Writes what runs did that begin in this transaction; false where some of it is
 /// refused, and then the transaction is to be undone. The workflows are `active` in
-/// it.
+/// it, and `outlook` is of what was worked out.
 pub(crate) async fn write_head_starts(
     tx: &mut Tx,
     head_starts: &[&HeadStart],
     active: &ActiveSet,
+    outlook: &Outlook,
 ) -> Result<bool, StoreError> {
-    let mut records = RecordBatch::new();
-    let foreseen: Vec<&Write> =
-        head_starts.iter().flat_map(|run| run.changes.record_writes()).collect();
-    records.foresee(tx, &foreseen).await?;
-    for HeadStart { changes, cause, at } in head_starts {
-        match changes.write_records(tx, &mut records, cause, *at).await {
-            Ok(()) => records.keep(),
-            Err(RecordError::Store(why)) => return Err(why),
-            Err(_) => return Ok(false),
-        }
-    }
-    let heard = |kind: &_| active.may_answer(kind);
-    records.hear(&heard);
-    match records.flush(tx).await {
-        Ok(()) => {}
-        Err(RecordError::Store(why)) => return Err(why),
-        Err(_) => return Ok(false),
-    }
     for HeadStart { changes, at, .. } in head_starts {
         for effect in changes.plain_effects() {
             tx.outbox_put(effect, *at).await?;
         }
     }
-    Ok(true)
+    match write_records(tx, head_starts, active, outlook).await {
+        Ok(()) => Ok(true),
+        Err(RecordError::Store(why)) => Err(why),
+        Err(_) => Ok(false),
+    }
+}
+
+async fn write_records(
+    tx: &mut Tx,
+    head_starts: &[&HeadStart],
+    active: &ActiveSet,
+    outlook: &Outlook,
+) -> Result<(), RecordError> {
+    let heard = |kind: &_| active.may_answer(kind);
+    let ahead: Vec<&Ahead> = head_starts.iter().filter_map(|run| run.ahead()).collect();
+    let mut written = tx.ahead_write(&ahead, outlook, &heard).await?.into_iter();
+    let is_left = |run: &&&HeadStart| run.ahead.is_none() || written.next() == Some(false);
+    let left: Vec<&&HeadStart> = head_starts.iter().filter(is_left).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let mut records = RecordBatch::new();
+    let foreseen: Vec<&Write> = left.iter().flat_map(|run| run.changes.record_writes()).collect();
+    records.foresee(tx, &foreseen).await?;
+    for HeadStart { changes, cause, at, .. } in left {
+        changes.write_records(tx, &mut records, cause, *at).await?;
+        records.keep();
+    }
+    records.hear(&heard);
+    records.flush(tx).await
 }

@@ -2,7 +2,10 @@
 //! wait for them. One transaction per batch: the event is settled together
 //! with what it started, so none is lost and none starts twice.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use relata_engine::{Happening, HappeningKind, Run, Start, Watch, watches};
 use relata_model::{ChangeKind, EventId, Fields, Reference, RunId, Timestamp, Value};
@@ -362,20 +365,20 @@ pub(crate) async fn settle_all(
     let ids: Vec<_> = events.iter().map(|event| event.happening.id).collect();
     let ours = tx.event_settle(&ids).await?;
     let ours: Vec<_> = events.iter().filter(|event| ours.contains(&event.happening.id)).collect();
-    match_all(tx, &ours, now).await
+    let topics: Vec<_> = ours.iter().flat_map(|event| event.happening.topics()).collect();
+    let mut awaited = tx.waiter_topics(&topics).await?;
+    match_all(tx, &ours, &mut awaited, now).await
 }
 
-/// Writes what events do that are settled already, in their order.
+/// Writes what events do that are settled already, in their order. `awaited` has those
+/// of their topics that runs listen for, and gets those for which the runs listen that
+/// begin.
 pub(crate) async fn match_all(
     tx: &mut Tx,
     events: &[&Matched<Beginning>],
+    awaited: &mut HashSet<Watch>,
     now: Timestamp,
 ) -> Result<Vec<Matching>, StoreError> {
-    let mut topics = Vec::new();
-    for event in events {
-        topics.extend(event.happening.topics());
-    }
-    let mut awaited = tx.waiter_topics(&topics).await?;
     let mut beginning = Vec::new();
     let mut settled = Vec::with_capacity(events.len());
     for event in events {

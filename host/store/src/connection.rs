@@ -5,16 +5,17 @@
 use deadpool::unmanaged::Object;
 use futures::TryStreamExt as _;
 use relata_model::{EffectId, EventId, RecordId, Reference, RunId, Timestamp};
-use serde::de::DeserializeOwned;
 use sqlx::{
     AssertSqlSafe, Connection as _, Either, Executor as _, PgConnection, PgPool, Postgres,
-    Row as _, SqlSafeStr, SqlStr, SqliteConnection,
-    pool::PoolConnection,
-    postgres::{PgArguments, PgRow},
-    sqlite::{SqliteArguments, SqliteRow},
+    SqlSafeStr, SqlStr, SqliteConnection, pool::PoolConnection, postgres::PgArguments,
+    sqlite::SqliteArguments,
 };
 
 use crate::{StoreError, dialect::Dialect};
+
+mod row;
+
+pub(crate) use row::Row;
 
 /// A connection: the writer's own, or one on loan from the readers.
 #[derive(Debug)]
@@ -204,10 +205,10 @@ impl Connection {
         let rows = match &mut self.driver {
             Driver::Sqlite(connection) => {
                 let (sql, arguments) = self.posted.before(sql, arguments);
-                sqlite_run(connection, sql, arguments).await.map(|(_, rows)| rows)
+                sqlite_run(connection, sql, arguments).await.map(last)
             }
             Driver::SqliteReader(connection) => {
-                sqlite_run(connection, sql, arguments).await.map(|(_, rows)| rows)
+                sqlite_run(connection, sql, arguments).await.map(last)
             }
             Driver::Postgres(connection) => match self.posted.run(connection).await {
                 Ok(()) => postgres_rows(connection, sql, arguments).await,
@@ -244,6 +245,32 @@ impl Connection {
         arguments: Vec<Argument>,
     ) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(doing, sql, arguments).await?.into_iter().next())
+    }
+
+    /// Runs statements of which none needs the answer of another; yields the rows of
+    /// each. To a file they go in one trip.
+    pub(crate) async fn rows_of_each(
+        &mut self,
+        doing: &'static str,
+        statements: Vec<(SqlStr, Vec<Argument>)>,
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        let count = statements.len();
+        let Driver::Sqlite(connection) = &mut self.driver else {
+            let mut answers = Vec::with_capacity(count);
+            for (sql, arguments) in statements {
+                answers.push(self.rows(doing, sql, arguments).await?);
+            }
+            return Ok(answers);
+        };
+        for (sql, arguments) in statements {
+            self.posted.add(sql.as_str(), arguments);
+        }
+        let Posted { sql, arguments } = std::mem::take(&mut self.posted);
+        let came = sqlite_run(connection, AssertSqlSafe(sql).into_sql_str(), arguments).await;
+        let (_, mut answers) = came.map_err(|why| self.failed(doing, why))?;
+        // Before them stand those of what was posted.
+        answers.drain(..answers.len().saturating_sub(count));
+        Ok(answers)
     }
 
     /// Runs the migrations that the database has not seen.
@@ -370,23 +397,31 @@ fn renumber(sql: &str, by: usize, into: &mut String) {
 }
 
 /// Runs one or several statements; yields how many rows the last one touched,
-/// and the rows.
+/// and the rows of each.
 async fn sqlite_run(
     connection: &mut SqliteConnection,
     sql: SqlStr,
     arguments: Vec<Argument>,
-) -> Result<(u64, Vec<Row>), sqlx::Error> {
+) -> Result<(u64, Vec<Vec<Row>>), sqlx::Error> {
     // That one query may be several statements is what sqlx wants to be rid of:
     // if it goes, what is posted has to be run at once, one by one.
     let mut came = connection.fetch_many(sqlx::query_with(sql, for_sqlite(arguments)));
-    let (mut touched, mut rows) = (0, Vec::new());
+    let (mut touched, mut each, mut rows) = (0, Vec::new(), Vec::new());
     while let Some(part) = came.try_next().await? {
         match part {
-            Either::Left(done) => touched = done.rows_affected(),
+            Either::Left(done) => {
+                touched = done.rows_affected();
+                each.push(std::mem::take(&mut rows));
+            }
             Either::Right(row) => rows.push(Row::Sqlite(row)),
         }
     }
-    Ok((touched, rows))
+    Ok((touched, each))
+}
+
+/// The rows of the last statement.
+fn last((_, mut rows): (u64, Vec<Vec<Row>>)) -> Vec<Row> {
+    rows.pop().unwrap_or_default()
 }
 
 async fn postgres_execute(
@@ -553,119 +588,6 @@ impl From<&[u8]> for Argument {
     fn from(bytes: &[u8]) -> Self {
         Self::Bytes(bytes.to_vec())
     }
-}
-
-/// A row on its way out. Columns are asked for by name.
-pub(crate) enum Row {
-    /// Of a file.
-    Sqlite(SqliteRow),
-    /// Of a server.
-    Postgres(PgRow),
-}
-
-impl Row {
-    /// A whole number that may be absent.
-    pub(crate) fn whole_or_none(&self, column: &str) -> Result<Option<i64>, StoreError> {
-        match self {
-            Self::Sqlite(row) => row.try_get_unchecked(column),
-            Self::Postgres(row) => row.try_get_unchecked(column),
-        }
-        .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
-    }
-
-    /// A text that may be absent.
-    pub(crate) fn text_or_none(&self, column: &str) -> Result<Option<String>, StoreError> {
-        match self {
-            Self::Sqlite(row) => row.try_get_unchecked(column),
-            Self::Postgres(row) => row.try_get_unchecked(column),
-        }
-        .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
-    }
-
-    /// Bytes.
-    pub(crate) fn bytes(&self, column: &str) -> Result<Vec<u8>, StoreError> {
-        match self {
-            Self::Sqlite(row) => row.try_get_unchecked(column),
-            Self::Postgres(row) => row.try_get_unchecked(column),
-        }
-        .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
-    }
-
-    /// A whole number.
-    pub(crate) fn whole(&self, column: &str) -> Result<i64, StoreError> {
-        self.whole_or_none(column)?.ok_or_else(|| absent(column))
-    }
-
-    /// A count.
-    pub(crate) fn count(&self, column: &str) -> Result<u64, StoreError> {
-        u64::try_from(self.whole(column)?)
-            .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
-    }
-
-    /// A count that fits in 32 bits.
-    pub(crate) fn small(&self, column: &str) -> Result<u32, StoreError> {
-        u32::try_from(self.whole(column)?)
-            .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
-    }
-
-    /// A text.
-    pub(crate) fn text(&self, column: &str) -> Result<String, StoreError> {
-        self.text_or_none(column)?.ok_or_else(|| absent(column))
-    }
-
-    /// A point in time.
-    pub(crate) fn time(&self, column: &str) -> Result<Timestamp, StoreError> {
-        self.time_or_none(column)?.ok_or_else(|| absent(column))
-    }
-
-    /// A point in time that may be absent.
-    pub(crate) fn time_or_none(&self, column: &str) -> Result<Option<Timestamp>, StoreError> {
-        self.whole_or_none(column)?
-            .map(Timestamp::from_millisecond)
-            .transpose()
-            .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
-    }
-
-    /// An id, a reference, or whatever else reads itself from a text.
-    pub(crate) fn parsed<T>(&self, column: &str) -> Result<T, StoreError>
-    where
-        T: std::str::FromStr,
-        T::Err: ToString,
-    {
-        self.parsed_or_none(column)?.ok_or_else(|| absent(column))
-    }
-
-    /// The same, where it may be absent.
-    pub(crate) fn parsed_or_none<T>(&self, column: &str) -> Result<Option<T>, StoreError>
-    where
-        T: std::str::FromStr,
-        T::Err: ToString,
-    {
-        self.text_or_none(column)?
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|why: T::Err| StoreError::unreadable(format!("the column `{column}`"), why))
-    }
-
-    /// What was kept as JSON.
-    pub(crate) fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
-        self.json_or_none(column)?.ok_or_else(|| absent(column))
-    }
-
-    /// What was kept as JSON, where it may be absent.
-    pub(crate) fn json_or_none<T: DeserializeOwned>(
-        &self,
-        column: &str,
-    ) -> Result<Option<T>, StoreError> {
-        self.text_or_none(column)?
-            .map(|text| serde_json::from_str(&text))
-            .transpose()
-            .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
-    }
-}
-
-fn absent(column: &str) -> StoreError {
-    StoreError::unreadable(format!("the column `{column}`"), "it is empty")
 }
 
 /// A value as JSON text, for a column.

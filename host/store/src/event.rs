@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use relata_engine::{Happening, HappeningKind};
+use relata_engine::{Happening, HappeningKind, Watch};
 use relata_model::{Change, ChangeKind, EventId, Reference, RunId, Timestamp, Value};
 
 use sqlx::AssertSqlSafe;
@@ -11,10 +11,9 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Cause, Store, StoreError, Tx,
     connection::{Row, arguments, to_json},
-    given::Given,
-    table::ColumnType::{Text, Whole},
+    given::{Given, OpenRow},
+    table::ColumnType::{self, Text, Whole},
     wake::Part,
-    workflow::STAMP,
 };
 
 /// An event on its way into the log.
@@ -30,6 +29,98 @@ pub struct NewEvent {
     /// Who caused it.
     pub cause: Cause,
 }
+
+/// An event as it is written. It is made ready by whoever it happens to, where what it
+/// is made of lies near: the one writer serves everybody, and only passes it on.
+#[derive(Debug, Clone)]
+pub struct ReadyEvent {
+    pub(crate) id: EventId,
+    pub(crate) kind: HappeningKind,
+    /// All of its row but whether it is pending.
+    row: OpenRow,
+}
+
+impl ReadyEvent {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> EventId {
+        self.id
+    }
+
+    /// What runs may listen for that hear of it.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Watch> {
+        self.kind.topics()
+    }
+}
+
+impl NewEvent {
+    /// The same as it is written.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unreadable`] where what happened cannot be put into words: a
+    /// fault of ours.
+    pub fn ready(&self) -> Result<ReadyEvent, StoreError> {
+        let Self { id, at, kind, cause } = self;
+        let (word, name, record, key, about, before, after, data) = match kind {
+            HappeningKind::Change(change) => (
+                change.kind.as_str(),
+                None,
+                Some(&change.reference),
+                None,
+                None,
+                change.before.as_ref().map(to_json).transpose()?,
+                change.after.as_ref().map(to_json).transpose()?,
+                None,
+            ),
+            HappeningKind::Named { name, key, about, data } => {
+                let (about_json, data) = (Some(to_json(about)?), Some(to_json(data)?));
+                let (name, key) = (Some(name), key.as_ref());
+                ("named", name, about.first(), key, about_json, None, None, data)
+            }
+        };
+        let row = OpenRow::new(arguments![
+            *id,
+            *at,
+            word,
+            name,
+            record.map(|record| record.object.as_str()),
+            record,
+            key,
+            about,
+            before,
+            after,
+            data,
+            cause.actor.as_str(),
+            cause.run,
+            cause.workflow.as_ref(),
+            cause.depth,
+            cause.entry.map(|entry| i64::try_from(entry).unwrap_or(i64::MAX))
+        ]);
+        Ok(ReadyEvent { id: *id, kind: kind.clone(), row })
+    }
+}
+
+const COLUMNS: [(&str, ColumnType); 17] = [
+    ("id", Text),
+    ("at", Whole),
+    ("kind", Text),
+    ("name", Text),
+    ("object", Text),
+    ("record", Text),
+    ("event_key", Text),
+    ("about", Text),
+    ("before_image", Text),
+    ("after_image", Text),
+    ("data", Text),
+    ("actor", Text),
+    ("run_id", Text),
+    ("workflow", Text),
+    ("depth", Whole),
+    ("run_entry", Whole),
+    ("pending", Whole),
+];
 
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +208,7 @@ impl Tx {
     /// The database's; also where the id is in the log already.
     pub async fn event_emit(&mut self, event: &NewEvent) -> Result<(), StoreError> {
         let pending = HashSet::from([event.id]);
-        self.event_emit_all(&[event], &pending).await
+        self.event_emit_all(&[&event.ready()?], &pending).await
     }
 
     /// Writes events to the log, in their order; those that are `pending` are
@@ -128,73 +219,21 @@ impl Tx {
     /// The database's; also where one of the ids is in the log already.
     pub async fn event_emit_all(
         &mut self,
-        events: &[&NewEvent],
+        events: &[&ReadyEvent],
         pending: &HashSet<EventId>,
     ) -> Result<(), StoreError> {
         if events.is_empty() {
             return Ok(());
         }
-        let mut given = Given::new(&[
-            ("id", Text),
-            ("at", Whole),
-            ("kind", Text),
-            ("name", Text),
-            ("object", Text),
-            ("record", Text),
-            ("event_key", Text),
-            ("about", Text),
-            ("before_image", Text),
-            ("after_image", Text),
-            ("data", Text),
-            ("actor", Text),
-            ("run_id", Text),
-            ("workflow", Text),
-            ("depth", Whole),
-            ("run_entry", Whole),
-            ("pending", Whole),
-        ]);
+        let mut given = Given::new(&COLUMNS);
         let mut further = Given::new(&[("record", Text), ("event_id", Text)]);
         for event in events {
-            let cause = &event.cause;
-            let (kind, name, record, key, about, before, after, data) = match &event.kind {
-                HappeningKind::Change(change) => (
-                    change.kind.as_str(),
-                    None,
-                    Some(&change.reference),
-                    None,
-                    None,
-                    change.before.as_ref().map(to_json).transpose()?,
-                    change.after.as_ref().map(to_json).transpose()?,
-                    None,
-                ),
-                HappeningKind::Named { name, key, about, data } => {
-                    for record in about.iter().skip(1) {
-                        further.push(arguments![record, event.id]);
-                    }
-                    let (about_json, data) = (Some(to_json(about)?), Some(to_json(data)?));
-                    let (name, key) = (Some(name), key.as_ref());
-                    ("named", name, about.first(), key, about_json, None, None, data)
+            given.push_behind(&event.row, arguments![pending.contains(&event.id)]);
+            if let HappeningKind::Named { about, .. } = &event.kind {
+                for record in about.iter().skip(1) {
+                    further.push(arguments![record, event.id]);
                 }
-            };
-            given.push(arguments![
-                event.id,
-                event.at,
-                kind,
-                name,
-                record.map(|record| record.object.as_str()),
-                record,
-                key,
-                about,
-                before,
-                after,
-                data,
-                cause.actor.as_str(),
-                cause.run,
-                cause.workflow.as_ref(),
-                cause.depth,
-                cause.entry.map(|entry| i64::try_from(entry).unwrap_or(i64::MAX)),
-                pending.contains(&event.id)
-            ]);
+            }
         }
         let names = given.names();
         let sql = format!(
@@ -229,24 +268,6 @@ impl Tx {
         let sql = "SELECT COALESCE(MAX(seq), 0) AS log_end FROM relata_event";
         let row = self.connection.row("read the event log", sql, arguments![]).await?;
         row.map_or(Ok(0), |row| row.count("log_end"))
-    }
-
-    /// Whether there is an event that triggers and waiting runs have not seen
-    /// yet, and [`Tx::workflow_stamp`], in one look.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub async fn event_pending_and_stamp(&mut self) -> Result<(bool, u64), StoreError> {
-        let sql = format!(
-            "SELECT stamp, (SELECT seq FROM relata_event WHERE pending = 1 LIMIT 1) AS waits
-             FROM ({STAMP}) AS workflows"
-        );
-        let row =
-            self.connection.row("read the event log", AssertSqlSafe(sql), arguments![]).await?;
-        row.map_or(Ok((false, 0)), |row| {
-            Ok((row.whole_or_none("waits")?.is_some(), row.count("stamp")?))
-        })
     }
 
     /// The events that triggers and waiting runs have not seen yet, oldest

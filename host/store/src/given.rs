@@ -13,6 +13,51 @@ pub(crate) struct Given<'c> {
     rows: usize,
 }
 
+/// The first values of a row, whose last ones are not known yet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OpenRow {
+    /// JSON, a comma between them.
+    json: Vec<u8>,
+    values: usize,
+}
+
+impl OpenRow {
+    /// A row that begins with these.
+    pub(crate) fn new(values: impl IntoIterator<Item = Argument>) -> Self {
+        let mut json = Vec::new();
+        let values = write_values(&mut json, 0, values);
+        Self { json, values }
+    }
+}
+
+/// Writes values behind so many others; answers how many there are then.
+fn write_values(
+    json: &mut Vec<u8>,
+    mut count: usize,
+    values: impl IntoIterator<Item = Argument>,
+) -> usize {
+    for value in values {
+        if count > 0 {
+            json.push(b',');
+        }
+        count += 1;
+        // Writing to memory cannot fail.
+        let _ = match &value {
+            Argument::Whole(Some(number)) => serde_json::to_writer(&mut *json, number),
+            // PostgreSQL's texts have no NUL (`connection::for_postgres`).
+            Argument::Text(Some(text)) if text.contains('\0') => {
+                serde_json::to_writer(&mut *json, &text.replace('\0', "\u{fffd}"))
+            }
+            Argument::Text(Some(text)) => serde_json::to_writer(&mut *json, text),
+            // Bytes go over one by one, never as rows.
+            Argument::Whole(None) | Argument::Text(None) | Argument::Bytes(_) => {
+                serde_json::to_writer(&mut *json, &())
+            }
+        };
+    }
+    count
+}
+
 impl<'c> Given<'c> {
     /// No rows yet, of these columns.
     pub(crate) fn new(columns: &'c [(&'c str, ColumnType)]) -> Self {
@@ -21,27 +66,18 @@ impl<'c> Given<'c> {
 
     /// Adds a row: a value for each column.
     pub(crate) fn push(&mut self, values: impl IntoIterator<Item = Argument>) {
+        self.push_behind(&OpenRow::default(), values);
+    }
+
+    /// Adds a row whose first values were made ready before, and these are the others.
+    pub(crate) fn push_behind(
+        &mut self,
+        first: &OpenRow,
+        others: impl IntoIterator<Item = Argument>,
+    ) {
         self.json.extend_from_slice(if self.rows == 0 { b"[" } else { b",[" });
-        let mut count = 0;
-        for value in values {
-            if count > 0 {
-                self.json.push(b',');
-            }
-            count += 1;
-            // Writing to memory cannot fail.
-            let _ = match &value {
-                Argument::Whole(Some(number)) => serde_json::to_writer(&mut self.json, number),
-                // PostgreSQL's texts have no NUL (`connection::for_postgres`).
-                Argument::Text(Some(text)) if text.contains('\0') => {
-                    serde_json::to_writer(&mut self.json, &text.replace('\0', "\u{fffd}"))
-                }
-                Argument::Text(Some(text)) => serde_json::to_writer(&mut self.json, text),
-                // Bytes go over one by one, never as rows.
-                Argument::Whole(None) | Argument::Text(None) | Argument::Bytes(_) => {
-                    serde_json::to_writer(&mut self.json, &())
-                }
-            };
-        }
+        self.json.extend_from_slice(&first.json);
+        let count = write_values(&mut self.json, first.values, others);
         debug_assert_eq!(count, self.columns.len(), "a value for each column");
         self.json.push(b']');
         self.rows += 1;
@@ -143,6 +179,10 @@ mod tests {
                 "[[\"a\\\"b\\n\",7],[null,null],[\"a\\\"b\\n\",7],[null,null]]".to_owned()
             ))
         );
+        let mut behind = Given::new(&COLUMNS);
+        behind.push_behind(&OpenRow::new(arguments!["a\"b\n"]), arguments![7_i64]);
+        behind.push_behind(&OpenRow::new(arguments![None::<String>, None::<i64>]), []);
+        assert_eq!(given.clone().into_argument(), behind.into_argument());
         assert_eq!(
             given.into_argument(),
             Argument::Text(Some("[[\"a\\\"b\\n\",7],[null,null]]".to_owned()))

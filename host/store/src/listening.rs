@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use relata_engine::{Happening, Watch};
 use relata_model::{RunId, Timestamp};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use crate::{
     RunCommit, StoreError, Tx,
-    connection::{arguments, to_json},
+    connection::{Argument, Row, arguments, to_json},
     dialect::Dialect,
     event,
     given::Given,
@@ -124,22 +124,11 @@ impl Tx {
     ///
     /// The database's.
     pub async fn waiter_topics(&mut self, topics: &[Watch]) -> Result<HashSet<Watch>, StoreError> {
-        let given = watched(topics);
-        if given.is_empty() {
+        if topics.is_empty() {
             return Ok(HashSet::new());
         }
-        let sql = format!(
-            "SELECT DISTINCT given.topic, given.topic_key FROM {} {}",
-            given.table(self.dialect(), "$1"),
-            waiters_of(self.dialect())
-        );
-        let rows = self
-            .connection
-            .rows("look for waiting runs", AssertSqlSafe(sql), vec![given.into_argument()])
-            .await?;
-        rows.iter()
-            .map(|row| Ok(Watch { topic: row.text("topic")?, key: row.text("topic_key")? }))
-            .collect()
+        let (sql, given) = listened_for(self.dialect(), topics);
+        read_topics(&self.connection.rows("look for waiting runs", sql, given).await?)
     }
 
     /// Tells a run what happened, and wakes it; false where it was told
@@ -264,6 +253,24 @@ impl Tx {
         }
         Ok(inboxes)
     }
+}
+
+/// The question which of these somebody listens for.
+pub(crate) fn listened_for(dialect: Dialect, topics: &[Watch]) -> (SqlStr, Vec<Argument>) {
+    let given = watched(topics);
+    let sql = format!(
+        "SELECT DISTINCT given.topic, given.topic_key FROM {} {}",
+        given.table(dialect, "$1"),
+        waiters_of(dialect)
+    );
+    (AssertSqlSafe(sql).into_sql_str(), vec![given.into_argument()])
+}
+
+/// Its answer.
+pub(crate) fn read_topics(rows: &[Row]) -> Result<HashSet<Watch>, StoreError> {
+    rows.iter()
+        .map(|row| Ok(Watch { topic: row.text("topic")?, key: row.text("topic_key")? }))
+        .collect()
 }
 
 /// What is listened for, as rows.

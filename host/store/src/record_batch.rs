@@ -6,9 +6,12 @@
 //! [`RecordBatch::flush`]; where a look at the database would have to see
 //! what the batch holds, the batch is flushed first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
-use relata_engine::HappeningKind;
+use relata_engine::{HappeningKind, Watch};
 use relata_model::{
     Change, ChangeKind, EventId, FieldError, FieldType, Fields, ObjectDefinition, Record, RecordId,
     Reference, Timestamp, Value,
@@ -17,15 +20,18 @@ use sea_query::{Alias, Expr, ExprTrait as _, Query as Statement};
 use sqlx::AssertSqlSafe;
 
 use crate::{
-    Cause, Fresh, NewEvent, RecordError, StoreError, Tx, Write, Written,
+    Cause, Fresh, NewEvent, ReadyEvent, RecordError, StoreError, Tx, Write, Written,
     connection::{Argument, arguments},
-    dialect::Dialect,
-    given::Given,
-    record::{dedup, id_of, invalid, read, refused},
-    table::{By, Column, ColumnType, ObjectTable, Reading, columns_of},
+    record::{dedup, invalid, read},
+    table::{By, Reading},
     value,
-    word::Renamed,
 };
+
+mod ahead;
+mod flush;
+
+pub use ahead::Ahead;
+pub(crate) use ahead::revisions_of;
 
 /// Whether a trigger may answer an event. An event that none answers, and for
 /// which no run waits, is settled as it is written.
@@ -35,6 +41,8 @@ pub type Heard<'h> = &'h (dyn Fn(&HappeningKind) -> bool + Send + Sync);
 #[derive(Default)]
 pub struct RecordBatch<'h> {
     heard: Option<Heard<'h>>,
+    /// Which of its events' topics runs listen for, where that has been asked.
+    awaited: Option<HashSet<Watch>>,
     /// What lies in the database, as far as it was read: records by id.
     stored: HashMap<Reference, Record>,
     /// Records that are there, whatever is in them.
@@ -51,7 +59,7 @@ pub struct RecordBatch<'h> {
 #[derive(Debug, Default)]
 struct Overlay {
     records: BTreeMap<Reference, Touched>,
-    events: Vec<NewEvent>,
+    events: Vec<Arc<ReadyEvent>>,
 }
 
 /// A record that was written.
@@ -119,7 +127,7 @@ impl<'h> RecordBatch<'h> {
                 }
             }
         }
-        let tables = std::sync::Arc::clone(&tx.tables);
+        let tables = Arc::clone(&tx.tables);
         for (object, keys) in written {
             let Ok((object, table)) = tables.of(object) else { continue };
             let sql =
@@ -164,9 +172,8 @@ impl<'h> RecordBatch<'h> {
         fresh: Fresh<'_>,
         now: Timestamp,
     ) -> Result<Written, RecordError> {
-        // Times are kept to the millisecond, in the events' images too.
-        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
-        let tables = std::sync::Arc::clone(&tx.tables);
+        let now = to_the_millisecond(now);
+        let tables = Arc::clone(&tx.tables);
         match write {
             Write::Create { object, id, fields } => {
                 let (object, _) = tables.of(&object)?;
@@ -175,39 +182,34 @@ impl<'h> RecordBatch<'h> {
                 let record = Record { reference, revision: 1, fields: fields.into() };
                 self.touch(object, None, Some(record.clone()));
                 let change = change(ChangeKind::Created, None, Some(&record));
-                self.happened(object, change, cause, fresh, now);
+                self.happened(object, change, cause, fresh, now)?;
                 Ok(Written { record, changed: true })
             }
             Write::Update { reference, fields, if_revision } => {
                 let (object, _) = tables.of(&reference.object)?;
                 let before = self.expect(tx, &reference, if_revision).await?;
-                let Some(fields) = self.updated(tx, object, &before, fields, now).await? else {
-                    return Ok(Written { record: before, changed: false });
-                };
-                let record = Record {
-                    reference: before.reference.clone(),
-                    revision: before.revision + 1,
-                    fields: fields.into(),
-                };
-                self.touch(object, Some(&before), Some(record.clone()));
-                let change = change(ChangeKind::Changed, Some(before), Some(&record));
-                self.happened(object, change, cause, fresh, now);
-                Ok(Written { record, changed: true })
+                let fields = self.updated(tx, object, &before, fields, now).await?;
+                Ok(self.become_so(object, before, fields, cause, fresh, now)?)
             }
             Write::Delete { reference, if_revision } => {
                 let (object, _) = tables.of(&reference.object)?;
                 let record = self.expect(tx, &reference, if_revision).await?;
                 self.touch(object, Some(&record), None);
                 let change = change(ChangeKind::Deleted, Some(record.clone()), None);
-                self.happened(object, change, cause, fresh, now);
+                self.happened(object, change, cause, fresh, now)?;
                 Ok(Written { record, changed: true })
             }
         }
     }
 
     /// Writes a named event to the log, in its place among the changes.
-    pub fn emit(&mut self, event: NewEvent) {
-        self.staged.events.push(event);
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unreadable`] where it cannot be put into words: a fault of ours.
+    pub fn emit(&mut self, event: &NewEvent) -> Result<(), StoreError> {
+        self.staged.events.push(Arc::new(event.ready()?));
+        Ok(())
     }
 
     /// The present member is done; what it wrote stays.
@@ -263,22 +265,37 @@ impl<'h> RecordBatch<'h> {
         mut given: Fields,
         now: Timestamp,
     ) -> Result<Option<Fields>, RecordError> {
-        let mut errors = self.resolve(tx, object, &mut given).await?;
-        let mut after = match object.update(&before.fields, given, now) {
-            Ok(after) => after,
-            Err(more) => return Err(invalid(errors, more)),
-        };
-        errors.extend(value::tidy(object, &mut after));
-        dedup(&mut errors);
-        if !errors.is_empty() {
-            return Err(RecordError::Invalid(errors));
-        }
-        if difference(&before.fields, &after).all(|name| name == "updated_at") {
+        let errors = self.resolve(tx, object, &mut given).await?;
+        let Some(after) = after(object, &before.fields, given, errors, now)? else {
             return Ok(None);
-        }
+        };
         let key = &before.reference.key;
         let errors = self.taken(tx, object, &after, Some(&before.fields), key).await?;
         if errors.is_empty() { Ok(Some(after)) } else { Err(RecordError::Invalid(errors)) }
+    }
+
+    /// Notes an update that is worked out; without fields nothing is otherwise.
+    fn become_so(
+        &mut self,
+        object: &ObjectDefinition,
+        before: Record,
+        after: Option<Fields>,
+        cause: &Cause,
+        fresh: Fresh<'_>,
+        now: Timestamp,
+    ) -> Result<Written, StoreError> {
+        let Some(fields) = after else {
+            return Ok(Written { record: before, changed: false });
+        };
+        let record = Record {
+            reference: before.reference.clone(),
+            revision: before.revision + 1,
+            fields: fields.into(),
+        };
+        self.touch(object, Some(&before), Some(record.clone()));
+        let change = change(ChangeKind::Changed, Some(before), Some(&record));
+        self.happened(object, change, cause, fresh, now)?;
+        Ok(Written { record, changed: true })
     }
 
     /// Notes that a record is otherwise from now on.
@@ -315,7 +332,7 @@ impl<'h> RecordBatch<'h> {
         cause: &Cause,
         fresh: Fresh<'_>,
         now: Timestamp,
-    ) {
+    ) -> Result<(), StoreError> {
         let meant = object.events_of(&change).into_iter().map(|meant| HappeningKind::Named {
             name: meant.name,
             key: meant.key,
@@ -325,8 +342,9 @@ impl<'h> RecordBatch<'h> {
         let meant: Vec<_> = meant.collect();
         for kind in std::iter::once(HappeningKind::Change(change)).chain(meant) {
             let id = EventId::from_uuid(fresh());
-            self.staged.events.push(NewEvent { id, at: now, kind, cause: cause.clone() });
+            self.emit(&NewEvent { id, at: now, kind, cause: cause.clone() })?;
         }
+        Ok(())
     }
 
     /// A record as it is with all that the batch holds; outer none where the
@@ -477,118 +495,23 @@ impl<'h> RecordBatch<'h> {
         let holds = self.touched().any(|(reference, _)| reference.object == object);
         if holds { self.flush(tx).await } else { Ok(()) }
     }
-
-    /// Writes all that the batch holds to the database: the records, then
-    /// their events in their order.
-    ///
-    /// # Errors
-    ///
-    /// [`RecordError::Invalid`] or [`RecordError::Conflict`] where another
-    /// writer was faster (PostgreSQL), else the database's. The transaction
-    /// has to undo what was written.
-    pub async fn flush(&mut self, tx: &mut Tx) -> Result<(), RecordError> {
-        let staged = std::mem::take(&mut self.staged);
-        self.spilled |= !(staged.records.is_empty() && staged.events.is_empty());
-        let mut all = std::mem::take(&mut self.kept);
-        all.records.extend(staged.records);
-        all.events.extend(staged.events);
-
-        let tables = std::sync::Arc::clone(&tx.tables);
-        let mut created: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
-        let mut changed: BTreeMap<_, Vec<(u64, &Record)>> = BTreeMap::new();
-        let mut deleted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        let mut renamed: BTreeMap<&str, Vec<Renamed<'_>>> = BTreeMap::new();
-        for (reference, touched) in &all.records {
-            let object = reference.object.as_str();
-            renamed.entry(object).or_default().push(Renamed {
-                before: touched.stored.and_then(|_| self.stored.get(reference)),
-                now: touched.now.as_ref(),
-                changed: &touched.changed,
-            });
-            match (touched.stored, &touched.now) {
-                (None, Some(record)) => created.entry(object).or_default().push(record),
-                (Some(revision), Some(record)) => {
-                    let fields: Vec<&str> = touched.changed.iter().map(String::as_str).collect();
-                    changed.entry((object, fields)).or_default().push((revision, record));
-                }
-                (Some(_), None) => deleted.entry(object).or_default().push(&reference.key),
-                (None, None) => {}
-            }
-        }
-        for (object, records) in renamed {
-            tx.words_write(tables.of(object)?.0, &records).await?;
-        }
-        for (object, keys) in deleted {
-            let statement = Statement::delete()
-                .from_table(Alias::new(object))
-                .and_where(tx.dialect().is_one_of("id", &serde_json::json!(keys).to_string()))
-                .take();
-            let (sql, arguments) = tx.dialect().build(&statement);
-            tx.connection.execute("delete records", sql, arguments).await?;
-            tx.attachments_forget(object, &keys).await?;
-        }
-        for ((object, fields), records) in changed {
-            let (object, _) = tables.of(object)?;
-            update(tx, object, &fields, &records).await?;
-        }
-        for (object, records) in created {
-            let (object, table) = tables.of(object)?;
-            if !insert(tx, object, table, &records).await? {
-                // Another host took an id or a unique value between the look
-                // and the write.
-                return Err(taken_meanwhile(tx, object, &records).await);
-            }
-        }
-        let pending = self.pending(tx, &all.events).await?;
-        tx.event_emit_all(&all.events.iter().collect::<Vec<_>>(), &pending).await?;
-
-        for (reference, touched) in all.records {
-            match touched.now {
-                Some(record) => {
-                    self.stored.insert(reference, record);
-                }
-                None => {
-                    self.there.remove(&reference);
-                    self.stored.remove(&reference);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Which of the events somebody has to see.
-    async fn pending(
-        &self,
-        tx: &mut Tx,
-        events: &[NewEvent],
-    ) -> Result<HashSet<EventId>, StoreError> {
-        let Some(heard) = self.heard else {
-            return Ok(events.iter().map(|event| event.id).collect());
-        };
-        let (mut pending, mut unheard) = (HashSet::new(), Vec::new());
-        for event in events {
-            if heard(&event.kind) {
-                pending.insert(event.id);
-            } else {
-                unheard.extend(event.kind.topics().into_iter().map(|topic| (event.id, topic)));
-            }
-        }
-        let topics: Vec<_> = unheard.iter().map(|(_, topic)| topic.clone()).collect();
-        let awaited = tx.waiter_topics(&topics).await?;
-        for (event, topic) in unheard {
-            if awaited.contains(&topic) {
-                pending.insert(event);
-            }
-        }
-        Ok(pending)
-    }
 }
 
 /// Adds a reference by id; one by external id has to be looked for.
 fn by_id<'w>(wanted: &mut BTreeMap<&'w str, BTreeSet<&'w str>>, reference: &'w Reference) {
-    if reference.key.parse::<RecordId>().is_ok() {
+    if is_by_id(reference) {
         wanted.entry(&reference.object).or_default().insert(&reference.key);
     }
+}
+
+/// Times are kept to the millisecond, in the events' images too.
+fn to_the_millisecond(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}
+
+/// Whether it is an id by which the record is known, and not one of another program.
+fn is_by_id(reference: &Reference) -> bool {
+    reference.key.parse::<RecordId>().is_ok()
 }
 
 /// The names of the fields of which no two records may have the same.
@@ -617,30 +540,26 @@ async fn other_with(
     row.map(|row| row.text("id")).transpose()
 }
 
-/// Why some records could not be inserted.
-async fn taken_meanwhile(
-    tx: &mut Tx,
+/// A record's fields after an update whose `errors` are known so far; none where nothing
+/// is otherwise.
+fn after(
     object: &ObjectDefinition,
-    records: &[&Record],
-) -> RecordError {
-    let mut errors = Vec::new();
-    for record in records {
-        for name in unique(object) {
-            let Some(value) = record.fields.get(name) else { continue };
-            match other_with(tx, object, name, value, &record.reference.key).await {
-                Ok(None) => {}
-                Ok(Some(other)) => errors.push(FieldError::new(
-                    name,
-                    format!("`{value}` belongs to {}/{other} already", object.name),
-                )),
-                Err(why) => return why.into(),
-            }
-        }
+    before: &Fields,
+    given: Fields,
+    mut errors: Vec<FieldError>,
+    now: Timestamp,
+) -> Result<Option<Fields>, RecordError> {
+    let mut after = match object.update(before, given, now) {
+        Ok(after) => after,
+        Err(more) => return Err(invalid(errors, more)),
+    };
+    errors.extend(value::tidy(object, &mut after));
+    dedup(&mut errors);
+    if !errors.is_empty() {
+        return Err(RecordError::Invalid(errors));
     }
-    if errors.is_empty() {
-        errors.push(FieldError::new("id", "belongs to another record already"));
-    }
-    RecordError::Invalid(errors)
+    let is_same = difference(before, &after).all(|name| name == "updated_at");
+    Ok((!is_same).then_some(after))
 }
 
 /// A change from one image to another.
@@ -660,114 +579,4 @@ fn difference<'f>(before: &'f Fields, after: &'f Fields) -> impl Iterator<Item =
     gone.chain(
         after.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(name, _)| name),
     )
-}
-
-/// The columns of some fields, in the order of the names.
-fn columns<'c>(object: &ObjectDefinition, fields: impl Iterator<Item = &'c str>) -> Vec<Column> {
-    fields
-        .filter_map(|name| object.field(name).map(|field| columns_of(name, field)))
-        .flatten()
-        .collect()
-}
-
-/// The values of some fields of a record, for their columns.
-fn values<'c>(
-    object: &ObjectDefinition,
-    record: &Record,
-    fields: impl Iterator<Item = &'c str>,
-) -> Vec<Argument> {
-    let mut values = Vec::new();
-    for name in fields {
-        if let Some(field) = object.field(name) {
-            value::write(field, record.field(name), &mut values);
-        }
-    }
-    values
-}
-
-/// Inserts records; false where another one has an id or a unique value, and
-/// not all of them are there now.
-async fn insert(
-    tx: &mut Tx,
-    object: &ObjectDefinition,
-    table: &ObjectTable,
-    records: &[&Record],
-) -> Result<bool, RecordError> {
-    let mut names: Vec<(&str, ColumnType)> =
-        vec![("id", ColumnType::Text), ("revision", ColumnType::Whole)];
-    names.extend(table.columns.iter().map(|column| (column.name.as_str(), column.kind)));
-    let mut given = Given::new(&names);
-    for record in records {
-        let mut row = arguments![&record.reference.key, record.revision];
-        row.extend(values(object, record, object.order.iter().map(String::as_str)));
-        given.push(row);
-    }
-    let names = given.names();
-    let sql = format!(
-        "INSERT INTO \"{}\" ({names}) SELECT {names} FROM {} WHERE 1 = 1 ORDER BY _place
-         ON CONFLICT DO NOTHING",
-        object.name,
-        given.table(tx.dialect(), "$1")
-    );
-    let touched = tx
-        .connection
-        .execute("write records", AssertSqlSafe(sql), vec![given.into_argument()])
-        .await?;
-    Ok(touched == records.len() as u64)
-}
-
-async fn update(
-    tx: &mut Tx,
-    object: &ObjectDefinition,
-    fields: &[&str],
-    records: &[(u64, &Record)],
-) -> Result<(), RecordError> {
-    let columns = columns(object, fields.iter().copied());
-    let mut names: Vec<(&str, ColumnType)> = vec![
-        ("id", ColumnType::Text),
-        ("revision_before", ColumnType::Whole),
-        ("revision", ColumnType::Whole),
-    ];
-    names.extend(columns.iter().map(|column| (column.name.as_str(), column.kind)));
-    let mut given = Given::new(&names);
-    for (before, record) in records {
-        let mut row = arguments![&record.reference.key, *before, record.revision];
-        row.extend(values(object, record, fields.iter().copied()));
-        given.push(row);
-    }
-    let mut set = String::from("\"revision\" = given.revision");
-    for column in &columns {
-        set.push_str(&format!(", \"{0}\" = given.\"{0}\"", column.name));
-    }
-    let sql = format!(
-        "UPDATE \"{0}\" SET {set} FROM {1}
-         WHERE \"{0}\".id = given.id AND \"{0}\".revision = given.revision_before{2}",
-        object.name,
-        given.table(tx.dialect(), "$1"),
-        given.narrow(tx.dialect(), "$1", "id", &format!("\"{}\".id", object.name))
-    );
-    let (doing, sql, given) = ("write records", AssertSqlSafe(sql), vec![given.into_argument()]);
-    if tx.dialect() == Dialect::Sqlite {
-        // They were read in this transaction, and nobody else writes.
-        return Ok(tx.connection.post(doing, sql, given).await?);
-    }
-    let touched =
-        tx.connection.execute(doing, sql, given).await.map_err(|why| refused(why, object))?;
-    if touched == records.len() as u64 {
-        return Ok(());
-    }
-    // Only where writers run side by side (PostgreSQL).
-    for (before, record) in records {
-        id_of(&record.reference)?;
-        let found = tx.record_fetch(&record.reference).await?;
-        let found = found.ok_or_else(|| RecordError::NotFound(record.reference.clone()))?;
-        if found.revision != record.revision {
-            return Err(RecordError::Conflict {
-                reference: record.reference.clone(),
-                expected: *before,
-                found: found.revision,
-            });
-        }
-    }
-    Ok(())
 }

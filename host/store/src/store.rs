@@ -72,7 +72,7 @@ impl StoreConfig {
 pub struct Store {
     messages: mpsc::Sender<Message>,
     readers: Readers,
-    tables: Arc<Tables>,
+    pub(crate) tables: Arc<Tables>,
     hints: Option<Arc<Hints>>,
     observed: Arc<Observed>,
     wakes: Arc<Wakes>,

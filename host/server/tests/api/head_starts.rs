@@ -171,3 +171,33 @@ async fn many_begin_at_once_each_with_its_event() {
     assert_eq!(head_starts(&served).await, count);
     served.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_that_write_to_one_record_at_once_come_one_after_the_other() {
+    let steps = r#"  - do: crm.update
+    record: =order
+    set: { amount: "1 EUR" }
+  - do: crm.update
+    record: =order
+    set: { amount: "2 EUR" }
+"#;
+    let served = at_work(&paid(steps), 1).await;
+    let count = 24;
+    let answers = futures::future::join_all((0..count).map(|_| answer(served.post(WAIT, ORDER))));
+    for answer in answers.await {
+        assert_eq!(answer["runs"][0]["status"], "done", "{answer}");
+    }
+    // Each has found the order as the one before it had left it.
+    let timeline = answer(served.get("/v1/records/order/O-1/timeline")).await;
+    let changes: Vec<_> = timeline["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|entry| entry["what"].as_str().unwrap().split_once("amount: "))
+        .map(|(_, change)| change.trim_end_matches(')'))
+        .collect();
+    let mut expected = ["2.00 EUR -> 1.00 EUR", "1.00 EUR -> 2.00 EUR"].repeat(count);
+    expected[0] = "(empty) -> 1.00 EUR";
+    assert_eq!(changes, expected);
+    served.stop().await;
+}

@@ -5,6 +5,7 @@
 #[macro_use]
 mod backend;
 
+mod ahead;
 mod api;
 mod attachments;
 mod backtest;
