@@ -426,9 +426,14 @@ async fn batch(
         match transaction(tx, works.make_contiguous()).await {
             End::Kept(count) => {
                 told.stirred(tx.stirred);
-                for work in works.drain(..count) {
-                    work.answer(Ok(()));
-                }
+                let kept: Vec<_> = works.drain(..count).collect();
+                // Apart: those who come next need not wait until these have been told,
+                // and what they brought is freed.
+                tokio::spawn(async move {
+                    for work in kept {
+                        work.answer(Ok(()));
+                    }
+                });
                 (meetings, losses) = (0, 0);
             }
             End::Split => {}
