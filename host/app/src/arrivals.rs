@@ -173,7 +173,7 @@ impl App {
     ) -> Result<(), NotTaken> {
         let count = events.len();
         let ready: Arc<[ReadyEvent]> =
-            events.iter().map(NewEvent::ready).collect::<Result<_, _>>()?;
+            events.iter().cloned().map(NewEvent::ready).collect::<Result<_, _>>()?;
         let mut may_go_ahead = true;
         for tried in 0.. {
             let active = self.active_set().await.map_err(fault)?;

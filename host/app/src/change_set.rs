@@ -185,7 +185,7 @@ impl ChangeSet {
                     records.write(tx, write.clone(), &cause, fresh, now).await?;
                 }
                 Written::Emitted { name, about, data } => {
-                    records.emit(&named(name, about, data, &cause, now))?;
+                    records.emit(named(name, about, data, &cause, now))?;
                 }
                 Written::Queued(_) | Written::Remembered(_) => {}
             }
@@ -211,7 +211,7 @@ impl ChangeSet {
                     }
                 }
                 Written::Emitted { name, about, data } => {
-                    ahead.emit(&named(name, about, data, &cause, now))?;
+                    ahead.emit(named(name, about, data, &cause, now))?;
                 }
                 Written::Queued(_) | Written::Remembered(_) => {}
             }

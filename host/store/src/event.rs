@@ -61,9 +61,9 @@ impl NewEvent {
     ///
     /// [`StoreError::Unreadable`] where what happened cannot be put into words: a
     /// fault of ours.
-    pub fn ready(&self) -> Result<ReadyEvent, StoreError> {
+    pub fn ready(self) -> Result<ReadyEvent, StoreError> {
         let Self { id, at, kind, cause } = self;
-        let (word, name, record, key, about, before, after, data) = match kind {
+        let (word, name, record, key, about, before, after, data) = match &kind {
             HappeningKind::Change(change) => (
                 change.kind.as_str(),
                 None,
@@ -81,8 +81,8 @@ impl NewEvent {
             }
         };
         let row = OpenRow::new(arguments![
-            *id,
-            *at,
+            id,
+            at,
             word,
             name,
             record.map(|record| record.object.as_str()),
@@ -98,7 +98,7 @@ impl NewEvent {
             cause.depth,
             cause.entry.map(|entry| i64::try_from(entry).unwrap_or(i64::MAX))
         ]);
-        Ok(ReadyEvent { id: *id, kind: kind.clone(), row })
+        Ok(ReadyEvent { id, kind, row })
     }
 }
 
@@ -208,7 +208,7 @@ impl Tx {
     /// The database's; also where the id is in the log already.
     pub async fn event_emit(&mut self, event: &NewEvent) -> Result<(), StoreError> {
         let pending = HashSet::from([event.id]);
-        self.event_emit_all(&[&event.ready()?], &pending).await
+        self.event_emit_all(&[&event.clone().ready()?], &pending).await
     }
 
     /// Writes events to the log, in their order; those that are `pending` are

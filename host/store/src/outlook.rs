@@ -28,8 +28,7 @@ pub struct Outlook {
 
 impl Outlook {
     /// At which revision a record is; none where it is gone, or nobody asked.
-    #[must_use]
-    pub fn revision(&self, record: &Reference) -> Option<u64> {
+    pub(crate) fn revision(&self, record: &Reference) -> Option<u64> {
         self.revisions.get(record).copied()
     }
 }

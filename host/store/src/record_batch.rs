@@ -207,7 +207,7 @@ impl<'h> RecordBatch<'h> {
     /// # Errors
     ///
     /// [`StoreError::Unreadable`] where it cannot be put into words: a fault of ours.
-    pub fn emit(&mut self, event: &NewEvent) -> Result<(), StoreError> {
+    pub fn emit(&mut self, event: NewEvent) -> Result<(), StoreError> {
         self.staged.events.push(Arc::new(event.ready()?));
         Ok(())
     }
@@ -342,7 +342,7 @@ impl<'h> RecordBatch<'h> {
         let meant: Vec<_> = meant.collect();
         for kind in std::iter::once(HappeningKind::Change(change)).chain(meant) {
             let id = EventId::from_uuid(fresh());
-            self.emit(&NewEvent { id, at: now, kind, cause: cause.clone() })?;
+            self.emit(NewEvent { id, at: now, kind, cause: cause.clone() })?;
         }
         Ok(())
     }

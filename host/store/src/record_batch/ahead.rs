@@ -97,7 +97,7 @@ impl Ahead {
     /// # Errors
     ///
     /// [`StoreError::Unreadable`] where it cannot be put into words: a fault of ours.
-    pub fn emit(&mut self, event: &NewEvent) -> Result<(), StoreError> {
+    pub fn emit(&mut self, event: NewEvent) -> Result<(), StoreError> {
         self.batch.emit(event)
     }
 

@@ -77,7 +77,7 @@ impl Together for Emission {
     type Error = StoreError;
 
     async fn write_all(tx: &mut Tx, all: &[Self]) -> Result<Outcomes<Self>, StoreError> {
-        let events = all.iter().map(|one| one.0.ready()).collect::<Result<Vec<_>, _>>()?;
+        let events = all.iter().map(|one| one.0.clone().ready()).collect::<Result<Vec<_>, _>>()?;
         tx.event_emit_all(&events.iter().collect::<Vec<_>>(), &HashSet::new()).await?;
         Ok(all.iter().map(|_| Ok(())).collect())
     }
