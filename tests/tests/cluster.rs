@@ -8,16 +8,11 @@
     reason = "a test may stop at once, and tells its figures"
 )]
 
-mod fair;
-#[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
-#[path = "../src/postgres.rs"]
-mod postgres;
-
 use std::{path::PathBuf, thread::sleep, time::Duration};
 
-use fair::{counts, parts, undone};
-use postgres::Postgres;
-use relata_tests::{Backend, Place, Server, data};
+use relata_tests::{Backend, Place, Postgres, Server, data};
+
+use crate::fair::{counts, parts, undone};
 
 /// So long a host has what it has claimed: a minute would be too long for a test,
 /// and less than a slow machine takes for a step would be too short.

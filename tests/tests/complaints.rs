@@ -11,15 +11,12 @@
     reason = "a test may stop at once, asks who runs it, and tells how long it took"
 )]
 
-mod fair;
-
 use std::{
     env,
     ops::Range,
     time::{Duration, Instant},
 };
 
-use fair::undone_at;
 use relata_app::{
     App, NewToken, Running, Scope,
     model::{Decimal, Fields, Reference, Timestamp, Value},
@@ -28,6 +25,8 @@ use relata_engine::HappeningKind;
 use relata_tests::{Backend, Place, Postgres, Server, open, post};
 use serde_json::{Value as Json, json};
 use tokio::{task::JoinSet, time::sleep};
+
+use crate::fair::undone_at;
 
 /// One mail in so many is a complaint.
 const COMPLAINTS: usize = 5;

@@ -7,12 +7,11 @@
     reason = "a test may stop at once, and tells its figures"
 )]
 
-mod fair;
-
 use std::{collections::BTreeMap, thread::sleep, time::Duration};
 
-use fair::{counts, parts, steps, undone};
 use relata_tests::{Backend, Place, Server, answer, ask, data, post};
+
+use crate::fair::{counts, parts, steps, undone};
 
 const KILLS: usize = 20;
 

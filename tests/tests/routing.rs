@@ -12,8 +12,6 @@
     reason = "a test may stop at once, asks who runs it, and tells how long it took"
 )]
 
-mod fair;
-
 use std::{
     collections::BTreeMap,
     env,
@@ -25,7 +23,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fair::undone_at;
 use relata_app::{
     App, NewToken, Running, Scope,
     model::{Decimal, Fields, Reference, Value},
@@ -34,6 +31,8 @@ use relata_engine::HappeningKind;
 use relata_tests::{Backend, Place, Postgres, Server, ask, open};
 use serde_json::{Value as Json, json};
 use tokio::{task::JoinSet, time::sleep};
+
+use crate::fair::undone_at;
 
 /// How many agents there are, for each of these capacities.
 const CAPACITIES: [u64; 4] = [3, 5, 8, 20];

@@ -45,7 +45,7 @@ pub(crate) fn install() -> Result<()> {
 
 /// Tries the whole API for long, on PostgreSQL.
 pub(crate) fn fuzz(examples: u32, seed: u32) -> Command {
-    let mut run = cargo::locked(&["test", "--workspace", "--test", "fuzz", "--"]);
+    let mut run = cargo::locked(&["test", "--workspace", "--test", "api", "--"]);
     run.args(["the_api_answers_as_it_is_described_on_postgres", "--nocapture"]);
     run.env("RELATA_FUZZ_EXAMPLES", examples.to_string());
     run.env("RELATA_FUZZ_SEED", seed.to_string());

@@ -8,8 +8,10 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it tells what it found")]
 
+#[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/cluster/mod.rs"]
 mod cluster;
+#[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/rig/mod.rs"]
 mod rig;
 

@@ -2,13 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-mod rig;
-
 use expect_test::{Expect, expect};
 use relata_engine::{Admission, Asked, Happening, HappeningKind, admit, admit_asked, read_inputs};
 use relata_model::{EventId, RunId, Value};
-use rig::{World, at, show};
 use serde_json::json;
+
+use crate::rig::{self, World, at, show};
 
 /// Who did what happens: nobody special, a run of a workflow, or a chain.
 struct By {

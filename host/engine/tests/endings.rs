@@ -2,10 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-mod rig;
-
 use expect_test::expect;
-use rig::check_with;
+
+use crate::rig::check_with;
 
 const DISCOUNT: &str = "
 workflow: discount

@@ -1,10 +1,7 @@
 //! Several hosts on one database, all of them faulty: a thousand lives, each
 //! of its own seed. `cargo xtask simulate` lives as many as one likes.
 
-mod cluster;
-mod rig;
-
-use cluster::{Bug, Tally, live, trace};
+use crate::cluster::{Bug, Tally, live, trace};
 
 /// How many lives `cargo test` lives.
 const SEEDS: u64 = 500;

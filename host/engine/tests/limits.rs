@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-mod rig;
-
 use std::collections::BTreeMap;
 
 use relata_engine::{
@@ -13,7 +11,8 @@ use relata_engine::{
 };
 use relata_model::{Reference, RunId, Value};
 use relata_workflow::{Definition, Facts, Need, StepId, StepKind};
-use rig::{Bench, World, at, uuid, workflow};
+
+use crate::rig::{Bench, World, at, uuid, workflow};
 
 const ONE_CALL: &str = "
 workflow: one-call

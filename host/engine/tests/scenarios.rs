@@ -3,10 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-mod rig;
-
 use expect_test::expect;
-use rig::check;
+
+use crate::rig::check;
 
 const WELCOME: &str = "
 workflow: welcome

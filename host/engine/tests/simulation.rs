@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-mod rig;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use relata_engine::{
@@ -14,14 +12,15 @@ use relata_engine::{
 };
 use relata_model::{RunId, Timestamp, Value};
 use relata_workflow::Definition;
-use rig::{
+use serde_json::json;
+
+use crate::rig::{
     Bench, World, at,
     judge::{judge, sound},
     later,
     maker::{Draw, Maker, STATUSES},
     told,
 };
-use serde_json::json;
 
 /// How many lives `cargo test` lives.
 const SEEDS: u64 = 500;

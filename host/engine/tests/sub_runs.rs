@@ -2,14 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-mod rig;
-
 use std::fmt::Write as _;
 
 use expect_test::expect;
 use relata_engine::{Admission, HappeningKind, Parent, RUN_ENDED, Start, admit_asked};
 use relata_model::{RunId, Value};
-use rig::{Bench, World, at, check, started, uuid, workflow};
+
+use crate::rig::{Bench, World, at, check, started, uuid, workflow};
 
 const ANNA: &str = "contact/anna name=Anna";
 

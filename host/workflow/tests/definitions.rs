@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic as a test may")]
 
-mod catalog;
-
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
@@ -12,6 +10,8 @@ use relata_workflow::{
     Argument, BlockId, Catalog, Conversion, Definition, Expression, Formula, Piece, Slot, StepKind,
     Type, parse, render,
 };
+
+use crate::catalog;
 
 fn check(catalog: &Catalog, source: &str, expected: Expect) -> Definition {
     let (definition, found) = parse("test.yaml", source, catalog);

@@ -2,8 +2,6 @@
 //! that code, and what is mended yields none. `UPDATE_EXPECT=1` writes what is
 //! told into the pages, and the index anew.
 
-mod catalog;
-
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf, sync::LazyLock};
 
 use expect_test::expect_file;
@@ -12,6 +10,8 @@ use relata_workflow::{
     CODES, Catalog, Definition, Diagnostic, TestContext, check_together, explain_page, parse_all,
     parse_test, render,
 };
+
+use crate::catalog;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors")

@@ -1,12 +1,12 @@
 //! Workflows with planted mistakes: each is found in one run, at its place,
 //! with the mend, and nothing else is said; to programs the same as to people.
 
-mod catalog;
-
 use std::{fs, path::Path, path::PathBuf};
 
 use expect_test::expect_file;
 use relata_workflow::{Catalog, Diagnostic, Severity, Span, parse, render};
+
+use crate::catalog;
 
 #[test]
 fn every_planted_fault_is_found_at_its_place() {

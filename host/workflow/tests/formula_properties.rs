@@ -4,17 +4,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic as a test may")]
 
-mod maker;
-
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use maker::{Choices, Maker};
 use proptest::prelude::*;
 use relata_model::{Calendar, TimeZone, Timestamp, Value};
 use relata_workflow::{
     EvaluationError, Formula, Scope, Slot, Type,
     formula::{FAULTS, functions::FUNCTIONS},
 };
+
+use crate::maker::{Choices, Maker};
 
 static MAKER: LazyLock<Maker> = LazyLock::new(Maker::new);
 

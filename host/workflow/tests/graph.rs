@@ -1,8 +1,6 @@
 //! Workflows as pictures: everything that can be drawn, and pictures in which
 //! nothing overlaps, whatever the workflow.
 
-mod catalog;
-
 use std::path::Path;
 
 use expect_test::expect_file;
@@ -12,6 +10,8 @@ use relata_workflow::{
     graph::{Branch, Detail, Exit, ExitKind, Graph, Kind, Lane, Node, flow, graph, mermaid, svg},
     parse, render,
 };
+
+use crate::catalog;
 
 /// The catalog of the tests, with the titles of the shipped actions.
 fn titled() -> Catalog {

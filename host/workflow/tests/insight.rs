@@ -1,8 +1,6 @@
 //! What an editor is told: what can stand at a place, what stands there, and
 //! where it comes from. `¦` is the cursor.
 
-mod catalog;
-
 use std::sync::LazyLock;
 
 use expect_test::{Expect, expect};
@@ -12,6 +10,8 @@ use relata_workflow::{
     insight::{Insight, complete, fix},
     parse,
 };
+
+use crate::catalog;
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog::catalog);
 

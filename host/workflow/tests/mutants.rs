@@ -1,9 +1,9 @@
 //! Faulty workflows: what is changed, and where.
 
-mod catalog;
-
 use expect_test::{Expect, expect};
 use relata_workflow::{mutants, parse, render};
+
+use crate::catalog;
 
 fn check(source: &str, expected: Expect) {
     let (definition, found) = parse("test.yaml", source, &catalog::catalog());

@@ -1,9 +1,6 @@
 //! The JSON Schema of workflows and of their tests. That it takes whatever
 //! the checker takes is held by every good example in `diagnostics`.
 
-mod catalog;
-mod yaml;
-
 use std::path::Path;
 
 use expect_test::expect;
@@ -12,7 +9,11 @@ use relata_workflow::{
     schema::{test_schema, workflow_schema},
 };
 use serde_json::{Value as Json, json};
-use yaml::{against, to_json};
+
+use crate::{
+    catalog,
+    yaml::{against, to_json},
+};
 
 fn validator() -> jsonschema::Validator {
     jsonschema::draft7::new(&workflow_schema(&catalog::catalog())).expect("a valid schema")

@@ -1,8 +1,8 @@
 //! The shipped workflows, and those of the language's description.
 
-mod catalog;
-
 use relata_workflow::{Diagnostic, parse, render};
+
+use crate::catalog;
 
 /// The shipped workflows have no errors and no warnings.
 #[test]

@@ -1,10 +1,10 @@
 //! What mail templates read, held against what steps give them.
 
-mod catalog;
-
 use expect_test::{Expect, expect};
 use relata_workflow::{Catalog, Diagnostic, Severity, TemplateSignature, parse};
 use serde_json::json;
+
+use crate::catalog;
 
 /// The catalog, with what the templates read and what the actions give them.
 fn catalog_with_reads() -> Catalog {

@@ -1,8 +1,6 @@
 //! Test files: what is wrong in one, where, and how to mend it; and what is
 //! read of one that is right.
 
-mod catalog;
-
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use expect_test::{Expect, expect};
@@ -10,6 +8,8 @@ use relata_model::TimeZone;
 use relata_workflow::{
     Catalog, Definition, Diagnostic, Severity, TestContext, TestFile, parse, parse_test, render,
 };
+
+use crate::catalog;
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog::catalog);
 

@@ -14,7 +14,7 @@ use relata_tests::{Backend, Place, Server, answer, open};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use crate::chromium::Page;
+use super::chromium::Page;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 

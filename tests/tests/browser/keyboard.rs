@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{
+use super::{
     chromium::{Chromium, Key, Look, Page},
     company::{Company, LOG_IN},
 };
@@ -47,7 +47,7 @@ async fn a_ticket_is_answered_by_the_keyboard_alone() {
     page.waits_for("document.activeElement.matches('input')");
     page.types("lea@shop.example");
     tab_to(&page, LOG_IN[1]);
-    page.types(crate::company::PASSWORD);
+    page.types(super::company::PASSWORD);
     page.key(Key::Enter);
     page.waits_for("location.pathname === '/inbox' && document.readyState === 'complete'");
 

@@ -17,7 +17,7 @@ use relata_app::{
 };
 use serde_json::json;
 
-use crate::{
+use super::{
     chromium::{Chromium, Look, Page},
     company::{Company, LOG_IN},
 };

@@ -19,7 +19,7 @@ use relata_tests::{Dovecot, Receiver, Server, post};
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
 
-use crate::{
+use super::{
     chromium::{Chromium, Look},
     company::{Company, LOG_IN},
 };

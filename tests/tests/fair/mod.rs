@@ -2,8 +2,6 @@
 //! is there afterwards.
 
 #![allow(
-    dead_code,
-    unreachable_pub,
     clippy::unwrap_used,
     reason = "each test uses a part of it, and a test that unwraps says where it failed"
 )]
@@ -20,7 +18,7 @@ use relata_app::{
 use relata_tests::{Place, data, open};
 
 /// The fair's file as `count` files of about the same length.
-pub fn parts(folder: &Path, count: usize) -> Vec<String> {
+pub(crate) fn parts(folder: &Path, count: usize) -> Vec<String> {
     let mut reader = csv::Reader::from_path(data("leads.csv")).unwrap();
     let header = reader.byte_headers().unwrap().clone();
     let rows: Vec<csv::ByteRecord> = reader.byte_records().map(Result::unwrap).collect();
@@ -40,7 +38,7 @@ pub fn parts(folder: &Path, count: usize) -> Vec<String> {
 }
 
 /// How many events, runs and effects wait to be worked at, now.
-pub async fn undone(place: &Place) -> u64 {
+pub(crate) async fn undone(place: &Place) -> u64 {
     let app = open(place).await;
     let undone = undone_at(&app).await;
     app.close().await;
@@ -49,7 +47,7 @@ pub async fn undone(place: &Place) -> u64 {
 
 /// The same of a company that is open. The database counts: it is asked again and
 /// again while hosts work.
-pub async fn undone_at(app: &App) -> u64 {
+pub(crate) async fn undone_at(app: &App) -> u64 {
     let counts = app.store().health_counts(app.now()).await.unwrap();
     let in_one_of = |counts: &[(String, u64)], states: [&str; 2]| -> u64 {
         let counted = counts.iter().filter(|(state, _)| states.contains(&state.as_str()));
@@ -61,7 +59,7 @@ pub async fn undone_at(app: &App) -> u64 {
 }
 
 /// How many entries all logs of runs have.
-pub async fn steps(place: &Place) -> u64 {
+pub(crate) async fn steps(place: &Place) -> u64 {
     let app = open(place).await;
     let runs = app.store().run_list(&RunFilter::default(), u32::MAX).await.unwrap();
     let steps = runs.iter().map(|row| row.run.seq).sum();
@@ -70,7 +68,7 @@ pub async fn steps(place: &Place) -> u64 {
 }
 
 /// What there is, counted.
-pub async fn counts(places: &[Place]) -> BTreeMap<String, usize> {
+pub(crate) async fn counts(places: &[Place]) -> BTreeMap<String, usize> {
     let app = open(&places[0]).await;
     let mut counts = BTreeMap::new();
     let mut count = |what: String| *counts.entry(what).or_insert(0) += 1;

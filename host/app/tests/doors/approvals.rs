@@ -5,7 +5,7 @@ use relata_app::{
     store::EffectFilter,
 };
 
-use crate::company::{Company, without_ids};
+use super::company::{Company, without_ids};
 
 const ASKING: &str = "\
 workflow: discount

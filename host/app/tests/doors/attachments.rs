@@ -9,7 +9,7 @@ use relata_app::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::company::Company;
+use super::company::Company;
 
 /// A mail of Apple's, with a PDF whose name is written as RFC 2231 says and a
 /// picture that stands in the text.

@@ -5,7 +5,7 @@ use relata_app::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::company::{Company, given_to, text, without_ids};
+use super::company::{Company, given_to, text, without_ids};
 
 const OFFER: &str = "\
 workflow: discount-offer

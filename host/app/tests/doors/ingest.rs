@@ -5,7 +5,7 @@ use std::time::Duration;
 use relata_app::{App, IngestRequest, NewToken, Scope};
 use serde_json::json;
 
-use crate::company::Company;
+use super::company::Company;
 
 const WORKFLOW: &str = "\
 workflow: thank-you

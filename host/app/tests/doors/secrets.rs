@@ -6,7 +6,7 @@ use std::{
 use expect_test::expect;
 use relata_app::{App, AppError, Opening, Secret, SecretOverrides};
 
-use crate::company::Company;
+use super::company::Company;
 
 #[tokio::test]
 async fn a_secret_lies_in_a_file_that_others_cannot_read() {

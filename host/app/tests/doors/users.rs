@@ -9,7 +9,7 @@ use relata_app::{
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::company::Company;
+use super::company::Company;
 
 const GOOD: &str = "correct horse battery";
 

@@ -5,7 +5,7 @@ use relata_app::{
     store::{NewVersion, RunFilter},
 };
 
-use crate::company::{Company, given_to};
+use super::company::{Company, given_to};
 
 /// Anybody may call.
 const ORDERS: &str = "\

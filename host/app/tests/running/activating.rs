@@ -3,7 +3,7 @@
 use expect_test::expect;
 use relata_app::{OlderRuns, Running};
 
-use crate::company::Company;
+use super::company::Company;
 
 const FIRST: &str = "\
 workflow: test

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use relata_app::{Running, workflow::render};
 
-use crate::company::Company;
+use super::company::Company;
 
 const STATUS: &str = "\
 workflow: by-status

@@ -6,7 +6,7 @@ use relata_app::{
     store::{Entered, Limit},
 };
 
-use crate::company::Company;
+use super::company::Company;
 
 const TASKS: &str = "\
 workflow: test

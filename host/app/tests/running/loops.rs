@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use relata_app::model::Value;
 
-use crate::company::Company;
+use super::company::Company;
 
 const MANY: &str = "\
 workflow: call-all

@@ -6,7 +6,7 @@ use relata_app::{
     store::{AuditFilter, PauseScope},
 };
 
-use crate::company::Company;
+use super::company::Company;
 
 const SHORT: &str = "\
 workflow: test

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use relata_app::{Resumed, store::PauseScope};
 
-use crate::company::Company;
+use super::company::Company;
 
 const WAITS: &str = "\
 workflow: test

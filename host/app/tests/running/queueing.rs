@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::company::Company;
+use super::company::Company;
 
 const ONE_AT_A_TIME: &str = "\
 workflow: test

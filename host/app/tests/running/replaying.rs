@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use relata_app::{backtest::StepReplay, model::RunId};
 
-use crate::company::{Company, named};
+use super::company::{Company, named};
 
 const WORKFLOW: &str = "\
 workflow: test

@@ -5,7 +5,7 @@ use relata_app::{
     store::{RunFilter, RunSearch},
 };
 
-use crate::company::Company;
+use super::company::Company;
 
 const FAILS: &str = "\
 workflow: test

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use expect_test::expect;
 use relata_app::{Running, model::Reference};
 
-use crate::company::Company;
+use super::company::Company;
 
 /// The shipped workflows, as they are.
 const WORKFLOWS: [&str; 6] = [

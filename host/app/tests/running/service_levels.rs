@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use expect_test::{Expect, expect};
 use relata_app::model::{Reference, Value};
 
-use crate::company::Company;
+use super::company::Company;
 
 /// Support is there from 9:00 to 18:00; it is eight in the morning.
 async fn promising() -> Company {

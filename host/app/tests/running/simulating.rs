@@ -9,7 +9,7 @@ use relata_app::{
     store::{EffectFilter, PauseScope},
 };
 
-use crate::company::Company;
+use super::company::Company;
 
 const ROUTE: &str = include_str!("../../../../workflows/route-tickets.yaml");
 

@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use crate::company::{Company, named};
+use super::company::{Company, named};
 
 /// A step that gives the new contact its full name.
 const FIRST: &str = "\

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use relata_app::Running;
 
-use crate::company::{Company, named};
+use super::company::{Company, named};
 
 /// Has a ticket inspected, and keeps what came of it.
 const RETURNS: &str = "\

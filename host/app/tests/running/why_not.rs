@@ -3,7 +3,7 @@
 
 use expect_test::{Expect, expect};
 
-use crate::company::Company;
+use super::company::Company;
 
 const SOLVED: &str = "\
 workflow: test

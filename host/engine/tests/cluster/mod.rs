@@ -7,7 +7,6 @@
 //! `store` is the tables and their guards, `host` one host's work, `truth` what
 //! both are held against, `bug` what is planted to see that it is found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
-#![allow(dead_code, reason = "each program uses its part")]
 
 macro_rules! tell {
     ($cluster:expr, $($what:tt)*) => {

@@ -1,6 +1,5 @@
 //! A run on a workbench: a workflow from YAML, records and a clock moved by
 //! hand, and a script of what comes to the run.
-#![allow(dead_code, reason = "each test uses its part of the bench")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench for tests")]
 
 mod catalog;

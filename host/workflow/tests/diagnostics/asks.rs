@@ -3,7 +3,7 @@
 use expect_test::expect;
 use relata_workflow::parse;
 
-use crate::{CATALOG, said, steps};
+use super::{CATALOG, said, steps};
 
 const ASK: &str = "  - ask: sales-ops\n    question: \"Give {{ lead.name }} a discount?\"\n    answers: [approve, reject]\n    up_to: 2 days\n    as: approval\n";
 

@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use relata_workflow::{Catalog, Definition, Head, head, parse, parse_all};
 
-use crate::{CATALOG, said};
+use super::{CATALOG, said};
 
 const RENEWAL: &str = "blueprint: renewal
 title: \"Remind {{ days }} days before\"

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::{file, head, steps};
+use super::{file, head, steps};
 
 #[test]
 fn yaml_itself() {

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::{file, head};
+use super::{file, head};
 
 #[test]
 fn types_of_inputs() {

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::{file, steps};
+use super::{file, steps};
 
 const FOUND: &str = "  - do: crm.find\n    object: contact\n    as: found\n";
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use expect_test::{Expect, expect};
 use relata_workflow::{Catalog, Diagnostic, parse};
 
-use crate::{CATALOG, said};
+use super::{CATALOG, said};
 
 const INSPECT: &str = "workflow: inspect-return
 about: ticket

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::steps;
+use super::steps;
 
 #[test]
 fn a_secret_is_a_whole_argument() {

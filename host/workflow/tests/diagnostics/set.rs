@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::{file, steps};
+use super::{file, steps};
 
 #[test]
 fn values_have_the_kind_they_look_like() {

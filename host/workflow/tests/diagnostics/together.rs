@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use relata_workflow::{Definition, check_together, parse};
 
-use crate::{CATALOG, runs::with, said};
+use super::{CATALOG, runs::with, said};
 
 fn check(workflows: &[&Definition], expected: Expect) {
     let named: Vec<(&Definition, &str)> =

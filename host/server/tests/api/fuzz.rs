@@ -21,14 +21,6 @@ use crate::{
     served::{PAID, Served, WAITS, json as answer, now},
 };
 
-// The file and not its crate: that one builds plugins.
-#[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
-#[path = "../../../tests/src/postgres.rs"]
-mod postgres;
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "api/served.rs"]
-mod served;
-
 /// A company's own object, so that what is made of it is tried as well. It has
 /// a field of each type.
 const OWN: &[(&str, &str)] = &[(

@@ -3,8 +3,6 @@
 
 mod asks;
 mod blueprints;
-#[path = "../catalog/mod.rs"]
-mod catalog;
 mod heads;
 mod inputs;
 mod loops;
@@ -13,14 +11,14 @@ mod secrets;
 mod set;
 mod steps;
 mod together;
-#[path = "../yaml/mod.rs"]
-mod yaml;
 
 use std::sync::LazyLock;
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use relata_workflow::{Catalog, Diagnostic, Severity, parse};
+
+use crate::{catalog, yaml};
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog::catalog);
 static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
