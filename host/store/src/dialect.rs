@@ -153,7 +153,7 @@ impl Dialect {
     /// A migration's text for this database. `NUMBERED PRIMARY KEY` is a column
     /// that numbers its rows by itself, upwards, and never gives a number
     /// twice, `BYTES` one that holds any bytes; `WITHOUT ROWID` is a table that is its
-    /// primary key's index.
+    /// primary key's index; a line that begins with `--server` is for a server only.
     pub(crate) fn migration(self, sql: &str) -> SqlStr {
         let sql = match self {
             Self::Sqlite => sql
@@ -162,6 +162,7 @@ impl Dialect {
             Self::Postgres => sql
                 .replace("NUMBERED PRIMARY KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY")
                 .replace(" WITHOUT ROWID", "")
+                .replace("--server ", "")
                 .replace(" BYTES", " BYTEA")
                 .replace(" TEXT", &format!(" {}", self.column_type("TEXT"))),
         };
@@ -226,10 +227,10 @@ impl Dialect {
         let columns: Vec<String> = columns.iter().enumerate().map(column).collect();
         let columns = columns.join(", ");
         match self {
-            // A row is taken apart once, not once a column.
+            // A row stays taken apart: as text it would be so again for each column.
             Self::Sqlite => format!(
                 "(WITH list AS MATERIALIZED (
-                      SELECT key AS _place, jsonb(value) AS value FROM json_each({placeholder}))
+                      SELECT key AS _place, value FROM jsonb_each({placeholder}))
                   SELECT _place, {columns} FROM list) AS given"
             ),
             Self::Postgres => format!(

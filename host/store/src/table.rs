@@ -52,6 +52,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (14, "words", include_str!("../migrations/0014_words.sql")),
     (15, "subscriptions", include_str!("../migrations/0015_subscriptions.sql")),
     (16, "attachments", include_str!("../migrations/0016_attachments.sql")),
+    (17, "log without a look", include_str!("../migrations/0017_log_without_a_look.sql")),
 ];
 
 /// The newest migration that this version has.
