@@ -25,7 +25,7 @@ pub(crate) struct Connection {
     fault: Option<StoreError>,
     posted: Posted,
     /// For a server: what goes with the next statement that has arguments.
-    apart: Vec<(SqlStr, Vec<Argument>)>,
+    apart: Vec<Apart>,
 }
 
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl Connection {
         match self.dialect() {
             Dialect::Sqlite => self.posted.add(sql.into_sql_str().as_str(), arguments),
             Dialect::Postgres if arguments.is_empty() => {
-                self.run_apart(doing).await?;
+                self.run_apart().await?;
                 self.posted.add(sql.into_sql_str().as_str(), arguments);
             }
             Dialect::Postgres => return self.execute(doing, sql, arguments).await.map(drop),
@@ -126,30 +126,48 @@ impl Connection {
         Ok(())
     }
 
-    /// The same for an INSERT, UPDATE or DELETE that reads and writes nothing which
-    /// the next statement does, nor what else is posted apart before that: to a server
-    /// they go as one.
+    /// The same for an INSERT, UPDATE or DELETE: to a server it goes as one with the next
+    /// statement. Where that one names the table that this one writes to, it has to see
+    /// what became of it, and is run afterwards; without a table nothing that comes next
+    /// minds.
     pub(crate) async fn post_apart(
         &mut self,
         doing: &'static str,
+        table: Option<&'static str>,
         sql: impl SqlSafeStr,
         arguments: Vec<Argument>,
     ) -> Result<(), StoreError> {
         match self.dialect() {
             Dialect::Sqlite => self.post(doing, sql, arguments).await,
             Dialect::Postgres => {
-                self.apart.push((sql.into_sql_str(), arguments));
+                let sql = sql.into_sql_str();
+                self.run_before(&sql, &arguments).await?;
+                self.apart.push(Apart { doing, table, sql, arguments });
                 Ok(())
             }
         }
     }
 
-    /// Runs what was posted apart, where the next statement cannot take it along.
-    async fn run_apart(&mut self, doing: &'static str) -> Result<(), StoreError> {
+    /// Runs what was posted apart, as one statement.
+    pub(crate) async fn run_apart(&mut self) -> Result<(), StoreError> {
         match self.apart.pop() {
-            Some((sql, arguments)) => self.execute(doing, sql, arguments).await.map(drop),
+            Some(Apart { doing, sql, arguments, .. }) => {
+                // What is left was posted before it, and it names none of their tables.
+                Box::pin(self.execute(doing, sql, arguments)).await.map(drop)
+            }
             None => Ok(()),
         }
+    }
+
+    /// Runs what was posted apart where a statement cannot take it along.
+    async fn run_before(&mut self, sql: &SqlStr, arguments: &[Argument]) -> Result<(), StoreError> {
+        let sql = sql.as_str();
+        let alone = arguments.is_empty() || sql.trim_start().starts_with("WITH");
+        let names = |table: &str| sql.contains(table);
+        if alone || self.apart.iter().filter_map(|apart| apart.table).any(names) {
+            self.run_apart().await?;
+        }
+        Ok(())
     }
 
     /// Forgets what was posted and has not been run: it belongs to what is
@@ -167,9 +185,7 @@ impl Connection {
         arguments: Vec<Argument>,
     ) -> Result<u64, StoreError> {
         let sql = sql.into_sql_str();
-        if arguments.is_empty() {
-            Box::pin(self.run_apart(doing)).await?;
-        }
+        self.run_before(&sql, &arguments).await?;
         let (sql, arguments) = with_apart(&mut self.apart, sql, arguments);
         let done = match &mut self.driver {
             Driver::Sqlite(connection) => {
@@ -201,7 +217,9 @@ impl Connection {
         sql: impl SqlSafeStr,
         arguments: Vec<Argument>,
     ) -> Result<Vec<Row>, StoreError> {
-        let (sql, arguments) = with_apart(&mut self.apart, sql.into_sql_str(), arguments);
+        let sql = sql.into_sql_str();
+        self.run_before(&sql, &arguments).await?;
+        let (sql, arguments) = with_apart(&mut self.apart, sql, arguments);
         let rows = match &mut self.driver {
             Driver::Sqlite(connection) => {
                 let (sql, arguments) = self.posted.before(sql, arguments);
@@ -247,22 +265,26 @@ impl Connection {
         Ok(self.rows(doing, sql, arguments).await?.into_iter().next())
     }
 
-    /// Runs statements of which none needs the answer of another; yields the rows of
-    /// each. To a file they go in one trip.
+    /// Runs questions in one trip; yields the rows of each, of whole numbers and texts,
+    /// in any order.
     pub(crate) async fn rows_of_each(
         &mut self,
         doing: &'static str,
-        statements: Vec<(SqlStr, Vec<Argument>)>,
+        questions: Vec<(SqlStr, Vec<Argument>)>,
     ) -> Result<Vec<Vec<Row>>, StoreError> {
-        let count = statements.len();
+        let count = questions.len();
         let Driver::Sqlite(connection) = &mut self.driver else {
-            let mut answers = Vec::with_capacity(count);
-            for (sql, arguments) in statements {
-                answers.push(self.rows(doing, sql, arguments).await?);
+            let (sql, arguments) = as_one(questions);
+            let mut answers: Vec<Vec<Row>> = std::iter::repeat_with(Vec::new).take(count).collect();
+            for row in self.rows(doing, sql, arguments).await? {
+                let answer = row.small("answer")? as usize;
+                if let Some(answer) = answers.get_mut(answer) {
+                    answer.push(Row::Json(row.json("columns")?));
+                }
             }
             return Ok(answers);
         };
-        for (sql, arguments) in statements {
+        for (sql, arguments) in questions {
             self.posted.add(sql.as_str(), arguments);
         }
         let Posted { sql, arguments } = std::mem::take(&mut self.posted);
@@ -343,27 +365,62 @@ impl Posted {
     }
 }
 
+/// A statement that goes to a server with the next one.
+#[derive(Debug)]
+struct Apart {
+    doing: &'static str,
+    /// The table that it writes to; none where nobody minds.
+    table: Option<&'static str>,
+    sql: SqlStr,
+    arguments: Vec<Argument>,
+}
+
 /// A statement, and before it what was posted apart: as parts of the same one, which
 /// all see the database as it was before it.
 fn with_apart(
-    apart: &mut Vec<(SqlStr, Vec<Argument>)>,
+    apart: &mut Vec<Apart>,
     sql: SqlStr,
     arguments: Vec<Argument>,
 ) -> (SqlStr, Vec<Argument>) {
     if apart.is_empty() {
         return (sql, arguments);
     }
+    let parts = apart.drain(..).map(|apart| (apart.sql, apart.arguments));
+    let (mut whole, mut all) = parts_of_one("apart", parts);
+    renumber(sql.as_str(), all.len(), &mut whole);
+    all.extend(arguments);
+    (AssertSqlSafe(whole).into_sql_str(), all)
+}
+
+/// Several questions as one, whose rows say which `answer` each belongs to and hold
+/// its `columns` as JSON.
+fn as_one(questions: Vec<(SqlStr, Vec<Argument>)>) -> (SqlStr, Vec<Argument>) {
+    let count = questions.len();
+    let (mut whole, all) = parts_of_one("answer", questions.into_iter());
+    for answer in 0..count {
+        let union = if answer == 0 { "" } else { " UNION ALL " };
+        whole.push_str(&format!(
+            "{union}SELECT CAST({answer} AS BIGINT) AS answer, \
+             CAST(to_json(answer_{answer}) AS TEXT) AS columns FROM answer_{answer}"
+        ));
+    }
+    (AssertSqlSafe(whole).into_sql_str(), all)
+}
+
+/// The beginning of a statement that has these as parts, numbered behind their name.
+fn parts_of_one(
+    name: &str,
+    parts: impl Iterator<Item = (SqlStr, Vec<Argument>)>,
+) -> (String, Vec<Argument>) {
     let (mut whole, mut all) = (String::from("WITH "), Vec::new());
-    for (number, (sql, arguments)) in apart.drain(..).enumerate() {
+    for (number, (sql, arguments)) in parts.enumerate() {
         let comma = if number == 0 { "" } else { "), " };
-        whole.push_str(&format!("{comma}apart_{number} AS ("));
+        whole.push_str(&format!("{comma}{name}_{number} AS ("));
         renumber(sql.as_str(), all.len(), &mut whole);
         all.extend(arguments);
     }
     whole.push_str(") ");
-    renumber(sql.as_str(), all.len(), &mut whole);
-    all.extend(arguments);
-    (AssertSqlSafe(whole).into_sql_str(), all)
+    (whole, all)
 }
 
 /// A statement whose arguments (`$1`, or `?` for each in turn) stand behind so
@@ -661,8 +718,14 @@ mod tests {
         let mut apart = Vec::new();
         let (sql, all) = with_apart(&mut apart, next(), arguments!["c"]);
         assert_eq!((sql.as_str(), all), (next().as_str(), arguments!["c"]));
-        apart.push(("DELETE FROM d WHERE e = $1".into_sql_str(), arguments![1_i64]));
-        apart.push(("INSERT INTO f VALUES ($2, $1)".into_sql_str(), arguments!["g", "h"]));
+        let posted = |table, sql: &'static str, arguments| Apart {
+            doing: "try it",
+            table,
+            sql: sql.into_sql_str(),
+            arguments,
+        };
+        apart.push(posted(Some("d"), "DELETE FROM d WHERE e = $1", arguments![1_i64]));
+        apart.push(posted(None, "INSERT INTO f VALUES ($2, $1)", arguments!["g", "h"]));
         let (sql, all) = with_apart(&mut apart, next(), arguments!["c"]);
         assert_eq!(
             sql.as_str(),
@@ -671,5 +734,22 @@ mod tests {
         );
         assert_eq!(all, arguments![1_i64, "g", "h", "c"]);
         assert!(apart.is_empty());
+    }
+
+    #[test]
+    fn questions_become_one() {
+        let (sql, all) = as_one(vec![
+            ("SELECT a FROM b WHERE c = $1".into_sql_str(), arguments!["c"]),
+            ("SELECT d FROM e WHERE f = $1 FOR UPDATE".into_sql_str(), arguments!["f"]),
+        ]);
+        assert_eq!(
+            sql.as_str(),
+            "WITH answer_0 AS (SELECT a FROM b WHERE c = $1), \
+             answer_1 AS (SELECT d FROM e WHERE f = $2 FOR UPDATE) \
+             SELECT CAST(0 AS BIGINT) AS answer, CAST(to_json(answer_0) AS TEXT) AS columns FROM answer_0 \
+             UNION ALL \
+             SELECT CAST(1 AS BIGINT) AS answer, CAST(to_json(answer_1) AS TEXT) AS columns FROM answer_1"
+        );
+        assert_eq!(all, arguments!["c", "f"]);
     }
 }

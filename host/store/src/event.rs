@@ -241,7 +241,8 @@ impl Tx {
             given.table(self.dialect(), "$1")
         );
         let doing = "write to the event log";
-        self.connection.post(doing, AssertSqlSafe(sql), vec![given.into_argument()]).await?;
+        let given = vec![given.into_argument()];
+        self.connection.post_apart(doing, Some("relata_event"), AssertSqlSafe(sql), given).await?;
         self.stirred.add_log();
         if !pending.is_empty() {
             self.stir(Part::Events);

@@ -692,7 +692,7 @@ impl Tx {
                 runs.have(self.dialect(), "$1", "id", "run_id")
             );
             let runs = vec![runs.clone().into_argument()];
-            self.connection.post_apart("end runs", AssertSqlSafe(sql), runs).await?;
+            self.connection.post_apart("end runs", Some(table), AssertSqlSafe(sql), runs).await?;
         }
         let sql = format!(
             "UPDATE relata_enrolment SET running = 0

@@ -195,7 +195,9 @@ impl Tx {
         );
         let doing = "set what runs listen for";
         let both = vec![listening.into_argument(), watches.clone()];
-        self.connection.post_apart(doing, AssertSqlSafe(sql), both).await?;
+        // Of what comes next for them none is one of those that go.
+        let minds = none.then_some("relata_waiter");
+        self.connection.post_apart(doing, minds, AssertSqlSafe(sql), both).await?;
         if none {
             return Ok(());
         }
@@ -205,7 +207,6 @@ impl Tx {
              ON CONFLICT (topic, topic_key, run_id) DO NOTHING",
             table.replace("$2", "$1")
         );
-        // None of these is one of those that go.
         self.connection.post(doing, AssertSqlSafe(sql), vec![watches]).await
     }
 

@@ -382,7 +382,10 @@ impl Tx {
             "INSERT INTO relata_run ({names}) SELECT {names} FROM {}",
             given.table(self.dialect(), "$1")
         );
-        self.connection.post("begin runs", AssertSqlSafe(sql), vec![given.into_argument()]).await?;
+        let given = vec![given.into_argument()];
+        self.connection
+            .post_apart("begin runs", Some("relata_run"), AssertSqlSafe(sql), given)
+            .await?;
         if runs.iter().any(|ready| ready.is_to_be_claimed) {
             self.stir(Part::Runs);
         }
@@ -519,9 +522,8 @@ impl Tx {
             "INSERT INTO relata_step_log ({names}) SELECT {names} FROM {}",
             given.table(self.dialect(), "$1")
         );
-        self.connection
-            .post_apart("write what runs did", AssertSqlSafe(sql), vec![given.into_argument()])
-            .await
+        let (doing, given) = ("write what runs did", vec![given.into_argument()]);
+        self.connection.post_apart(doing, Some("relata_step_log"), AssertSqlSafe(sql), given).await
     }
 }
 

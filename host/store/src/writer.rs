@@ -564,6 +564,10 @@ enum Ran {
 /// database is lost.
 async fn run_work(tx: &mut Tx, work: &mut dyn Work) -> Result<Ran, StoreError> {
     let keep = work.run(tx).await;
+    if keep {
+        // What is left goes before the next work's, or the commit; its fault is this one's.
+        let _ = tx.connection.run_apart().await;
+    }
     match tx.connection.take_fault() {
         Some(why @ StoreError::Lost(_)) => Err(why),
         Some(why @ StoreError::Crossed(_)) => Ok(Ran::Met(why)),

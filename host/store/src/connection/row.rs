@@ -2,6 +2,7 @@
 
 use relata_model::Timestamp;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
 use sqlx::{Row as _, postgres::PgRow, sqlite::SqliteRow};
 
 use crate::StoreError;
@@ -12,6 +13,8 @@ pub(crate) enum Row {
     Sqlite(SqliteRow),
     /// Of a server.
     Postgres(PgRow),
+    /// Of a server, one of the answers to several questions: whole numbers and texts.
+    Json(Map<String, Json>),
 }
 
 impl Row {
@@ -20,6 +23,7 @@ impl Row {
         match self {
             Self::Sqlite(row) => row.try_get_unchecked(column),
             Self::Postgres(row) => row.try_get_unchecked(column),
+            Self::Json(row) => return of_json(row, column, Json::as_i64),
         }
         .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
     }
@@ -29,6 +33,9 @@ impl Row {
         match self {
             Self::Sqlite(row) => row.try_get_unchecked(column),
             Self::Postgres(row) => row.try_get_unchecked(column),
+            Self::Json(row) => {
+                return of_json(row, column, |value| value.as_str().map(str::to_owned));
+            }
         }
         .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
     }
@@ -38,6 +45,12 @@ impl Row {
         match self {
             Self::Sqlite(row) => row.try_get_unchecked(column),
             Self::Postgres(row) => row.try_get_unchecked(column),
+            Self::Json(_) => {
+                return Err(StoreError::unreadable(
+                    format!("the column `{column}`"),
+                    "it holds no bytes",
+                ));
+            }
         }
         .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
     }
@@ -112,6 +125,20 @@ impl Row {
             .map(|text| serde_json::from_str(&text))
             .transpose()
             .map_err(|why| StoreError::unreadable(format!("the column `{column}`"), why))
+    }
+}
+
+/// A column of a row that came as JSON; none where it is absent.
+fn of_json<T>(
+    row: &Map<String, Json>,
+    column: &str,
+    read: impl Fn(&Json) -> Option<T>,
+) -> Result<Option<T>, StoreError> {
+    let wrong = |why| StoreError::unreadable(format!("the column `{column}`"), why);
+    match row.get(column) {
+        None => Err(wrong("there is none")),
+        Some(Json::Null) => Ok(None),
+        Some(value) => read(value).map(Some).ok_or_else(|| wrong("it holds something else")),
     }
 }
 

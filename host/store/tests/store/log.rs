@@ -87,6 +87,8 @@ async fn a_late_commit_is_not_passed_over() {
                 Box::pin(async move {
                     let cause = relata_store::Cause::outside("test");
                     let written = tx.record_write(created, &cause, &mut fresh, at(0)).await;
+                    // Whoever looks at the log has written to it.
+                    tx.event_log_end().await.unwrap();
                     drawn.notify_one();
                     go_on.notified().await;
                     written
