@@ -86,7 +86,12 @@ impl Together for Arrival {
             topics.extend(arrival.ahead().into_iter().flat_map(Ahead::topics));
         }
         let ahead: Vec<&Ahead> = arrivals.iter().filter_map(Self::ahead).collect();
-        let mut outlook = tx.outlook(&topics, &ahead).await?;
+        let mut stamps = arrivals
+            .iter()
+            .filter(|arrival| arrival.matched.is_some())
+            .map(|arrival| arrival.active.stamp());
+        let stamp = stamps.next().filter(|stamp| stamps.all(|other| other == *stamp));
+        let mut outlook = tx.outlook(&topics, &ahead, stamp).await?;
         let in_turn = outlook.in_turn;
         let mut outcomes: Vec<Option<NotTaken>> = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {

@@ -4,6 +4,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use relata_model::{FieldError, Reference, RunId, text};
 
+use crate::outlook::GRANTED;
+
 /// A fault of the database or of what lies in it. Nothing of the transaction
 /// that met it remains.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -103,6 +105,9 @@ pub enum StoreError {
     /// tried by itself.
     #[error("a write has to be tried by itself")]
     Apart,
+    /// What a transaction took for granted is otherwise: it is run again, and looks.
+    #[error("what a write rests on is otherwise by now")]
+    Otherwise,
     /// The code of a transaction panicked. Nothing of it remains.
     #[error("a write to the database failed inside Relata: {0}")]
     Panicked(String),
@@ -118,6 +123,7 @@ impl StoreError {
             match code(&source) {
                 Some(Code::Sqlite(5 | 6)) => Self::Busy,
                 Some(Code::Sqlite(13)) => Self::Full,
+                Some(Code::Sqlite(19)) if source.to_string().contains(GRANTED) => Self::Otherwise,
                 Some(Code::Postgres(state)) => match state.as_str() {
                     "53100" => Self::Full,
                     // A deadlock, a serialization failure, a lock time-out.

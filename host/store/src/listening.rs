@@ -275,7 +275,7 @@ pub(crate) fn read_topics(rows: &[Row]) -> Result<HashSet<Watch>, StoreError> {
 }
 
 /// What is listened for, as rows.
-fn watched(topics: &[Watch]) -> Given<'static> {
+pub(crate) fn watched(topics: &[Watch]) -> Given<'static> {
     let mut given = Given::new(&[("topic", Text), ("topic_key", Text)]);
     for watch in topics {
         given.push(arguments![watch.topic.as_str(), watch.key.as_str()]);
@@ -285,7 +285,7 @@ fn watched(topics: &[Watch]) -> Given<'static> {
 
 /// Joins who listens for it to what is listened for (`given`). A server is told to
 /// look for each by itself: it might begin with all that listen for anything.
-const fn waiters_of(dialect: Dialect) -> &'static str {
+pub(crate) const fn waiters_of(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => {
             "JOIN relata_waiter AS waiter

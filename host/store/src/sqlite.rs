@@ -12,6 +12,7 @@ use sqlx::{
 use crate::{
     StoreConfig, StoreError,
     connection::{Connection, arguments},
+    outlook,
     store::Readers,
     table::{self, Tables},
 };
@@ -66,6 +67,7 @@ pub(crate) async fn open(
     // of its own first: a batch of writes changes a few hundred pages. Not before
     // the tables are brought up: to sort a whole one may take more than there is.
     connection.execute("set itself up", "PRAGMA temp_store = MEMORY", arguments![]).await?;
+    connection.execute("set itself up", outlook::granted_table(), arguments![]).await?;
     // Lent and given back without a word to the file: nothing can happen to a
     // connection meanwhile that a ping would show.
     let reading = options.create_if_missing(false).pragma("query_only", "ON");

@@ -96,11 +96,13 @@ pub struct Tx {
     pub(crate) tables: Arc<Tables>,
     /// Which parts of a host have something to do by what was written.
     pub(crate) stirred: Parts,
+    /// Whether it may take for granted what it would look for: it can be run again.
+    pub(crate) grants: bool,
 }
 
 impl Tx {
     pub(crate) const fn new(connection: Connection, tables: Arc<Tables>) -> Self {
-        Self { connection, tables, stirred: Parts::new() }
+        Self { connection, tables, stirred: Parts::new(), grants: false }
     }
 
     /// What was written is for this part of a host to see to.

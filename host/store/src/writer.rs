@@ -36,6 +36,10 @@ const BATCH: usize = 512;
 /// one six times in a row about once in a thousand writes.
 const MOST_MEETINGS: u32 = 30;
 
+/// After one that took something for granted which was otherwise, so many transactions
+/// look before they write: to write twice costs more than to look.
+const WARY: u32 = 8;
+
 /// How often a batch is run again after the connection was lost under it.
 const MOST_LOSSES: u32 = 3;
 
@@ -80,6 +84,10 @@ pub(crate) trait Work: Any + Send {
     /// Where it is several that have failed together: from now on each is run by itself,
     /// in a part of its own. False where to run it again would change nothing.
     fn split(&mut self) -> bool {
+        false
+    }
+    /// Whether it can be run once more, as if it never had been.
+    fn may_run_again(&self) -> bool {
         false
     }
     /// The lowest is run first.
@@ -223,6 +231,10 @@ impl<M: Together> Work for Members<M> {
         .boxed()
     }
 
+    fn may_run_again(&self) -> bool {
+        true
+    }
+
     fn split(&mut self) -> bool {
         self.members.len() > 1 && !std::mem::replace(&mut self.split, true)
     }
@@ -362,6 +374,7 @@ pub(crate) async fn run(
     told: Told,
 ) {
     let mut waiting = Vec::with_capacity(BATCH);
+    let mut wary = 0;
     while messages.recv_many(&mut waiting, BATCH).await > 0 {
         let mut works: VecDeque<Box<dyn Work>> = VecDeque::new();
         let members = waiting.len();
@@ -382,7 +395,7 @@ pub(crate) async fn run(
         works.make_contiguous().sort_by_key(|work| work.rank());
         if !works.is_empty() {
             let began = told.observed.begin();
-            batch(&mut tx, works, server.as_ref(), &told).await;
+            batch(&mut tx, works, server.as_ref(), &told, &mut wary).await;
             told.observed.end(began, members);
         }
         if let Some(done) = closing {
@@ -408,23 +421,28 @@ enum End {
     Kept(usize),
     /// Nothing of it is kept, and it is to be run again: the one that it was is split.
     Split,
+    /// The same: it took something for granted that is otherwise.
+    Otherwise,
     /// The first one met another host's, and is to be run alone.
     Met(StoreError),
     /// Nothing of it is kept.
     Lost(StoreError),
 }
 
-/// Runs some logical transactions, in as few of the database as can be.
+/// Runs some logical transactions, in as few of the database as can be. So many of the
+/// next ones are `wary`: they take nothing for granted.
 async fn batch(
     tx: &mut Tx,
     mut works: VecDeque<Box<dyn Work>>,
     server: Option<&Server>,
     told: &Told,
+    wary: &mut u32,
 ) {
     let (mut meetings, mut losses) = (0, 0);
     while !works.is_empty() {
-        match transaction(tx, works.make_contiguous()).await {
+        match transaction(tx, works.make_contiguous(), *wary == 0).await {
             End::Kept(count) => {
+                *wary = wary.saturating_sub(1);
                 told.stirred(tx.stirred);
                 let kept: Vec<_> = works.drain(..count).collect();
                 // Apart: those who come next need not wait until these have been told,
@@ -437,6 +455,7 @@ async fn batch(
                 (meetings, losses) = (0, 0);
             }
             End::Split => {}
+            End::Otherwise => *wary = WARY,
             End::Met(why) => {
                 meetings += 1;
                 if meetings >= MOST_MEETINGS
@@ -479,8 +498,9 @@ async fn batch(
 
 /// Runs logical transactions in one of the database, until one meets another
 /// host's.
-async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
+async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>], grants: bool) -> End {
     tx.connection.take_fault();
+    tx.grants = grants && matches!(works, [work] if work.may_run_again());
     tx.stirred = Parts::new();
     tx.connection.recall();
     if let Err(why) =
@@ -509,6 +529,10 @@ async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
                 roll_back(tx).await;
                 return End::Split;
             }
+            Ok(Ran::Otherwise) => {
+                roll_back(tx).await;
+                return End::Otherwise;
+            }
             Ok(Ran::Met(why)) if count == 0 => {
                 roll_back(tx).await;
                 return End::Met(why);
@@ -527,6 +551,10 @@ async fn transaction(tx: &mut Tx, works: &mut [Box<dyn Work>]) -> End {
         None => match tx.connection.execute("commit", "COMMIT", arguments![]).await {
             Ok(_) => return End::Kept(count),
             Err(StoreError::Lost(source)) => return End::Lost(StoreError::Unsure(source)),
+            Err(StoreError::Otherwise) => {
+                roll_back(tx).await;
+                return End::Otherwise;
+            }
             // One of several may be to blame, by something that was posted.
             Err(why) if lone && !is_of_all(&why) && works.iter_mut().any(|work| work.split()) => {
                 roll_back(tx).await;
@@ -556,6 +584,8 @@ enum Ran {
     Spoiled,
     /// It has failed, and is to be run again once nothing of it remains.
     Split,
+    /// It took something for granted that is otherwise.
+    Otherwise,
     /// Another host stood in its way, so.
     Met(StoreError),
 }
@@ -571,6 +601,7 @@ async fn run_work(tx: &mut Tx, work: &mut dyn Work) -> Result<Ran, StoreError> {
     match tx.connection.take_fault() {
         Some(why @ StoreError::Lost(_)) => Err(why),
         Some(why @ StoreError::Crossed(_)) => Ok(Ran::Met(why)),
+        Some(StoreError::Otherwise) => Ok(Ran::Otherwise),
         None if keep => Ok(Ran::Kept),
         _ if work.split() => Ok(Ran::Split),
         // After a fault PostgreSQL carries nothing out, also where the code

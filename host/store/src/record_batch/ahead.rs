@@ -101,6 +101,11 @@ impl Ahead {
         self.batch.emit(event)
     }
 
+    /// The records that have to be there, and at which revision if that matters.
+    pub(crate) fn rests_on(&self) -> impl Iterator<Item = (&Reference, Option<u64>)> {
+        self.rests_on.iter().map(|(record, revision)| (record, *revision))
+    }
+
     /// What runs may listen for that hear of it.
     pub fn topics(&self) -> impl Iterator<Item = Watch> {
         self.batch.staged.events.iter().flat_map(|event| event.topics())

@@ -1,12 +1,20 @@
 //! Updates that are worked out before their transaction mean the same as those that
 //! are made in it, where the records are still so; and else nothing.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use expect_test::expect;
 use relata_engine::{HappeningKind, Watch};
 use relata_model::{Record, Reference, Value};
-use relata_store::{Ahead, Cause, Condition, Operator, Query, Store, Write};
+use relata_store::{
+    Ahead, Cause, Condition, Operator, Outcomes, Query, RecordError, Store, Together, Tx, Write,
+};
 use serde_json::json;
 
 use crate::backend::*;
@@ -24,18 +32,61 @@ fn ahead(store: &Store, known: &[&Record], writes: &[Write]) -> Option<Ahead> {
 
 /// Writes them in one transaction; answers which were written.
 async fn written(store: &Store, ahead: Vec<Ahead>) -> Vec<bool> {
-    let ahead = std::sync::Arc::new(ahead);
+    let ahead = Arc::new(ahead);
     store
         .write(move |tx| {
             Box::pin(async move {
                 let ahead: Vec<&Ahead> = ahead.iter().collect();
                 let topics: Vec<Watch> = ahead.iter().flat_map(|one| one.topics()).collect();
-                let outlook = tx.outlook(&topics, &ahead).await?;
+                let outlook = tx.outlook(&topics, &ahead, None).await?;
                 tx.ahead_write(&ahead, &outlook, &|kind| heard(kind)).await
             })
         })
         .await
         .unwrap()
+}
+
+/// The same in a transaction that may take for granted that nothing is otherwise.
+struct Granting {
+    ahead: Ahead,
+    stamp: u64,
+    /// How often it was run.
+    ran: Arc<AtomicUsize>,
+}
+
+/// What it came to.
+#[derive(Debug)]
+#[allow(dead_code, reason = "it is looked at as text")]
+struct Granted {
+    written: bool,
+    in_turn: bool,
+    awaited: usize,
+    stamp: u64,
+}
+
+impl Together for Granting {
+    type Done = Granted;
+    type Error = RecordError;
+
+    async fn write_all(
+        tx: &mut Tx,
+        members: &[Self],
+    ) -> Result<Outcomes<Self>, relata_store::StoreError> {
+        let mut outcomes = Vec::new();
+        for Self { ahead, stamp, ran } in members {
+            ran.fetch_add(1, Ordering::Relaxed);
+            let topics: Vec<Watch> = ahead.topics().collect();
+            let outlook = tx.outlook(&topics, &[ahead], Some(*stamp)).await?;
+            let written = tx.ahead_write(&[ahead], &outlook, &|kind| heard(kind)).await;
+            outcomes.push(written.map(|written| Granted {
+                written: written == [true],
+                in_turn: outlook.in_turn,
+                awaited: outlook.awaited.len(),
+                stamp: outlook.stamp,
+            }));
+        }
+        Ok(outcomes)
+    }
 }
 
 /// A trigger answers changes of teams, and nothing else.
@@ -223,5 +274,58 @@ on_each_backend! {
             })
             .collect();
         assert_eq!(records, [team.reference, awaited.reference]);
+    }
+
+    async fn what_is_taken_for_granted_is_looked_at_where_it_is_otherwise(backend) {
+        let mut lines = String::new();
+        let on_a_file = backend.folder().is_some();
+        for otherwise in ["nothing", "an event waits", "somebody listens", "other workflows", "the record"] {
+            let own = if on_a_file { Backend::sqlite() } else { Backend::postgres() };
+            let store = own.open().await;
+            let task = create(&store, "task", json!({"title": "Call"})).await;
+            let settle = |events: Vec<_>| {
+                store.write(move |tx| Box::pin(async move { tx.event_settle(&events).await }))
+            };
+            let waiting = store.event_pending(100).await.unwrap();
+            settle(waiting.into_iter().map(|event| event.id).collect()).await.unwrap();
+            let writes = [change(&store, &task.reference, json!({"title": "Mine"}))];
+            let ahead = ahead(&store, &[&task], &writes).unwrap();
+            let mut stamp = store.workflow_stamp().await.unwrap();
+            match otherwise {
+                "an event waits" => {
+                    create(&store, "task", json!({"title": "Write"})).await;
+                }
+                "somebody listens" => {
+                    let mut listens = beginning(run("listens"), None);
+                    let key = task.reference.to_string();
+                    listens.watches = BTreeSet::from([Watch { topic: "changed".to_owned(), key }]);
+                    begin(&store, listens).await;
+                }
+                "other workflows" => stamp += 7,
+                "the record" => {
+                    set(&store, &task.reference, json!({"title": "Another's"})).await;
+                    let waiting = store.event_pending(100).await.unwrap();
+                    settle(waiting.into_iter().map(|event| event.id).collect()).await.unwrap();
+                }
+                _ => {}
+            }
+            let ran = Arc::new(AtomicUsize::new(0));
+            let granting = Granting { ahead, stamp, ran: Arc::clone(&ran) };
+            let granted = store.write_together(granting).await.unwrap();
+            let runs = ran.load(Ordering::Relaxed);
+            // A server looks at once.
+            let again = on_a_file && otherwise != "nothing";
+            assert_eq!(runs, if again { 2 } else { 1 }, "{otherwise}");
+            let title = read(&store, &task.reference).await.field("title").to_string();
+            lines += &format!("{otherwise}: {granted:?}, {title}\n");
+        }
+        expect![[r#"
+            nothing: Granted { written: true, in_turn: false, awaited: 0, stamp: 0 }, Mine
+            an event waits: Granted { written: true, in_turn: true, awaited: 0, stamp: 0 }, Mine
+            somebody listens: Granted { written: true, in_turn: false, awaited: 1, stamp: 0 }, Mine
+            other workflows: Granted { written: true, in_turn: false, awaited: 0, stamp: 0 }, Mine
+            the record: Granted { written: false, in_turn: false, awaited: 0, stamp: 0 }, Another's
+        "#]]
+        .assert_eq(&lines);
     }
 }
