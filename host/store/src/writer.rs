@@ -86,7 +86,7 @@ pub(crate) trait Work: Any + Send {
     fn split(&mut self) -> bool {
         false
     }
-    /// Whether it can be run once more, as if it never had been.
+    /// Whether it can be run once more as a whole, as if it never had been.
     fn may_run_again(&self) -> bool {
         false
     }
@@ -232,7 +232,8 @@ impl<M: Together> Work for Members<M> {
     }
 
     fn may_run_again(&self) -> bool {
-        true
+        // Of members that are run by themselves each is undone by itself.
+        !self.split
     }
 
     fn split(&mut self) -> bool {

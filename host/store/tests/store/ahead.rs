@@ -13,9 +13,11 @@ use expect_test::expect;
 use relata_engine::{HappeningKind, Watch};
 use relata_model::{Record, Reference, Value};
 use relata_store::{
-    Ahead, Cause, Condition, Operator, Outcomes, Query, RecordError, Store, Together, Tx, Write,
+    Ahead, Cause, Condition, Operator, Outcomes, Query, RecordError, Store, StoreError, Together,
+    Tx, Write,
 };
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::backend::*;
 
@@ -68,10 +70,10 @@ impl Together for Granting {
     type Done = Granted;
     type Error = RecordError;
 
-    async fn write_all(
-        tx: &mut Tx,
-        members: &[Self],
-    ) -> Result<Outcomes<Self>, relata_store::StoreError> {
+    async fn write_all(tx: &mut Tx, members: &[Self]) -> Result<Outcomes<Self>, StoreError> {
+        if members.len() > 1 {
+            return Err(StoreError::Apart);
+        }
         let mut outcomes = Vec::new();
         for Self { ahead, stamp, ran } in members {
             ran.fetch_add(1, Ordering::Relaxed);
@@ -327,5 +329,41 @@ on_each_backend! {
             the record: Granted { written: false, in_turn: false, awaited: 0, stamp: 0 }, Another's
         "#]]
         .assert_eq(&lines);
+    }
+
+    async fn who_is_written_by_itself_takes_nothing_for_granted(backend) {
+        let store = backend.open().await;
+        let mut tasks = Vec::new();
+        for _ in 0..2 {
+            tasks.push(create(&store, "task", json!({"title": "Call"})).await);
+        }
+        // Their creation is still to be seen.
+        let ran = Arc::new(AtomicUsize::new(0));
+        let granting = |task: &Record| {
+            let writes = [change(&store, &task.reference, json!({"title": "Mine"}))];
+            let ahead = ahead(&store, &[task], &writes).unwrap();
+            store.write_together(Granting { ahead, stamp: 0, ran: Arc::clone(&ran) })
+        };
+        // Both come while the writer is busy.
+        let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let busy = tokio::spawn({
+            let (store, begun, go_on) = (store.clone(), Arc::clone(&begun), Arc::clone(&go_on));
+            async move {
+                store.write(move |_| Box::pin(async move {
+                    begun.notify_one();
+                    go_on.notified().await;
+                    Ok::<_, StoreError>(())
+                })).await
+            }
+        });
+        begun.notified().await;
+        let [one, other] = [&tasks[0], &tasks[1]].map(granting);
+        let (one, other, ()) = tokio::join!(biased; one, other, async { go_on.notify_one() });
+        busy.await.unwrap().unwrap();
+        for granted in [one, other] {
+            let granted = granted.unwrap();
+            assert!(granted.written && granted.in_turn, "{granted:?}");
+        }
+        assert_eq!(ran.load(Ordering::Relaxed), 2, "they were together at first");
     }
 }
