@@ -13,6 +13,7 @@ mod insight;
 mod maker;
 mod mutants;
 mod plugin_test_files;
+mod said;
 mod schema;
 mod shipped;
 mod templates;

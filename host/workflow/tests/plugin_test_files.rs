@@ -11,6 +11,8 @@ use relata_workflow::{
 };
 use serde_json::json;
 
+use crate::said::said;
+
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     let company = ActionSignature {
         name: "enrich.company".to_owned(),
@@ -52,18 +54,6 @@ fn read(source: &str) -> (Option<PluginTest>, Vec<Diagnostic>) {
 fn right(source: &str) -> PluginTest {
     let (test, found) = read(source);
     test.unwrap_or_else(|| panic!("{}", said(&found)))
-}
-
-fn said(found: &[Diagnostic]) -> String {
-    let lines: Vec<String> = found
-        .iter()
-        .map(|found| {
-            let help = found.help.as_ref().map_or(String::new(), |help| format!(" [{help}]"));
-            let (line, column) = (found.span.line, found.span.column);
-            format!("{line}:{column} {} {}{help}", found.code, found.message)
-        })
-        .collect();
-    lines.join("\n")
 }
 
 fn wrong(source: &str, expected: Expect) {

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use expect_test::{Expect, expect};
 use relata_model::TimeZone;
 use relata_workflow::{
-    Catalog, Definition, Diagnostic, Severity, TestContext, TestFile, parse, parse_test, render,
+    Catalog, Definition, Diagnostic, TestContext, TestFile, parse, parse_test, render,
 };
 
-use crate::catalog;
+use crate::{catalog, said::said};
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog::catalog);
 
@@ -58,21 +58,6 @@ fn read(source: &str) -> (Option<TestFile>, Vec<Diagnostic>) {
     let zone = TimeZone::get("Europe/Berlin").expect("a zone");
     let context = TestContext { catalog: &CATALOG, workflows: &WORKFLOWS, zone: &zone };
     parse_test("x.test.yaml", source, context)
-}
-
-fn said(found: &[Diagnostic]) -> String {
-    let lines: Vec<String> = found
-        .iter()
-        .map(|found| {
-            let severity = if found.severity == Severity::Warning { "warning " } else { "" };
-            let help = found.help.as_ref().map_or(String::new(), |help| format!(" [{help}]"));
-            format!(
-                "{}:{} {severity}{} {}{help}",
-                found.span.line, found.span.column, found.code, found.message
-            )
-        })
-        .collect();
-    lines.join("\n")
 }
 
 /// A whole file.

@@ -16,29 +16,14 @@ use std::sync::LazyLock;
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
-use relata_workflow::{Catalog, Diagnostic, Severity, parse};
+use relata_workflow::{Catalog, Diagnostic, parse};
 
-use crate::{catalog, yaml};
+use crate::{catalog, said::said, yaml};
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog::catalog);
 static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
     jsonschema::draft7::new(&relata_workflow::schema::workflow_schema(&CATALOG)).expect("a schema")
 });
-
-fn said(found: &[Diagnostic]) -> String {
-    let lines: Vec<String> = found
-        .iter()
-        .map(|found| {
-            let severity = if found.severity == Severity::Warning { "warning " } else { "" };
-            let help = found.help.as_ref().map_or(String::new(), |help| format!(" [{help}]"));
-            format!(
-                "{}:{} {severity}{} {}{help}",
-                found.span.line, found.span.column, found.code, found.message
-            )
-        })
-        .collect();
-    lines.join("\n")
-}
 
 /// A whole file.
 fn file(source: &str, expected: Expect) {
