@@ -2,21 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 
-use std::{
-    fs::DirBuilder,
-    os::unix::fs::{DirBuilderExt, symlink},
-    path::Path,
-    time::Duration,
-};
+use std::time::Duration;
 
 use expect_test::expect;
 use hmac::{Hmac, KeyInit, Mac};
-use relata_app::{App, Running, Secret, model::Timestamp, store::RunFilter};
-use reqwest::{Client, RequestBuilder, Response};
+use relata_app::{App, Running, Secret, store::RunFilter};
+use relata_server::Limits;
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value as Json;
 use sha2::Sha256;
-use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use crate::served::{Served, now, share_compiled_plugins};
 
 /// The key of the secret below, which is that of the standard's examples.
 const KEY: [u8; 24] = [
@@ -38,78 +34,48 @@ steps:
   - set: { twice: =number * 2 }
 ";
 
-/// `relata serve`, on a clock that stands still.
-struct Served {
-    app: App,
-    address: String,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
-    _folder: TempDir,
+/// A company with the webhooks `shop`, which is signed, and `fair`, which is not.
+async fn start() -> Served {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("data");
+    let app = App::create(&root, Some(now())).await.unwrap();
+    share_compiled_plugins(&root);
+    app.set_secret("shop-webhook", &Secret::new(SECRET)).unwrap();
+    app.set_secret("forgotten-webhook", &Secret::new(SECRET)).unwrap();
+    activate(&app, "shop-order", "shop", "secret: shop-webhook").await;
+    activate(&app, "fair-visit", "fair", "unsigned: true").await;
+    activate(&app, "no-secret", "forgotten", "secret: forgotten-webhook").await;
+    app.remove_secret("forgotten-webhook").unwrap();
+    Served::of(app, folder, Limits::default()).await
 }
 
-impl Served {
-    /// With the webhooks `shop`, which is signed, and `fair`, which is not.
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("data");
-        let app = App::create(&root, Some(now())).await.unwrap();
-        share_compiled_plugins(&root);
-        app.set_secret("shop-webhook", &Secret::new(SECRET)).unwrap();
-        app.set_secret("forgotten-webhook", &Secret::new(SECRET)).unwrap();
-        activate(&app, "shop-order", "shop", "secret: shop-webhook").await;
-        activate(&app, "fair-visit", "fair", "unsigned: true").await;
-        activate(&app, "no-secret", "forgotten", "secret: forgotten-webhook").await;
-        app.remove_secret("forgotten-webhook").unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let served = app.clone();
-        let serving = tokio::spawn(async move {
-            let stop = async move {
-                let _ = stopped.await;
-            };
-            Box::pin(relata_server::serve(served, listener, stop)).await.unwrap();
-        });
-        Self { app, address, stop, serving, _folder: folder }
-    }
+fn call(served: &Served, webhook: &str, body: &str) -> RequestBuilder {
+    served
+        .request(Method::POST, &format!("/hooks/{webhook}"))
+        .header("content-type", "application/json")
+        .body(body.to_owned())
+}
 
-    fn post(&self, webhook: &str, body: &str) -> RequestBuilder {
-        client()
-            .post(format!("http://{}/hooks/{webhook}", self.address))
-            .header("content-type", "application/json")
-            .body(body.to_owned())
-    }
+/// As a program with the secret signs it.
+fn signed(served: &Served, webhook: &str, id: &str, body: &str) -> RequestBuilder {
+    let timestamp = now().as_second().to_string();
+    let signature = sign(id, &timestamp, body);
+    call(served, webhook, body)
+        .header("webhook-id", id)
+        .header("webhook-timestamp", timestamp)
+        .header("webhook-signature", signature)
+}
 
-    /// As a program with the secret signs it.
-    fn signed(&self, webhook: &str, id: &str, body: &str) -> RequestBuilder {
-        let timestamp = now().as_second().to_string();
-        let signature = sign(id, &timestamp, body);
-        self.post(webhook, body)
-            .header("webhook-id", id)
-            .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", signature)
-    }
-
-    /// The runs, once there are so many of them and all have ended.
-    async fn runs(&self, many: usize) -> Vec<String> {
-        for _ in 0..1_200 {
-            let runs = self.app.runs(RunFilter::default(), 100).await.unwrap();
-            if runs.len() >= many && runs.iter().all(|run| run.status != "active") {
-                return runs.into_iter().map(|run| run.workflow).collect();
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+/// The runs, once there are so many of them and all have ended.
+async fn runs(served: &Served, many: usize) -> Vec<String> {
+    for _ in 0..1_200 {
+        let runs = served.app.runs(RunFilter::default(), 100).await.unwrap();
+        if runs.len() >= many && runs.iter().all(|run| run.status != "active") {
+            return runs.into_iter().map(|run| run.workflow).collect();
         }
-        panic!("there are no {many} runs that have ended");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-
-    async fn stop(self) {
-        self.stop.send(()).unwrap();
-        self.serving.await.unwrap();
-    }
-}
-
-fn now() -> Timestamp {
-    "2026-12-14T07:00:00Z".parse().unwrap()
+    panic!("there are no {many} runs that have ended");
 }
 
 fn sign(id: &str, timestamp: &str, body: &str) -> String {
@@ -117,16 +83,6 @@ fn sign(id: &str, timestamp: &str, body: &str) -> String {
     mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
     let tag = mac.finalize().into_bytes();
     format!("v1,{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, tag))
-}
-
-/// To compile the plugins takes longer than all else that a test does.
-fn share_compiled_plugins(root: &Path) {
-    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins");
-    if !shared.exists() {
-        // Another test may do the same at this moment.
-        let _ = DirBuilder::new().mode(0o700).create(&shared);
-    }
-    symlink(shared, root.join("cache")).unwrap();
 }
 
 async fn activate(app: &App, name: &str, webhook: &str, signed: &str) {
@@ -156,17 +112,17 @@ async fn told(response: Response) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signed_call_starts_one_run_however_often_it_comes() {
-    let served = Served::start().await;
+    let served = start().await;
     let body = r#"{ "number": 7, "note": "by bicycle", "colour": "red" }"#;
-    let response = served.signed("shop", "msg_1", body).send().await.unwrap();
+    let response = signed(&served, "shop", "msg_1", body).send().await.unwrap();
     assert_eq!(response.status(), 202);
     let first: Json = response.json().await.unwrap();
     assert!(first["event"].as_str().unwrap().starts_with("evt_"), "{first}");
     assert_eq!(first["repeated"], false);
     assert_eq!(first["ignored"], serde_json::json!(["colour"]));
-    assert_eq!(served.runs(1).await, ["shop-order"]);
+    assert_eq!(runs(&served, 1).await, ["shop-order"]);
 
-    let response = served.signed("shop", "msg_1", body).send().await.unwrap();
+    let response = signed(&served, "shop", "msg_1", body).send().await.unwrap();
     assert_eq!(response.status(), 200);
     let again: Json = response.json().await.unwrap();
     assert_eq!((&again["event"], &again["repeated"]), (&first["event"], &Json::Bool(true)));
@@ -174,8 +130,7 @@ async fn a_signed_call_starts_one_run_however_often_it_comes() {
     // Several signatures: the secret is being changed.
     let timestamp = now().as_second().to_string();
     let several = format!("v1,bm8= {}", sign("msg_2", &timestamp, body));
-    let response = served
-        .post("shop", body)
+    let response = call(&served, "shop", body)
         .header("webhook-id", "msg_2")
         .header("webhook-timestamp", timestamp)
         .header("webhook-signature", several)
@@ -183,52 +138,50 @@ async fn a_signed_call_starts_one_run_however_often_it_comes() {
         .await
         .unwrap();
     assert_eq!(response.status(), 202);
-    assert_eq!(served.runs(2).await, ["shop-order", "shop-order"]);
+    assert_eq!(runs(&served, 2).await, ["shop-order", "shop-order"]);
     served.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_it_is_unsigned_anybody_may_call() {
-    let served = Served::start().await;
+    let served = start().await;
     for (id, status) in [(None, 202), (Some("a"), 202), (Some("a"), 200), (None, 202)] {
-        let mut request = served.post("fair", r#"{"number": 1}"#);
+        let mut request = call(&served, "fair", r#"{"number": 1}"#);
         if let Some(id) = id {
             request = request.header("webhook-id", id);
         }
         assert_eq!(request.send().await.unwrap().status(), status, "{id:?}");
     }
-    assert_eq!(served.runs(3).await.len(), 3);
+    assert_eq!(runs(&served, 3).await.len(), 3);
     served.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_refused_is_told_and_starts_nothing() {
-    let served = Served::start().await;
+    let served = start().await;
     let fine = r#"{"number": 1}"#;
     let old = (now().as_second() - 301).to_string();
     let long = format!("{{\"number\": 1, \"note\": \"{}\"}}", "x".repeat(1 << 20));
-    let url = |path: &str| format!("http://{}{path}", served.address);
     let calls = [
-        ("unknown", served.signed("shops", "m", fine)),
-        ("no name", client().post(url("/hooks/"))),
-        ("not POST", client().get(url("/hooks/shop"))),
-        ("no signature", served.post("shop", fine)),
-        ("a wrong signature", served.signed("shop", "m", fine).body(r#"{"number": 2}"#)),
+        ("unknown", signed(&served, "shops", "m", fine)),
+        ("no name", served.request(Method::POST, "/hooks/")),
+        ("not POST", served.request(Method::GET, "/hooks/shop")),
+        ("no signature", call(&served, "shop", fine)),
+        ("a wrong signature", signed(&served, "shop", "m", fine).body(r#"{"number": 2}"#)),
         (
             "too old",
-            served
-                .post("shop", fine)
+            call(&served, "shop", fine)
                 .header("webhook-id", "m")
                 .header("webhook-signature", sign("m", &old, fine))
                 .header("webhook-timestamp", &old),
         ),
-        ("no secret yet", served.signed("forgotten", "m", fine)),
-        ("empty", served.signed("shop", "m", "")),
-        ("a form", served.signed("shop", "m", "number=1")),
-        ("a list", served.signed("shop", "m", "[1]")),
-        ("wrong values", served.signed("shop", "m", r#"{"number": "1", "note": 2, "other": 3}"#)),
-        ("missing", served.signed("shop", "m", r#"{"numbr": 1}"#)),
-        ("too long", served.signed("shop", "m", &long)),
+        ("no secret yet", signed(&served, "forgotten", "m", fine)),
+        ("empty", signed(&served, "shop", "m", "")),
+        ("a form", signed(&served, "shop", "m", "number=1")),
+        ("a list", signed(&served, "shop", "m", "[1]")),
+        ("wrong values", signed(&served, "shop", "m", r#"{"number": "1", "note": 2, "other": 3}"#)),
+        ("missing", signed(&served, "shop", "m", r#"{"numbr": 1}"#)),
+        ("too long", signed(&served, "shop", "m", &long)),
     ];
     let mut lines = Vec::new();
     for (what, request) in calls {
@@ -252,16 +205,8 @@ async fn what_is_refused_is_told_and_starts_nothing() {
             number: is missing; it takes a number
         too long: 413 application/problem+json too-large: the body is longer than 1024 KiB"#]].assert_eq(&lines.join("\n"));
     // The id of a call that was refused is not used up.
-    let response = served.signed("shop", "m", fine).send().await.unwrap();
+    let response = signed(&served, "shop", "m", fine).send().await.unwrap();
     assert_eq!(response.status(), 202);
-    assert_eq!(served.runs(1).await, ["shop-order"]);
+    assert_eq!(runs(&served, 1).await, ["shop-order"]);
     served.stop().await;
-}
-
-/// A client. In the whole workspace's build it can speak TLS, and wants to
-/// know by which library even where it does not.
-fn client() -> Client {
-    // Another test of this process may have said so already.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    Client::new()
 }
