@@ -576,6 +576,12 @@ impl From<u64> for Argument {
     }
 }
 
+impl From<Option<u64>> for Argument {
+    fn from(number: Option<u64>) -> Self {
+        number.map_or(Self::Whole(None), Self::from)
+    }
+}
+
 impl From<usize> for Argument {
     fn from(number: usize) -> Self {
         Self::from(number as u64)

@@ -330,9 +330,7 @@ impl Dialect {
             .map(|value| match value {
                 sea_query::Value::BigInt(number) => Argument::Whole(number),
                 sea_query::Value::Int(number) => Argument::Whole(number.map(i64::from)),
-                sea_query::Value::BigUnsigned(number) => {
-                    number.map_or(Argument::Whole(None), Argument::from)
-                }
+                sea_query::Value::BigUnsigned(number) => Argument::from(number),
                 sea_query::Value::String(text) => Argument::Text(text),
                 sea_query::Value::Bytes(Some(bytes)) => Argument::Bytes(bytes),
                 // Objects' columns hold whole numbers and texts; nothing else is put in.

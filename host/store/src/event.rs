@@ -96,7 +96,7 @@ impl NewEvent {
             cause.run,
             cause.workflow.as_ref(),
             cause.depth,
-            cause.entry.map(|entry| i64::try_from(entry).unwrap_or(i64::MAX))
+            cause.entry
         ]);
         Ok(ReadyEvent { id, kind, row })
     }

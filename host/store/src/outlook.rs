@@ -122,13 +122,10 @@ impl Tx {
         let mut revisions = HashMap::new();
         let mut wanted: BTreeMap<&str, Given<'_>> = BTreeMap::new();
         for (record, revision) in ahead.iter().flat_map(|ahead| ahead.rests_on()) {
-            let of_object = wanted.entry(&record.object);
-            of_object.or_insert_with(|| Given::new(&[("id", Text), ("revision", Whole)])).push(
-                arguments![
-                    &record.key,
-                    revision.map(|revision| i64::try_from(revision).unwrap_or(i64::MAX))
-                ],
-            );
+            wanted
+                .entry(&record.object)
+                .or_insert_with(|| Given::new(&[("id", Text), ("revision", Whole)]))
+                .push(arguments![&record.key, revision]);
             revisions.insert(record.clone(), revision.unwrap_or_default());
         }
         for (object, given) in wanted {
