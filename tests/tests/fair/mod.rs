@@ -1,10 +1,7 @@
 //! The leads of a fair, imported part by part while hosts work at them, and what
 //! is there afterwards.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "each test uses a part of it, and a test that unwraps says where it failed"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it failed")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
