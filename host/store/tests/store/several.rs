@@ -19,7 +19,7 @@ use relata_store::{
 };
 use relata_workflow::{IfMissed, WhileRunning};
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
     backend::*,
@@ -602,6 +602,43 @@ async fn a_restart_of_the_server_is_survived() {
     server.start();
     create(&store, "team", json!({"name": "t"})).await;
     assert_eq!(store.record_count("team", &[]).await.unwrap(), 7);
+}
+
+/// What a transaction has posted last goes before its commit: where the connection is
+/// gone by then, nothing of it is kept, and it is run again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_lost_before_the_commit_is_done_again() {
+    let database = Postgres::shared().database();
+    let store = open(&database.url()).await.unwrap();
+    let (said, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let ran = Arc::new(AtomicUsize::new(0));
+    let writing = tokio::spawn({
+        let (store, said, gone) = (store.clone(), Arc::clone(&said), Arc::clone(&gone));
+        let ran = Arc::clone(&ran);
+        async move {
+            store
+                .write(move |tx| {
+                    Box::pin(async move {
+                        tx.event_emit(&named(event_id(1), "test.posted", "test")).await?;
+                        if ran.fetch_add(1, Ordering::Relaxed) == 0 {
+                            said.notify_one();
+                            gone.notified().await;
+                        }
+                        Ok::<_, StoreError>(())
+                    })
+                })
+                .await
+        }
+    });
+    said.notified().await;
+    database.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    gone.notify_one();
+    writing.await.unwrap().unwrap();
+    assert_eq!(ran.load(Ordering::Relaxed), 2);
+    assert_eq!(store.event_pending(9).await.unwrap().len(), 1);
 }
 
 /// A host that is stopped in the middle of a transaction does not hold up the
