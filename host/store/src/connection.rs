@@ -2,6 +2,8 @@
 //! arguments that are whole numbers, texts or bytes, rows come out. Everything
 //! else in this crate is written against this.
 
+use std::{io, time::Duration};
+
 use deadpool::unmanaged::Object;
 use futures::TryStreamExt as _;
 use relata_model::{EffectId, EventId, RecordId, Reference, RunId, Timestamp};
@@ -10,6 +12,7 @@ use sqlx::{
     SqlSafeStr, SqlStr, SqliteConnection, pool::PoolConnection, postgres::PgArguments,
     sqlite::SqliteArguments,
 };
+use tokio::time::timeout;
 
 use crate::{StoreError, dialect::Dialect};
 
@@ -26,6 +29,8 @@ pub(crate) struct Connection {
     posted: Posted,
     /// For a server: what goes with the next statement that has arguments.
     apart: Vec<Apart>,
+    /// How long a server may take to answer a statement; without it, as long as it takes.
+    patience: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -61,7 +66,13 @@ impl From<PgConnection> for Connection {
 impl Connection {
     const fn over(driver: Driver) -> Self {
         let posted = Posted { sql: String::new(), arguments: Vec::new() };
-        Self { driver, fault: None, posted, apart: Vec::new() }
+        Self { driver, fault: None, posted, apart: Vec::new(), patience: None }
+    }
+
+    /// The same, but lost where the server takes longer than this to answer a
+    /// statement.
+    pub(crate) fn impatient(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
     }
 
     /// One of a server's readers; another one takes its place where the server
@@ -197,14 +208,20 @@ impl Connection {
             }
             Driver::Postgres(connection) if arguments.is_empty() => {
                 let (sql, arguments) = self.posted.before(sql, arguments);
-                postgres_execute(connection, sql, arguments).await
+                let asking = postgres_execute(connection, sql, arguments);
+                answered(&mut self.patience, asking).await
             }
-            Driver::Postgres(connection) => match self.posted.run(connection).await {
-                Ok(()) => postgres_execute(connection, sql, arguments).await,
-                Err(why) => Err(why),
-            },
+            Driver::Postgres(connection) => {
+                let posted = &mut self.posted;
+                let asking = async {
+                    posted.run(connection).await?;
+                    postgres_execute(connection, sql, arguments).await
+                };
+                answered(&mut self.patience, asking).await
+            }
             Driver::PostgresReader(connection, _) => {
-                postgres_execute(connection, sql, arguments).await
+                let asking = postgres_execute(connection, sql, arguments);
+                answered(&mut self.patience, asking).await
             }
         };
         done.map_err(|why| self.failed(doing, why))
@@ -228,17 +245,24 @@ impl Connection {
             Driver::SqliteReader(connection) => {
                 sqlite_run(connection, sql, arguments).await.map(last)
             }
-            Driver::Postgres(connection) => match self.posted.run(connection).await {
-                Ok(()) => postgres_rows(connection, sql, arguments).await,
-                Err(why) => Err(why),
-            },
+            Driver::Postgres(connection) => {
+                let posted = &mut self.posted;
+                let asking = async {
+                    posted.run(connection).await?;
+                    postgres_rows(connection, sql, arguments).await
+                };
+                answered(&mut self.patience, asking).await
+            }
             Driver::PostgresReader(connection, pool) => {
                 // Where the server has closed the connections that lie ready, each of them
                 // may be lent before a new one is made.
                 let mut may_be_stale = pool.options().get_max_connections();
                 loop {
                     // A reader has no transaction, so its statement can be said again.
-                    match postgres_rows(connection, sql.clone(), arguments.clone()).await {
+                    let asking = postgres_rows(connection, sql.clone(), arguments.clone());
+                    match answered(&mut self.patience, asking).await {
+                        // But for one that has waited long enough already.
+                        Err(why) if is_silence(&why) => break Err(why),
                         Err(why) if may_be_stale > 0 && crate::error::is_lost(&why) => {
                             may_be_stale -= 1;
                             connection.close_on_drop();
@@ -321,6 +345,11 @@ impl Connection {
     }
 
     fn failed(&mut self, doing: &'static str, why: sqlx::Error) -> StoreError {
+        if let Driver::PostgresReader(connection, _) = &mut self.driver
+            && is_silence(&why)
+        {
+            connection.close_on_drop();
+        }
         let why = StoreError::database(doing)(why);
         self.fault = Some(why.clone());
         why
@@ -479,6 +508,28 @@ async fn sqlite_run(
 /// The rows of the last statement.
 fn last((_, mut rows): (u64, Vec<Vec<Row>>)) -> Vec<Row> {
     rows.pop().unwrap_or_default()
+}
+
+/// What a server answers within its time. After a silence the connection is of no more
+/// use: whatever is asked of it next finds it lost at once.
+async fn answered<T>(
+    patience: &mut Option<Duration>,
+    asking: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let Some(limit) = *patience else { return asking.await };
+    match timeout(limit, asking).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            *patience = Some(Duration::ZERO);
+            let why = "the server did not answer in time; look at the network and at its load";
+            Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, why)))
+        }
+    }
+}
+
+/// Whether a server was given up because it did not answer.
+fn is_silence(fault: &sqlx::Error) -> bool {
+    matches!(fault, sqlx::Error::Io(why) if why.kind() == io::ErrorKind::TimedOut)
 }
 
 async fn postgres_execute(

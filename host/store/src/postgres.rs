@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use crate::{
-    StoreError,
+    StoreConfig, StoreError,
     connection::{Connection, arguments},
 };
 
@@ -136,11 +136,13 @@ pub(crate) struct Server {
     url: DatabaseUrl,
     /// What the server lets a transaction be silent for.
     stall: Duration,
+    /// What it may be silent for itself.
+    patience: Duration,
 }
 
 impl Server {
-    pub(crate) fn new(url: &DatabaseUrl, stall: Duration) -> Self {
-        Self { url: url.clone(), stall }
+    pub(crate) fn new(url: &DatabaseUrl, config: &StoreConfig) -> Self {
+        Self { url: url.clone(), stall: config.stall, patience: config.patience }
     }
 
     /// How this program's connections present themselves.
@@ -196,7 +198,7 @@ impl Server {
             match self.connect().await {
                 Ok(connection) => {
                     tracing::info!(database.url = %self.url, "the database is there again");
-                    return Ok(connection);
+                    return Ok(connection.impatient(self.patience));
                 }
                 Err(why) if attempt >= ATTEMPTS => return Err(why),
                 Err(why) => {

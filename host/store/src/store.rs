@@ -55,14 +55,20 @@ pub struct StoreConfig {
     /// undoes it. A host that was stopped in the middle of one holds up the
     /// others for so long; so it is shorter than a lease.
     pub stall: Duration,
+    /// How long a server may take to answer a statement. After that the connection counts
+    /// as lost: so one that hangs (a firewall that has forgotten it, a server that was
+    /// stopped) does not hold up this host for longer. Longer than `stall`, since so long
+    /// another host may hold a lock; bringing up the tables may take as long as it takes.
+    pub patience: Duration,
 }
 
 impl StoreConfig {
-    /// The usual settings for a place: four readers, and 30 s for a transaction
-    /// that is silent.
+    /// The usual settings for a place: four readers, 30 s for a transaction that is
+    /// silent, and 60 s for a server that is.
     #[must_use]
     pub const fn at(place: Place) -> Self {
-        Self { place, readers: 4, scratch: false, stall: Duration::from_secs(30) }
+        let (stall, patience) = (Duration::from_secs(30), Duration::from_secs(60));
+        Self { place, readers: 4, scratch: false, stall, patience }
     }
 }
 
@@ -84,8 +90,8 @@ pub struct Store {
 pub(crate) enum Readers {
     /// Of a file.
     Sqlite(Pool<SqliteConnection>),
-    /// Of a server.
-    Postgres(PgPool),
+    /// Of a server, and how long it may take to answer.
+    Postgres(PgPool, Duration),
 }
 
 /// A transaction, or a reader's view of what is committed: what the nouns of
@@ -145,12 +151,14 @@ impl Store {
                 (connection, readers, None, None)
             }
             Place::Server(url) => {
-                let server = Server::new(url, config.stall);
+                let server = Server::new(url, config);
                 let mut connection = server.connect().await?;
                 crate::table::bring_up(&mut connection, &tables).await?;
-                let readers = server.readers(config.readers.max(1));
+                let readers =
+                    Readers::Postgres(server.readers(config.readers.max(1)), config.patience);
                 let hints = Hints::start(server.readers(2), Arc::clone(&wakes));
-                (connection, Readers::Postgres(readers), Some(server), Some(hints))
+                let connection = connection.impatient(config.patience);
+                (connection, readers, Some(server), Some(hints))
             }
         };
         let tx = Tx::new(connection, Arc::clone(&tables));
@@ -284,7 +292,9 @@ impl Store {
     pub async fn read(&self) -> Result<Tx, StoreError> {
         let at_hand = match &self.readers {
             Readers::Sqlite(pool) => pool.try_get().ok().map(Connection::from),
-            Readers::Postgres(pool) => Connection::reader_at_hand(pool),
+            Readers::Postgres(pool, patience) => {
+                Connection::reader_at_hand(pool).map(|reader| reader.impatient(*patience))
+            }
         };
         let connection = match at_hand {
             Some(connection) => connection,
@@ -305,10 +315,11 @@ impl Store {
                     Err(_) => Err(StoreError::Busy),
                 }
             }
-            Readers::Postgres(pool) => Connection::reader(pool).await.map_err(|why| match why {
-                sqlx::Error::PoolClosed => StoreError::Closed,
-                other => StoreError::database("lend a reader")(other),
-            }),
+            Readers::Postgres(pool, patience) => match Connection::reader(pool).await {
+                Ok(reader) => Ok(reader.impatient(*patience)),
+                Err(sqlx::Error::PoolClosed) => Err(StoreError::Closed),
+                Err(other) => Err(StoreError::database("lend a reader")(other)),
+            },
         }
     }
 
@@ -322,7 +333,7 @@ impl Store {
         // the write-ahead log.
         match &self.readers {
             Readers::Sqlite(pool) => close(pool).await,
-            Readers::Postgres(pool) => pool.close().await,
+            Readers::Postgres(pool, _) => pool.close().await,
         }
         let (sender, receiver) = oneshot::channel();
         if self.messages.send(Message::Close(sender)).await.is_ok() {

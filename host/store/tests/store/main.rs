@@ -31,6 +31,7 @@ mod records;
 mod schedules;
 mod settings;
 mod several;
+mod silence;
 mod together;
 mod upgrades;
 mod wakes;
