@@ -2,6 +2,7 @@
 //! a host.
 
 use relata_model::{RunId, Timestamp};
+use sqlx::AssertSqlSafe;
 
 use crate::{
     Store, StoreError, Tx,
@@ -21,6 +22,9 @@ const DUE_RUNS: &str = "SELECT COUNT(*) AS found, MIN(due_at) AS oldest FROM rel
 
 const PENDING_EVENTS: &str = "SELECT COUNT(*) AS found, MIN(at) AS oldest FROM relata_event
     WHERE pending = 1 AND at <= $1";
+
+const DUE_EFFECTS: &str = "SELECT COUNT(*) AS found, MIN(due_at) AS oldest FROM relata_outbox
+    WHERE status = 'due' AND due_at <= $1";
 
 /// Something that waits to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -173,53 +177,50 @@ impl Tx {
     ///
     /// The database's.
     pub async fn health_counts(&mut self, now: Timestamp) -> Result<Counts, StoreError> {
-        let runs = self
-            .connection
-            .rows(
-                "count runs",
-                "SELECT state, COUNT(*) AS found FROM (
-                     SELECT CASE WHEN outcome IS NOT NULL THEN outcome
-                                 WHEN parked_by IS NOT NULL THEN 'parked'
-                                 WHEN lease_owner IS NOT NULL THEN 'held'
-                                 WHEN due_at IS NULL THEN 'listening'
-                                 WHEN due_at <= $1 THEN 'due'
-                                 ELSE 'sleeping' END AS state
-                     FROM relata_run) AS standing
-                 GROUP BY state ORDER BY state",
-                arguments![now],
-            )
-            .await?;
-        let effects = self
-            .connection
-            .rows(
-                "count effects",
-                "SELECT status AS state, COUNT(*) AS found FROM relata_outbox GROUP BY status ORDER BY status",
-                arguments![],
-            )
-            .await?;
-        Ok(Counts {
-            runs: counted(&runs)?,
-            effects: counted(&effects)?,
-            due_runs: self.backlog(DUE_RUNS, now).await?,
-            pending_events: self.backlog(PENDING_EVENTS, now).await?,
-            due_effects: self
-                .backlog(
-                    "SELECT COUNT(*) AS found, MIN(due_at) AS oldest FROM relata_outbox
-                     WHERE status = 'due' AND due_at <= $1",
-                    now,
-                )
-                .await?,
-        })
+        // One statement, so that all of it is of the same moment: what moves on while it
+        // is counted, from the events to the runs, would else be in neither.
+        let sql = format!(
+            "SELECT 'runs' AS counted, state, COUNT(*) AS found, CAST(NULL AS BIGINT) AS oldest
+             FROM (SELECT CASE WHEN outcome IS NOT NULL THEN outcome
+                               WHEN parked_by IS NOT NULL THEN 'parked'
+                               WHEN lease_owner IS NOT NULL THEN 'held'
+                               WHEN due_at IS NULL THEN 'listening'
+                               WHEN due_at <= $1 THEN 'due'
+                               ELSE 'sleeping' END AS state
+                   FROM relata_run) AS standing
+             GROUP BY state
+             UNION ALL
+             SELECT 'effects', status, COUNT(*), NULL FROM relata_outbox GROUP BY status
+             UNION ALL
+             SELECT 'due runs', '', found, oldest FROM ({DUE_RUNS}) AS due_runs
+             UNION ALL
+             SELECT 'pending events', '', found, oldest FROM ({PENDING_EVENTS}) AS pending_events
+             UNION ALL
+             SELECT 'due effects', '', found, oldest FROM ({DUE_EFFECTS}) AS due_effects
+             ORDER BY state"
+        );
+        let sql = AssertSqlSafe(sql);
+        let rows = self.connection.rows("count what there is", sql, arguments![now]).await?;
+        let mut counts = Counts::default();
+        for row in &rows {
+            let counted = row.text("counted")?;
+            match counted.as_str() {
+                "runs" => counts.runs.push((row.text("state")?, row.count("found")?)),
+                "effects" => counts.effects.push((row.text("state")?, row.count("found")?)),
+                "due runs" => counts.due_runs = backlog(row)?,
+                "pending events" => counts.pending_events = backlog(row)?,
+                _ => counts.due_effects = backlog(row)?,
+            }
+        }
+        Ok(counts)
     }
 
     async fn backlog(&mut self, sql: &'static str, now: Timestamp) -> Result<Backlog, StoreError> {
         let row = self.connection.row("look for what waits", sql, arguments![now]).await?;
-        row.map_or(Ok(Backlog::default()), |row| {
-            Ok(Backlog { count: row.count("found")?, oldest: row.time_or_none("oldest")? })
-        })
+        row.as_ref().map_or(Ok(Backlog::default()), backlog)
     }
 }
 
-fn counted(rows: &[Row]) -> Result<Vec<(String, u64)>, StoreError> {
-    rows.iter().map(|row| Ok((row.text("state")?, row.count("found")?))).collect()
+fn backlog(row: &Row) -> Result<Backlog, StoreError> {
+    Ok(Backlog { count: row.count("found")?, oldest: row.time_or_none("oldest")? })
 }
