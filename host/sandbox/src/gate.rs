@@ -2,7 +2,10 @@
 //! account of what was used. Every version of the contract comes through
 //! here, and nothing else calls [`HostCalls`].
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use relata_package::{Channel, Denied, Limits, Permissions, plain, plain_line};
@@ -137,11 +140,6 @@ pub(crate) fn limit_error(message: String) -> HostError {
     HostError::new(Code::Permanent, message)
 }
 
-/// A host call under way.
-pub(crate) struct Wait {
-    since: Instant,
-}
-
 impl Gate {
     /// Looks what the guest has used up, and lets others run.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
@@ -159,14 +157,25 @@ impl Gate {
         Instant::now()
     }
 
-    pub(crate) fn wait_begins(&mut self) -> Wait {
-        self.cpu.suspend();
-        Wait { since: Self::now() }
-    }
-
-    pub(crate) fn wait_ends(&mut self, wait: Wait) {
-        self.report.waited += Self::now().saturating_duration_since(wait.since);
-        self.cpu.resume();
+    /// Asks the host. What it does before it has to wait is the guest's doing; while it
+    /// waits, the guest does, and uses nothing up. Most answers are there at once: to read
+    /// the clocks for these would take as long as they do.
+    pub(crate) async fn ask<'g, T>(
+        &'g mut self,
+        asking: impl FnOnce(&'g mut dyn HostCalls) -> Pin<Box<dyn Future<Output = T> + Send + 'g>>,
+    ) -> T {
+        let Self { host, cpu, report, .. } = self;
+        let mut answer = asking(host.as_mut());
+        let at_once = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
+        if let Poll::Ready(answer) = at_once {
+            return answer;
+        }
+        cpu.suspend();
+        let since = Self::now();
+        let answer = answer.await;
+        report.waited += Self::now().saturating_duration_since(since);
+        cpu.resume();
+        answer
     }
 
     /// Looks whether the plugin may do something.
@@ -236,10 +245,7 @@ impl Gate {
         let permissions = Arc::clone(&self.rights.effective);
         let readable =
             permissions.check_object_read(object).map_err(|denied| self.denied(denied))?;
-        let wait = self.wait_begins();
-        let result = self.host.record_get(record).await;
-        self.wait_ends(wait);
-        let mut entity = result?;
+        let mut entity = self.ask(|host| host.record_get(record)).await?;
         entity.fields.retain(|field, _| readable.contains(field));
         Ok(entity)
     }
@@ -261,10 +267,7 @@ impl Gate {
             query.fields = names;
         }
         query.limit = query.limit.clamp(1, PAGE);
-        let wait = self.wait_begins();
-        let result = self.host.record_query(query).await;
-        self.wait_ends(wait);
-        let mut page = result?;
+        let mut page = self.ask(|host| host.record_query(query)).await?;
         for entity in &mut page.entities {
             entity.fields.retain(|field, _| readable.contains(field));
         }
@@ -277,10 +280,7 @@ impl Gate {
         filter: Vec<Condition>,
     ) -> Result<u64, HostError> {
         self.may_count(object, &filter, None)?;
-        let wait = self.wait_begins();
-        let result = self.host.record_count(object, filter).await;
-        self.wait_ends(wait);
-        result
+        self.ask(|host| host.record_count(object, filter)).await
     }
 
     pub(crate) async fn record_count_by(
@@ -290,10 +290,7 @@ impl Gate {
         field: &str,
     ) -> Result<Vec<Tally>, HostError> {
         self.may_count(object, &filter, Some(field))?;
-        let wait = self.wait_begins();
-        let result = self.host.record_count_by(object, filter, field).await;
-        self.wait_ends(wait);
-        result
+        self.ask(|host| host.record_count_by(object, filter, field)).await
     }
 
     pub(crate) async fn calendar_is_open(
@@ -309,10 +306,7 @@ impl Gate {
             )));
         }
         self.check(|permissions| permissions.check_object_read(CALENDAR).map(drop))?;
-        let wait = self.wait_begins();
-        let result = self.host.calendar_is_open(calendar, at_ms).await;
-        self.wait_ends(wait);
-        result
+        self.ask(|host| host.calendar_is_open(calendar, at_ms)).await
     }
 
     /// Whether records may be counted that meet a filter, by a field's values:
@@ -345,10 +339,8 @@ impl Gate {
         arguments::fields(&fields)?;
         self.check(|permissions| permissions.check_create(object))?;
         let written: Vec<String> = fields.keys().cloned().collect();
-        let wait = self.wait_begins();
-        let result = self.host.record_create(object, fields).await;
-        self.wait_ends(wait);
-        Ok(self.cut_written(object, &written, result?))
+        let entity = self.ask(|host| host.record_create(object, fields)).await?;
+        Ok(self.cut_written(object, &written, entity))
     }
 
     pub(crate) async fn record_update(
@@ -366,9 +358,7 @@ impl Gate {
             permissions.check_update(object, field).map_err(|denied| self.denied(denied))?;
         }
         let written: Vec<String> = fields.keys().cloned().collect();
-        let wait = self.wait_begins();
-        let result = self.host.record_update(record, fields, if_revision).await;
-        self.wait_ends(wait);
+        let result = self.ask(|host| host.record_update(record, fields, if_revision)).await;
         let entity = result.map_err(|why| self.cut_refusal(object, &written, why))?;
         Ok(self.cut_written(object, &written, entity))
     }
@@ -406,10 +396,7 @@ impl Gate {
         self.count_write(record.len())?;
         let object = object_of(record)?;
         self.check(|permissions| permissions.check_delete(object))?;
-        let wait = self.wait_begins();
-        let result = self.host.record_delete(record, if_revision).await;
-        self.wait_ends(wait);
-        result
+        self.ask(|host| host.record_delete(record, if_revision)).await
     }
 
     pub(crate) async fn send_mail(&mut self, mail: MailRequest) -> Result<Receipt, HostError> {
@@ -417,20 +404,14 @@ impl Gate {
         arguments::name("a template's name", &mail.template)?;
         self.check(|permissions| permissions.check_message(Channel::Mail))?;
         object_of(&mail.to)?;
-        let wait = self.wait_begins();
-        let result = self.host.send_mail(mail).await;
-        self.wait_ends(wait);
-        result
+        self.ask(|host| host.send_mail(mail)).await
     }
 
     pub(crate) async fn notify(&mut self, notice: Notice) -> Result<Receipt, HostError> {
         self.count_write(notice.text.len())?;
         self.check(|permissions| permissions.check_message(Channel::Notify))?;
         object_of(&notice.to)?;
-        let wait = self.wait_begins();
-        let result = self.host.notify(notice).await;
-        self.wait_ends(wait);
-        result
+        self.ask(|host| host.notify(notice)).await
     }
 
     pub(crate) async fn emit(&mut self, event: EventRequest) -> Result<(), HostError> {
@@ -441,30 +422,21 @@ impl Gate {
         for record in &event.about {
             object_of(record)?;
         }
-        let wait = self.wait_begins();
-        let result = self.host.emit(event).await;
-        self.wait_ends(wait);
-        result
+        self.ask(|host| host.emit(event)).await
     }
 
     pub(crate) async fn state_get(&mut self, key: &str) -> Result<Option<StateItem>, HostError> {
         self.count_query()?;
         arguments::name("a key", key)?;
         self.check(Permissions::check_state)?;
-        let wait = self.wait_begins();
-        let result = self.host.state_get(key).await;
-        self.wait_ends(wait);
-        result
+        self.ask(|host| host.state_get(key)).await
     }
 
     pub(crate) async fn state_put(&mut self, put: StatePut) -> Result<u64, HostError> {
         self.count_write(json::bytes(&put.value))?;
         arguments::name("a key", &put.key)?;
         self.check(Permissions::check_state)?;
-        let wait = self.wait_begins();
-        let result = self.host.state_put(put).await;
-        self.wait_ends(wait);
-        result
+        self.ask(|host| host.state_put(put)).await
     }
 
     pub(crate) fn now_ms(&mut self) -> u64 {

@@ -66,9 +66,7 @@ impl Gate {
         if let Some(known) = self.requests.placeholders.iter().find(|known| known.name == name) {
             return Ok(known.placeholder.clone());
         }
-        let wait = self.wait_begins();
-        let there = self.host.has_secret(name).await;
-        self.wait_ends(wait);
+        let there = self.ask(|host| host.has_secret(name)).await;
         if !there? {
             return Err(HostError::not_found(format!(
                 "there is no secret `{name}`; `relata secret set {name}` keeps one"
@@ -87,9 +85,9 @@ impl Gate {
         let until = Gate::now() + request.timeout;
         for _ in 0..=REDIRECTS {
             let from = request.clone();
-            let wait = self.wait_begins();
-            let sent = tokio::time::timeout_at(until, self.host.http_send(request)).await;
-            self.wait_ends(wait);
+            let sent = self
+                .ask(|host| Box::pin(tokio::time::timeout_at(until, host.http_send(request))))
+                .await;
             let answer = sent.unwrap_or_else(|_| {
                 Err(HostError::transient(format!(
                     "{} did not answer within {} s",
@@ -112,10 +110,7 @@ impl Gate {
         let bytes = request.url.len() + request.body.len() + headers.sum::<usize>();
         self.count_write(bytes)?;
         let request = self.checked(request)?;
-        let wait = self.wait_begins();
-        let queued = self.host.http_deliver(request).await;
-        self.wait_ends(wait);
-        queued
+        self.ask(|host| host.http_deliver(request)).await
     }
 
     fn count_request(&mut self) -> Result<(), HostError> {
