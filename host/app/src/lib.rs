@@ -314,7 +314,9 @@ impl App {
         };
         // Half a lease: whoever was stopped in the middle of a write lets go of
         // what it has locked before others may take over.
-        let config_of_store = StoreConfig { stall: lease / 2, ..StoreConfig::at(place) };
+        let usual = StoreConfig::at(place);
+        let patience = usual.patience.max(lease);
+        let config_of_store = StoreConfig { stall: lease / 2, patience, ..usual };
         let store = Store::open(&config_of_store, Arc::clone(&objects)).await?;
         let clock = if config.rehearsal {
             let shown = store.setting_get(CLOCK).await?;

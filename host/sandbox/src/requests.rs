@@ -66,8 +66,7 @@ impl Gate {
         if let Some(known) = self.requests.placeholders.iter().find(|known| known.name == name) {
             return Ok(known.placeholder.clone());
         }
-        let there = self.ask(|host| host.has_secret(name)).await;
-        if !there? {
+        if !self.ask(|host| host.has_secret(name)).await? {
             return Err(HostError::not_found(format!(
                 "there is no secret `{name}`; `relata secret set {name}` keeps one"
             )));

@@ -70,9 +70,9 @@ impl Connection {
     }
 
     /// The same, but lost where the server takes longer than this to answer a
-    /// statement.
-    pub(crate) fn impatient(self, patience: Duration) -> Self {
-        Self { patience: Some(patience), ..self }
+    /// statement; without it, the answer may take as long as it takes.
+    pub(crate) fn patient(self, patience: Option<Duration>) -> Self {
+        Self { patience, ..self }
     }
 
     /// One of a server's readers; another one takes its place where the server
@@ -521,15 +521,22 @@ async fn answered<T>(
         Ok(answer) => answer,
         Err(_) => {
             *patience = Some(Duration::ZERO);
-            let why = "the server did not answer in time; look at the network and at its load";
-            Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, why)))
+            Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, Silence)))
         }
     }
 }
 
-/// Whether a server was given up because it did not answer.
+/// A server was given up.
+#[derive(Debug, thiserror::Error)]
+#[error("the server did not answer in time; look at the network and at its load")]
+struct Silence;
+
 fn is_silence(fault: &sqlx::Error) -> bool {
-    matches!(fault, sqlx::Error::Io(why) if why.kind() == io::ErrorKind::TimedOut)
+    let inner = match fault {
+        sqlx::Error::Io(why) => why.get_ref(),
+        _ => None,
+    };
+    inner.is_some_and(|inner| inner.is::<Silence>())
 }
 
 async fn postgres_execute(

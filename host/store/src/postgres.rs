@@ -187,7 +187,7 @@ impl Server {
                 )));
             }
         };
-        let mut connection = Connection::from(connection);
+        let mut connection = Connection::from(connection).patient(Some(self.patience));
         self.prove(&mut connection).await?;
         Ok(connection)
     }
@@ -200,7 +200,7 @@ impl Server {
             match self.connect().await {
                 Ok(connection) => {
                     tracing::info!(database.url = %self.url, "the database is there again");
-                    return Ok(connection.impatient(self.patience));
+                    return Ok(connection);
                 }
                 Err(why) if attempt >= ATTEMPTS => return Err(why),
                 Err(why) => {

@@ -152,12 +152,13 @@ impl Store {
             }
             Place::Server(url) => {
                 let server = Server::new(url, config);
-                let mut connection = server.connect().await?;
+                // To bring up large tables may take as long as it takes.
+                let mut connection = server.connect().await?.patient(None);
                 crate::table::bring_up(&mut connection, &tables).await?;
+                let connection = connection.patient(Some(config.patience));
                 let readers =
                     Readers::Postgres(server.readers(config.readers.max(1)), config.patience);
                 let hints = Hints::start(server.readers(2), Arc::clone(&wakes));
-                let connection = connection.impatient(config.patience);
                 (connection, readers, Some(server), Some(hints))
             }
         };
@@ -293,7 +294,7 @@ impl Store {
         let at_hand = match &self.readers {
             Readers::Sqlite(pool) => pool.try_get().ok().map(Connection::from),
             Readers::Postgres(pool, patience) => {
-                Connection::reader_at_hand(pool).map(|reader| reader.impatient(*patience))
+                Connection::reader_at_hand(pool).map(|reader| reader.patient(Some(*patience)))
             }
         };
         let connection = match at_hand {
@@ -316,7 +317,7 @@ impl Store {
                 }
             }
             Readers::Postgres(pool, patience) => match Connection::reader(pool).await {
-                Ok(reader) => Ok(reader.impatient(*patience)),
+                Ok(reader) => Ok(reader.patient(Some(*patience))),
                 Err(sqlx::Error::PoolClosed) => Err(StoreError::Closed),
                 Err(other) => Err(StoreError::database("lend a reader")(other)),
             },
