@@ -2,7 +2,7 @@
 //! arguments that are whole numbers, texts or bytes, rows come out. Everything
 //! else in this crate is written against this.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use deadpool::unmanaged::Object;
 use futures::TryStreamExt as _;
@@ -12,12 +12,13 @@ use sqlx::{
     SqlSafeStr, SqlStr, SqliteConnection, pool::PoolConnection, postgres::PgArguments,
     sqlite::SqliteArguments,
 };
-use tokio::time::timeout;
 
 use crate::{StoreError, dialect::Dialect};
 
+mod patience;
 mod row;
 
+use patience::{answered, is_silence};
 pub(crate) use row::Row;
 
 /// A connection: the writer's own, or one on loan from the readers.
@@ -508,35 +509,6 @@ async fn sqlite_run(
 /// The rows of the last statement.
 fn last((_, mut rows): (u64, Vec<Vec<Row>>)) -> Vec<Row> {
     rows.pop().unwrap_or_default()
-}
-
-/// What a server answers within its time. After a silence the connection is of no more
-/// use: whatever is asked of it next finds it lost at once.
-async fn answered<T>(
-    patience: &mut Option<Duration>,
-    asking: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    let Some(limit) = *patience else { return asking.await };
-    match timeout(limit, asking).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            *patience = Some(Duration::ZERO);
-            Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, Silence)))
-        }
-    }
-}
-
-/// A server was given up.
-#[derive(Debug, thiserror::Error)]
-#[error("the server did not answer in time; look at the network and at its load")]
-struct Silence;
-
-fn is_silence(fault: &sqlx::Error) -> bool {
-    let inner = match fault {
-        sqlx::Error::Io(why) => why.get_ref(),
-        _ => None,
-    };
-    inner.is_some_and(|inner| inner.is::<Silence>())
 }
 
 async fn postgres_execute(
