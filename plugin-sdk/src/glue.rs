@@ -3,8 +3,6 @@
 
 use std::sync::Once;
 
-use serde_json::Value;
-
 use crate::bindings::exports::relata::plugin::actions as host;
 use crate::bindings::relata::plugin::log;
 use crate::{Action, Code, Reference, schema};
@@ -86,11 +84,32 @@ pub fn unknown(action: &str, known: &[&str]) -> Error {
 
 /// A value as the text of a JSON object, as the host takes it.
 pub(crate) fn object(value: impl serde::Serialize, what: &str) -> crate::Result<String> {
-    match serde_json::to_value(value)? {
-        Value::Null => Ok("{}".to_owned()),
-        value @ Value::Object(_) => Ok(value.to_string()),
-        other => {
-            Err(crate::Error::permanent(format!("{what} must be a JSON object, not `{other}`")))
-        }
+    let text = serde_json::to_string(&value)?;
+    if text.starts_with('{') {
+        Ok(text)
+    } else if text == "null" {
+        Ok("{}".to_owned())
+    } else {
+        Err(crate::Error::permanent(format!("{what} must be a JSON object, not `{text}`")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::object;
+
+    #[test]
+    fn what_the_host_takes_is_an_object() {
+        let fields = BTreeMap::from([("status", "won")]);
+        assert_eq!(object(fields, "the fields").unwrap(), r#"{"status":"won"}"#);
+        assert_eq!(object(json!(null), "the fields").unwrap(), "{}");
+        assert_eq!(
+            object(json!(["won"]), "the fields").unwrap_err().message(),
+            r#"the fields must be a JSON object, not `["won"]`"#
+        );
     }
 }

@@ -16,6 +16,8 @@
 //!
 //! What a call writes it also reads back; others see it when the step commits.
 
+use std::sync::OnceLock;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -28,7 +30,30 @@ use crate::{Error, Fields, Reference, Result, glue};
 pub struct Record {
     reference: Reference,
     revision: u64,
-    fields: Fields,
+    fields: LazyFields,
+}
+
+/// Fields as the host gave them, taken apart when they are asked for: many an action wants
+/// no more of a record than its name.
+#[derive(Debug, Clone)]
+struct LazyFields {
+    json: String,
+    parsed: OnceLock<Fields>,
+}
+
+impl LazyFields {
+    fn get(&self) -> &Fields {
+        self.parsed.get_or_init(|| {
+            // By the contract; a host that breaks it is no host to go on with.
+            serde_json::from_str(&self.json).expect("a record's fields are a JSON object")
+        })
+    }
+}
+
+impl PartialEq for LazyFields {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
 }
 
 impl Record {
@@ -49,45 +74,43 @@ impl Record {
 
     /// Its fields.
     pub fn fields(&self) -> &Fields {
-        &self.fields
+        self.fields.get()
     }
 
     /// One field as a type of your own. An empty field reads as `null`, so
     /// ask for an `Option` where it may be empty.
     pub fn field<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
-        self.fields
+        self.fields()
             .get(name)
             .map_err(|error| Error::permanent(format!("{}: {error}", self.reference)))
     }
 
     /// All fields as a struct of your own.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        let fields = serde_json::Value::Object(self.fields.clone().into_map());
-        serde_json::from_value(fields)
+        serde_json::from_str::<serde_json::Value>(&self.fields.json)
+            .and_then(T::deserialize)
             .map_err(|error| Error::permanent(format!("{}: {error}", self.reference)))
     }
 
-    fn from_host(entity: Entity) -> Result<Self> {
-        Ok(Self {
+    fn from_host(entity: Entity) -> Self {
+        Self {
             reference: Reference::of(&entity.object, &entity.id),
             revision: entity.revision,
-            fields: serde_json::from_str(&entity.fields)?,
-        })
+            fields: LazyFields { json: entity.fields, parsed: OnceLock::new() },
+        }
     }
 }
 
 /// One record, or a `not_found` error.
 pub fn get(record: &Reference) -> Result<Record> {
-    let entity = host::get(record.as_str()).map_err(Error::from_host)?;
-    Record::from_host(entity)
+    host::get(record.as_str()).map(Record::from_host).map_err(Error::from_host)
 }
 
 /// Creates a record from a JSON object of fields: a `json!({…})`, [`Fields`]
 /// or a struct of your own. Its id is known at once.
 pub fn create(object: &str, fields: impl Serialize) -> Result<Record> {
     let fields = glue::object(fields, "the fields of a new record")?;
-    let entity = host::create(object, &fields).map_err(Error::from_host)?;
-    Record::from_host(entity)
+    host::create(object, &fields).map(Record::from_host).map_err(Error::from_host)
 }
 
 /// Sets the named fields and leaves the others. A write that changes nothing
@@ -104,8 +127,9 @@ pub fn update_if(record: &Reference, revision: u64, fields: impl Serialize) -> R
 
 fn write(record: &Reference, fields: impl Serialize, revision: Option<u64>) -> Result<Record> {
     let fields = glue::object(fields, "the fields to set")?;
-    let entity = host::update(record.as_str(), &fields, revision).map_err(Error::from_host)?;
-    Record::from_host(entity)
+    host::update(record.as_str(), &fields, revision)
+        .map(Record::from_host)
+        .map_err(Error::from_host)
 }
 
 /// Deletes a record.
@@ -209,9 +233,7 @@ impl Query {
         let mut cursor: Option<String> = None;
         loop {
             let page = query.page(PAGE, cursor.as_deref())?;
-            for entity in page.entities {
-                found.push(Record::from_host(entity)?);
-            }
+            found.extend(page.entities.into_iter().map(Record::from_host));
             match page.cursor {
                 Some(next) => cursor = Some(next),
                 None => return Ok(found),
@@ -223,13 +245,13 @@ impl Query {
     /// is the most that there is at once.
     pub fn oldest(self, limit: u32) -> Result<Vec<Record>> {
         let page = self.checked()?.page(limit.min(PAGE), None)?;
-        page.entities.into_iter().map(Record::from_host).collect()
+        Ok(page.entities.into_iter().map(Record::from_host).collect())
     }
 
     /// The oldest record that meets the conditions, if there is one.
     pub fn first(self) -> Result<Option<Record>> {
         let page = self.checked()?.page(1, None)?;
-        page.entities.into_iter().next().map(Record::from_host).transpose()
+        Ok(page.entities.into_iter().next().map(Record::from_host))
     }
 
     /// How many records meet the conditions.
@@ -283,5 +305,43 @@ impl Query {
     fn page(&mut self, limit: u32, cursor: Option<&str>) -> Result<host::Page> {
         host::query(&self.object, &self.conditions, &self.fields, limit, cursor)
             .map_err(Error::from_host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn lead(fields: &str) -> Record {
+        Record::from_host(Entity {
+            object: "lead".to_owned(),
+            id: "17".to_owned(),
+            revision: 3,
+            fields: fields.to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_record_is_read_when_its_fields_are_asked_for() {
+        let record = lead(r#"{"owner": "user/2", "weight": 1.5}"#);
+        assert_eq!(record.reference().as_str(), "lead/17");
+        assert_eq!(record.field::<Option<Reference>>("owner").unwrap(), Some("user/2".into()));
+        assert_eq!(record.fields().clone().into_map()["weight"], json!(1.5));
+        // Written otherwise, it is the same.
+        assert_eq!(record, lead(r#"{"weight":1.5,"owner":"user/2"}"#));
+        assert_ne!(record, lead(r#"{"weight":2.5,"owner":"user/2"}"#));
+    }
+
+    #[test]
+    fn a_record_that_does_not_fit_is_named() {
+        #[derive(Debug, serde::Deserialize)]
+        #[expect(dead_code, reason = "it never comes to be")]
+        struct Owned {
+            owner: Reference,
+        }
+        let why = lead(r#"{"weight": 1.5}"#).parse::<Owned>().unwrap_err();
+        assert_eq!(why.message(), "lead/17: missing field `owner`");
     }
 }

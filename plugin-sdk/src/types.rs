@@ -104,7 +104,7 @@ text_type!(
 impl Reference {
     /// The record `object/id`.
     pub fn of(object: &str, id: &str) -> Self {
-        Self(format!("{object}/{id}"))
+        Self([object, "/", id].concat())
     }
 
     /// The object: `lead` in `lead/17`. Empty if the text is no reference.
