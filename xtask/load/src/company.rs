@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration, time::Instant};
 
 use anyhow::{Context, ensure};
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -77,11 +78,18 @@ pub(crate) fn body(record: &str) -> String {
 
 /// Whether an answer says that its run is done.
 pub(crate) fn is_done(body: &[u8]) -> bool {
-    serde_json::from_slice::<Json>(body).is_ok_and(|answer| {
-        answer["done"] == true
-            && answer["runs"].as_array().is_some_and(|runs| {
-                runs.len() == 1 && runs.iter().all(|run| run["status"] == "done")
-            })
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        done: bool,
+        #[serde(borrow)]
+        runs: Vec<Run<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Run<'a> {
+        status: &'a str,
+    }
+    serde_json::from_slice::<Answer<'_>>(body).is_ok_and(|answer| {
+        answer.done && answer.runs.len() == 1 && answer.runs.iter().all(|run| run.status == "done")
     })
 }
 
@@ -161,5 +169,26 @@ impl Company {
         }
         ensure!(records.len() == RECORDS, "{} of {RECORDS} records", records.len());
         Ok(records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_counts_only_if_it_is_done() {
+        let done = br#"{"done": true, "event": "e", "runs": [{"id": "r", "status": "done"}]}"#;
+        assert!(is_done(done));
+        for other in [
+            &br#"{"done": false, "runs": [{"status": "done"}]}"#[..],
+            br#"{"done": true, "runs": [{"status": "failed"}]}"#,
+            br#"{"done": true, "runs": [{"status": "done"}, {"status": "done"}]}"#,
+            br#"{"done": true, "runs": []}"#,
+            br#"{"event": "e"}"#,
+            b"done",
+        ] {
+            assert!(!is_done(other), "{}", String::from_utf8_lossy(other));
+        }
     }
 }

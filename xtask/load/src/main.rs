@@ -119,7 +119,8 @@ impl Backend {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // One thread is enough for what it drives, and wakes no other.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let measured = runtime
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(async { Box::pin(run(&arguments)).await }));
