@@ -78,14 +78,18 @@ impl Connection {
 
     /// One of a server's readers; another one takes its place where the server
     /// has closed it meanwhile.
-    pub(crate) async fn reader(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        Ok(Self::over(Driver::PostgresReader(pool.acquire().await?, pool.clone())))
+    pub(crate) async fn reader(pool: &PgPool, patience: Duration) -> Result<Self, sqlx::Error> {
+        Ok(Self::lent(pool, pool.acquire().await?, patience))
     }
 
     /// The same, where one lies ready.
-    pub(crate) fn reader_at_hand(pool: &PgPool) -> Option<Self> {
-        let connection = pool.try_acquire()?;
-        Some(Self::over(Driver::PostgresReader(connection, pool.clone())))
+    pub(crate) fn reader_at_hand(pool: &PgPool, patience: Duration) -> Option<Self> {
+        Some(Self::lent(pool, pool.try_acquire()?, patience))
+    }
+
+    fn lent(pool: &PgPool, connection: PoolConnection<Postgres>, patience: Duration) -> Self {
+        let driver = Driver::PostgresReader(connection, pool.clone());
+        Self::over(driver).patient(Some(patience))
     }
 
     /// Which database is at the other end.
@@ -182,6 +186,21 @@ impl Connection {
         Ok(())
     }
 
+    /// Runs what was posted to a server, before a statement with arguments or rows: it
+    /// takes several at once only without.
+    async fn run_posted(&mut self, doing: &'static str) -> Result<(), StoreError> {
+        let Driver::Postgres(connection) = &mut self.driver else { return Ok(()) };
+        if self.posted.sql.is_empty() {
+            return Ok(());
+        }
+        let Posted { sql, arguments } = std::mem::take(&mut self.posted);
+        let asking = postgres_execute(connection, AssertSqlSafe(sql).into_sql_str(), arguments);
+        match answered(&mut self.patience, asking).await {
+            Ok(_) => Ok(()),
+            Err(why) => Err(self.failed(doing, why)),
+        }
+    }
+
     /// Forgets what was posted and has not been run: it belongs to what is
     /// undone.
     pub(crate) fn recall(&mut self) {
@@ -199,6 +218,9 @@ impl Connection {
         let sql = sql.into_sql_str();
         self.run_before(&sql, &arguments).await?;
         let (sql, arguments) = with_apart(&mut self.apart, sql, arguments);
+        if !arguments.is_empty() {
+            self.run_posted(doing).await?;
+        }
         let done = match &mut self.driver {
             Driver::Sqlite(connection) => {
                 let (sql, arguments) = self.posted.before(sql, arguments);
@@ -207,17 +229,9 @@ impl Connection {
             Driver::SqliteReader(connection) => {
                 sqlite_run(connection, sql, arguments).await.map(|(touched, _)| touched)
             }
-            Driver::Postgres(connection) if arguments.is_empty() => {
+            Driver::Postgres(connection) => {
                 let (sql, arguments) = self.posted.before(sql, arguments);
                 let asking = postgres_execute(connection, sql, arguments);
-                answered(&mut self.patience, asking).await
-            }
-            Driver::Postgres(connection) => {
-                let posted = &mut self.posted;
-                let asking = async {
-                    posted.run(connection).await?;
-                    postgres_execute(connection, sql, arguments).await
-                };
                 answered(&mut self.patience, asking).await
             }
             Driver::PostgresReader(connection, _) => {
@@ -238,6 +252,7 @@ impl Connection {
         let sql = sql.into_sql_str();
         self.run_before(&sql, &arguments).await?;
         let (sql, arguments) = with_apart(&mut self.apart, sql, arguments);
+        self.run_posted(doing).await?;
         let rows = match &mut self.driver {
             Driver::Sqlite(connection) => {
                 let (sql, arguments) = self.posted.before(sql, arguments);
@@ -247,11 +262,7 @@ impl Connection {
                 sqlite_run(connection, sql, arguments).await.map(last)
             }
             Driver::Postgres(connection) => {
-                let posted = &mut self.posted;
-                let asking = async {
-                    posted.run(connection).await?;
-                    postgres_rows(connection, sql, arguments).await
-                };
+                let asking = postgres_rows(connection, sql, arguments);
                 answered(&mut self.patience, asking).await
             }
             Driver::PostgresReader(connection, pool) => {
@@ -381,17 +392,6 @@ impl Posted {
         self.add(sql.as_str(), arguments);
         let all = std::mem::take(self);
         (AssertSqlSafe(all.sql).into_sql_str(), all.arguments)
-    }
-
-    /// Runs what was posted to a server, before a statement with arguments: it takes
-    /// several at once only without.
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if self.sql.is_empty() {
-            return Ok(());
-        }
-        let posted = std::mem::take(self);
-        postgres_execute(connection, AssertSqlSafe(posted.sql).into_sql_str(), Vec::new()).await?;
-        Ok(())
     }
 }
 

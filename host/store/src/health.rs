@@ -122,7 +122,7 @@ impl Store {
     ///
     /// The database's.
     pub async fn health_due_runs(&self, now: Timestamp) -> Result<Backlog, StoreError> {
-        self.read().await?.backlog(DUE_RUNS, now).await
+        self.read().await?.waiting(DUE_RUNS, now).await
     }
 
     /// Events that triggers have not seen.
@@ -131,7 +131,7 @@ impl Store {
     ///
     /// The database's.
     pub async fn health_pending_events(&self, now: Timestamp) -> Result<Backlog, StoreError> {
-        self.read().await?.backlog(PENDING_EVENTS, now).await
+        self.read().await?.waiting(PENDING_EVENTS, now).await
     }
 
     /// The time by the database's clock.
@@ -215,7 +215,7 @@ impl Tx {
         Ok(counts)
     }
 
-    async fn backlog(&mut self, sql: &'static str, now: Timestamp) -> Result<Backlog, StoreError> {
+    async fn waiting(&mut self, sql: &'static str, now: Timestamp) -> Result<Backlog, StoreError> {
         let row = self.connection.row("look for what waits", sql, arguments![now]).await?;
         row.as_ref().map_or(Ok(Backlog::default()), backlog)
     }

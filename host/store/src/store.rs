@@ -293,9 +293,7 @@ impl Store {
     pub async fn read(&self) -> Result<Tx, StoreError> {
         let at_hand = match &self.readers {
             Readers::Sqlite(pool) => pool.try_get().ok().map(Connection::from),
-            Readers::Postgres(pool, patience) => {
-                Connection::reader_at_hand(pool).map(|reader| reader.patient(Some(*patience)))
-            }
+            Readers::Postgres(pool, patience) => Connection::reader_at_hand(pool, *patience),
         };
         let connection = match at_hand {
             Some(connection) => connection,
@@ -316,8 +314,8 @@ impl Store {
                     Err(_) => Err(StoreError::Busy),
                 }
             }
-            Readers::Postgres(pool, patience) => match Connection::reader(pool).await {
-                Ok(reader) => Ok(reader.patient(Some(*patience))),
+            Readers::Postgres(pool, patience) => match Connection::reader(pool, *patience).await {
+                Ok(reader) => Ok(reader),
                 Err(sqlx::Error::PoolClosed) => Err(StoreError::Closed),
                 Err(other) => Err(StoreError::database("lend a reader")(other)),
             },
