@@ -36,7 +36,9 @@ async fn a_connection_that_hangs_is_given_up() {
 
     assert!(signal(&server, "-STOP") >= 2, "the writer and the reader");
     // Whoever reads is told; whoever writes is not, since it is done over another connection.
-    let (told, written) = tokio::join!(read(), set(&store, &team, json!({"name": "other"})));
+    let both = async { tokio::join!(read(), set(&store, &team, json!({"name": "other"}))) };
+    let given_up = tokio::time::timeout(10 * patience, both).await;
+    let (told, written) = given_up.expect("who waits for a server that hangs gives it up");
     assert!(matches!(told, Err(RecordError::Store(StoreError::Lost(_)))), "{told:?}");
     assert_eq!(written.revision, 2);
     assert_eq!(read().await.unwrap().revision, 2);
