@@ -117,7 +117,8 @@ fn from_an_authors_folder_to_a_plugin_that_runs() {
     "#]],
     );
     let digest = digest(&program, "mood-0.1.0.relata");
-    let other = digest.replace(&digest[7..8], if &digest[7..8] == "0" { "1" } else { "0" });
+    let mut other = digest.clone();
+    other.replace_range(7..8, if &digest[7..8] == "0" { "1" } else { "0" });
     let line = format!("plugin install mood-0.1.0.relata --yes --consent {other}");
     check(
         &program,
