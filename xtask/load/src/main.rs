@@ -177,6 +177,8 @@ async fn measure(arguments: &EngineArguments) -> anyhow::Result<String> {
     }
     eprintln!("cold start …");
     let start = company.cold_start().await?;
+    eprintln!("floors …");
+    let before = floors::measure(&company, quick).await?;
     let served = company.serve().await?;
     let records = company.records(&served).await?;
     let mut http = Vec::new();
@@ -189,8 +191,8 @@ async fn measure(arguments: &EngineArguments) -> anyhow::Result<String> {
     }
     served.stop().await?;
 
-    eprintln!("floors …");
-    let floor = floors::measure(&company, quick).await?;
+    eprintln!("floors once more …");
+    let floor = before.between(floors::measure(&company, quick).await?);
     eprintln!("{count} sleepers …");
     let sleepers = sleepers::measure(&company, count, quick).await?;
     let report = Report {
