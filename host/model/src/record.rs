@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Value;
 
@@ -12,8 +12,8 @@ pub type Fields = BTreeMap<String, Value>;
 
 /// Names one record: `lead/01k9…` by its id, or `queue/unassigned` by its
 /// external id (which the store resolves).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Reference {
     /// The object's name.
     pub object: String,
@@ -30,7 +30,17 @@ impl Reference {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.object, self.key)
+        // Every event and every row names records: three pieces as they are cost less than
+        // a pattern to be filled.
+        f.write_str(&self.object)?;
+        f.write_str("/")?;
+        f.write_str(&self.key)
+    }
+}
+
+impl Serialize for Reference {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_string())
     }
 }
 

@@ -182,7 +182,7 @@ impl Plugin {
                 self.inner.schemas.keys().map(|name| format!("`{name}`")).collect();
             CallFault::UnknownAction { known: known.join(", ") }
         })?;
-        let input = request.input.to_string();
+        let input = json::text(request.input);
         if input.len() > (limits.input_kib as usize) << 10 {
             return Err(CallFault::InputTooLarge {
                 bytes: input.len(),

@@ -1,6 +1,7 @@
 //! JSON from a guest: how much it is before it is read, and what it takes up
 //! afterwards.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// The most values in one JSON text. Read, each takes 32 bytes, so that a text
@@ -19,6 +20,12 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
         return Err(format!("has more than {VALUES} values"));
     }
     serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))
+}
+
+/// The text of a tree. Into one buffer: `Display` goes through a formatter, a piece at a
+/// time, and this is done for each call and each record that a guest asks for.
+pub(crate) fn text(tree: &impl Serialize) -> String {
+    serde_json::to_string(tree).expect("a tree of JSON has texts as keys")
 }
 
 /// How many values there are, where 64 bytes of text count as one more.

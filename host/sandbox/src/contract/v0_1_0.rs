@@ -200,7 +200,7 @@ fn to_guest(error: HostError) -> types::Error {
         },
         message: error.message,
         retry_after_ms: error.retry_after_ms,
-        details: error.details.map(|details| details.to_string()),
+        details: error.details.as_ref().map(json::text),
     }
 }
 
@@ -209,7 +209,7 @@ fn entity(entity: Entity) -> types::Entity {
         object: entity.object,
         id: entity.id,
         revision: entity.revision,
-        fields: Value::Object(entity.fields).to_string(),
+        fields: json::text(&entity.fields),
     }
 }
 
@@ -294,7 +294,7 @@ impl records::Host for Gate {
         let tallies = self.record_count_by(&object, filter, &field).await.map_err(to_guest)?;
         Ok(tallies
             .into_iter()
-            .map(|tally| records::Tally { value: tally.value.to_string(), count: tally.count })
+            .map(|tally| records::Tally { value: json::text(&tally.value), count: tally.count })
             .collect())
     }
 
@@ -376,7 +376,7 @@ impl events::Host for Gate {
 impl state::Host for Gate {
     async fn get(&mut self, key: String) -> Result<Option<state::Item>, types::Error> {
         let item: Option<StateItem> = self.state_get(&key).await.map_err(to_guest)?;
-        Ok(item.map(|item| state::Item { value: item.value.to_string(), revision: item.revision }))
+        Ok(item.map(|item| state::Item { value: json::text(&item.value), revision: item.revision }))
     }
 
     async fn put(
