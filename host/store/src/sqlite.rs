@@ -21,6 +21,10 @@ use crate::{
 /// running host) before it gives up.
 pub(crate) const BUSY_SECONDS: u64 = 30;
 
+/// After so many pages (of 4 KiB) in the log they go to the file itself: four times as
+/// many as is usual. A page that is written again and again meanwhile goes there once.
+const CHECKPOINT_PAGES: &str = "4000";
+
 /// Opens the file, and brings its tables up.
 pub(crate) async fn open(
     path: &Path,
@@ -37,6 +41,7 @@ pub(crate) async fn open(
 
     let writer = options
         .clone()
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(if config.scratch { SqliteSynchronous::Off } else { SqliteSynchronous::Full });
     // Turning to WAL needs the file for itself for a moment, and SQLite does
