@@ -278,9 +278,8 @@ impl App {
     /// Places for so many runs, and under which name this host moves them;
     /// none where it does not, or has no room.
     fn room_for(&self, runs: usize) -> Option<(String, Vec<OwnedSemaphorePermit>)> {
-        let moving = self.inner.moving.get().filter(|_| runs > 0 && !self.all_paused())?;
-        let places = moving.places(runs)?;
-        Some((moving.owner().to_owned(), places))
+        let places = self.inner.places.get().filter(|_| runs > 0 && !self.all_paused())?;
+        Some((places.owner().to_owned(), places.to_begin(runs)?))
     }
 
     /// Tells those who wait what their events came to, and sets the runs that

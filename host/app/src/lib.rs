@@ -52,6 +52,7 @@ mod near_miss;
 mod older_runs;
 mod outbox;
 mod pauses;
+mod places;
 mod plugin_breaker;
 mod plugins;
 mod queue;
@@ -212,8 +213,8 @@ struct Inner {
     versions: activation::Versions,
     rules: segments::Rules,
     secrets: SecretOverrides,
-    /// The runs that it has in motion, where it serves.
-    moving: OnceLock<runner::Moving>,
+    /// For the runs that it has in motion, where it serves.
+    places: OnceLock<places::Places>,
     pauses: pauses::KnownPauses,
     limits_swept: limits::LimitsSwept,
     plugin_breakers: plugin_breaker::KnownBreakers,
@@ -385,7 +386,7 @@ impl App {
                 versions: activation::Versions::default(),
                 rules: segments::Rules::default(),
                 secrets,
-                moving: OnceLock::new(),
+                places: OnceLock::new(),
                 pauses: pauses::KnownPauses::default(),
                 limits_swept: limits::LimitsSwept::default(),
                 plugin_breakers: plugin_breaker::KnownBreakers::default(),

@@ -2,7 +2,7 @@
 //! owed. What that is, is done in a stride: calls of actions in their sandboxes, and
 //! one commit with everything that they wrote.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use relata_engine::{
     Call, ChildCall, Due, Event, Input, Run, StepFailure, Watch, decide, due, watches,
@@ -11,26 +11,15 @@ use relata_model::{EventId, RunId, Timestamp};
 use relata_sandbox::{CallError, CallReport};
 use relata_store::{Cause, Claimed, Committed, LogRow, StoreError};
 use relata_workflow::{Definition, Facts};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use tokio::{sync::OwnedSemaphorePermit, task::JoinSet};
 
 use crate::{
     App, AppError, change_set::ChangeSet, host::Records, lanes::Entered, limits::Limited,
-    testing::Point,
+    places::Places, testing::Point,
 };
 
-/// How many runs move side by side. The sandbox has its own limit; this one
-/// bounds what lies in memory.
+/// How many runs move side by side where the clock stands still meanwhile.
 const SIDE_BY_SIDE: usize = 16;
-
-/// How many runs that were claimed move at the most in a host that serves.
-const MOST_CLAIMED: u32 = 128;
-
-/// How many more that requests have begun: a hundred thousand that fall due at
-/// once do not keep those waiting.
-const MOST_BEGUN: u32 = 384;
 
 /// After how many crashes in a row, each with a call of its own under way, a
 /// run is given up.
@@ -42,56 +31,6 @@ pub(crate) enum Next {
     Call(Call),
     /// The beginning of a run of another workflow.
     Run(ChildCall),
-}
-
-/// The runs that a host has in motion.
-#[derive(Debug)]
-pub(crate) struct Moving {
-    /// Under which name it claims them.
-    owner: String,
-    /// Places for runs that are claimed.
-    claimed: Arc<Semaphore>,
-    /// Places for runs that requests begin.
-    begun: Arc<Semaphore>,
-}
-
-impl Moving {
-    pub(crate) fn new(owner: String) -> Self {
-        let places = |count: u32| Arc::new(Semaphore::new(count as usize));
-        Self { owner, claimed: places(MOST_CLAIMED), begun: places(MOST_BEGUN) }
-    }
-
-    /// All places that there are for claimed runs; waits until it is at least
-    /// one.
-    async fn room(&self) -> Vec<OwnedSemaphorePermit> {
-        // The semaphore is never closed.
-        let first = Arc::clone(&self.claimed).acquire_owned().await.ok();
-        let further = std::iter::from_fn(|| Arc::clone(&self.claimed).try_acquire_owned().ok());
-        first.into_iter().chain(further).collect()
-    }
-
-    /// Places for so many runs that a request begins, if there are.
-    pub(crate) fn places(&self, count: usize) -> Option<Vec<OwnedSemaphorePermit>> {
-        (0..count).map(|_| Arc::clone(&self.begun).try_acquire_owned().ok()).collect()
-    }
-
-    /// Under which name it claims runs.
-    pub(crate) fn owner(&self) -> &str {
-        &self.owner
-    }
-
-    /// All places: nothing else is in motion.
-    async fn all_places(&self) -> [Option<OwnedSemaphorePermit>; 2] {
-        [
-            Arc::clone(&self.begun).acquire_many_owned(MOST_BEGUN).await.ok(),
-            Arc::clone(&self.claimed).acquire_many_owned(MOST_CLAIMED).await.ok(),
-        ]
-    }
-
-    /// Waits until the steps that have begun have come to their end.
-    pub(crate) async fn rest(&self) {
-        drop(self.all_places().await);
-    }
 }
 
 /// A run in this host's hands.
@@ -216,24 +155,25 @@ impl App {
     /// Claims as many of the runs that are due as there is room for, and sets
     /// them in motion; waits until there is room, not until they rest.
     /// Answers how many there were.
-    pub(crate) async fn begin_moving(&self, moving: &Moving) -> Result<usize, AppError> {
+    pub(crate) async fn begin_moving(&self, places: &Places) -> Result<usize, AppError> {
         if self.all_paused() {
             return Ok(0);
         }
-        let mut places = moving.room().await;
-        let (claimed, suspects) = self.claim(&moving.owner, places.len()).await?;
+        let mut free = places.to_claim().await;
+        let (claimed, suspects) = self.claim(places.owner(), free.len()).await?;
         let count = claimed.len() + suspects.len();
         for claim in claimed {
-            let (app, place) = (self.clone(), places.pop());
-            tokio::spawn(async move {
+            let (app, place) = (self.clone(), free.pop());
+            // A pointer is what the runtime moves about, not the whole of it.
+            tokio::spawn(Box::pin(async move {
                 let run = claim.run.id;
                 let _ = fault_of(run, app.move_run(claim).await);
                 drop(place);
-            });
+            }));
         }
-        drop(places);
+        drop(free);
         for claim in suspects {
-            let _all = moving.all_places().await;
+            let _all = places.all().await;
             let run = claim.run.id;
             let _ = fault_of(run, self.move_run(claim).await);
         }
@@ -270,7 +210,7 @@ impl App {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let began = Self::stopwatch();
         let claimed = self.store().run_claim(owner, now, lease, limit).await?;
-        let took = std::time::Duration::from_micros(Self::stopwatch().saturating_sub(began));
+        let took = Duration::from_micros(Self::stopwatch().saturating_sub(began));
         self.metrics().claimed(&claimed, now, took);
         let claimed = self.park_paused(claimed).await?;
         let (mut suspects, claimed): (Vec<Claimed>, Vec<Claimed>) =
@@ -549,11 +489,11 @@ pub(crate) fn failure(why: &CallError) -> StepFailure {
     }
 }
 
-fn millis(span: std::time::Duration) -> u64 {
+fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn micros(span: std::time::Duration) -> u64 {
+fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -566,6 +506,6 @@ pub(crate) fn seed(idempotency_key: &str) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-pub(crate) fn later(at: Timestamp, by: std::time::Duration) -> Timestamp {
+pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }

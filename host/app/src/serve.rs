@@ -13,10 +13,7 @@ use relata_store::Part;
 use tokio::sync::watch;
 
 use crate::{
-    App, AppError, DataDirectory, fresh,
-    runner::{Moving, later},
-    several::jitter,
-    triggers,
+    App, AppError, DataDirectory, fresh, places::Places, runner::later, several::jitter, triggers,
 };
 
 /// The longest sleep: another program (an import, say) may have written
@@ -72,7 +69,7 @@ impl App {
         self.plugins().await?;
         let inbox = self.inbox()?;
         let owner = format!("host-{}", fresh::uuid(self.now()).simple());
-        let moving = self.inner.moving.get_or_init(|| Moving::new(owner.clone()));
+        let places = self.inner.places.get_or_init(|| Places::new(owner.clone()));
         self.store().hear_hints(&owner);
         self.at_work(&owner).await?;
         let (halt, halted) = watch::channel(false);
@@ -82,15 +79,15 @@ impl App {
         };
         tokio::join!(
             stopped,
-            self.repeat(halted.clone(), Part::Clocks, moving),
-            self.repeat(halted.clone(), Part::Events, moving),
-            self.repeat(halted.clone(), Part::Runs, moving),
-            self.repeat(halted.clone(), Part::Effects, moving),
+            self.repeat(halted.clone(), Part::Clocks, places),
+            self.repeat(halted.clone(), Part::Events, places),
+            self.repeat(halted.clone(), Part::Runs, places),
+            self.repeat(halted.clone(), Part::Effects, places),
             self.watch_plugins(halted.clone()),
             self.watch_inbox(halted.clone(), inbox, &owner),
             self.send_traces(halted),
         );
-        moving.rest().await;
+        places.rest().await;
         self.send_last_traces().await;
         self.off_duty(&owner).await;
         Ok(())
@@ -99,12 +96,12 @@ impl App {
     /// Does something again and again until `halted`: at once where there was
     /// something to do, else when something falls due or somebody wakes it.
     /// What it met is told, and it goes on.
-    async fn repeat(&self, mut halted: watch::Receiver<bool>, part: Part, moving: &Moving) {
+    async fn repeat(&self, mut halted: watch::Receiver<bool>, part: Part, places: &Places) {
         let wake = self.store().wakes().of(part);
         let mut idle = 0;
         // Between two turns is the one place to stop: never within a write.
         while !*halted.borrow() {
-            let pause = match self.turn_of(part, moving).await {
+            let pause = match self.turn_of(part, places).await {
                 Ok(Turn::Idle(next)) => {
                     idle += 1;
                     self.rest(next, idle)
@@ -130,13 +127,13 @@ impl App {
         }
     }
 
-    async fn turn_of(&self, part: Part, moving: &Moving) -> Result<Turn, AppError> {
+    async fn turn_of(&self, part: Part, places: &Places) -> Result<Turn, AppError> {
         let (count, next) = match part {
-            Part::Clocks => match self.turn_clocks(moving.owner()).await? {
+            Part::Clocks => match self.turn_clocks(places.owner()).await? {
                 0 => (0, self.next_due_of(part).await?),
                 count => (count, None),
             },
-            Part::Events => (self.turn_events(moving.owner()).await?, None),
+            Part::Events => (self.turn_events(places.owner()).await?, None),
             Part::Runs | Part::Effects => {
                 if part == Part::Effects {
                     self.recover_effects().await?;
@@ -144,7 +141,7 @@ impl App {
                 let next = self.next_due_of(part).await?;
                 let count = match next.filter(|next| *next <= self.now()) {
                     None => 0,
-                    Some(_) if part == Part::Runs => self.begin_moving(moving).await?,
+                    Some(_) if part == Part::Runs => self.begin_moving(places).await?,
                     Some(_) => self.deliver().await?,
                 };
                 (count, next)

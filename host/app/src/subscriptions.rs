@@ -146,8 +146,8 @@ impl App {
             return Ok(0);
         }
         // One host does it; that two would do no harm is the place's doing.
-        if let Some(moving) = self.inner.moving.get()
-            && !self.on_duty(moving.owner()).await?
+        if let Some(places) = self.inner.places.get()
+            && !self.on_duty(places.owner()).await?
         {
             return Ok(0);
         }
