@@ -21,6 +21,11 @@ use crate::{
 /// running host) before it gives up.
 pub(crate) const BUSY_SECONDS: u64 = 30;
 
+/// So many rows may lie between SQLite's thread and the task that takes them. All are
+/// kept anyway; where there is no place for the next one, the thread goes to sleep in the
+/// middle of a transaction, and has to be woken.
+const ROWS_ON_THEIR_WAY: usize = 4_096;
+
 /// After so many pages (of 4 KiB) in the log they go to the file itself: four times as
 /// many as is usual. A page that is written again and again meanwhile goes there once.
 const CHECKPOINT_PAGES: &str = "4000";
@@ -37,7 +42,8 @@ pub(crate) async fn open(
         .create_if_missing(true)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(BUSY_SECONDS))
-        .statement_cache_capacity(512);
+        .statement_cache_capacity(512)
+        .row_buffer_size(ROWS_ON_THEIR_WAY);
 
     let writer = options
         .clone()
