@@ -1,5 +1,5 @@
 //! JSON from a guest: how much it is before it is read, and what it takes up
-//! afterwards.
+//! afterwards. And the text of what a guest is given.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
